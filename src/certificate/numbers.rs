@@ -1,0 +1,89 @@
+//! Canonical numbers: every integer has one spelling, every list one separator.
+
+use crate::refusal::Rejection;
+use num_bigint::BigUint;
+
+/// The most digits of a number in a certificate.
+const MAX_DIGITS: usize = 100;
+
+/// The rejection for a value outside its range.
+pub(super) fn out_of_range(path: &str, expected: String, found: impl ToString) -> Rejection {
+    Rejection::OutOfRange { path: path.into(), expected, found: found.to_string() }
+}
+
+fn not_canonical(path: &str, expected: &'static str, found: &str) -> Rejection {
+    let found = format!("{:?}", found.chars().take(40).collect::<String>());
+    Rejection::NotCanonical { path: path.into(), expected, found }
+}
+
+/// Is this the decimal spelling of a natural number without sign or leading zero?
+fn is_natural(text: &str) -> bool {
+    text == "0"
+        || !text.is_empty()
+            && text.len() <= MAX_DIGITS
+            && !text.starts_with('0')
+            && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Reads a natural number.
+pub(super) fn natural(path: &str, text: &str) -> Result<BigUint, Rejection> {
+    let digits = if is_natural(text) { BigUint::parse_bytes(text.as_bytes(), 10) } else { None };
+    digits.ok_or_else(|| not_canonical(path, "a decimal natural number without leading zeros", text))
+}
+
+/// Reads a natural number from `least` to `most`.
+pub(super) fn small(path: &str, text: &str, least: usize, most: usize) -> Result<usize, Rejection> {
+    let range = || out_of_range(path, format!("a number from {least} to {most}"), text);
+    let value = usize::try_from(natural(path, text)?).map_err(|_| range())?;
+    if (least..=most).contains(&value) { Ok(value) } else { Err(range()) }
+}
+
+fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(' ').filter(move |_| !text.is_empty())
+}
+
+/// Reads natural numbers below `bound`, separated by single spaces.
+pub(super) fn naturals(path: &str, text: &str, bound: usize) -> Result<Vec<usize>, Rejection> {
+    let entry = |entry: &str| {
+        if !is_natural(entry) {
+            return Err(not_canonical(path, "natural numbers separated by single spaces", entry));
+        }
+        let value = entry.parse::<usize>().ok().filter(|value| *value < bound);
+        value.ok_or_else(|| out_of_range(path, format!("numbers below {bound}"), entry))
+    };
+    list(text).map(entry).collect()
+}
+
+/// Reads integers of size below `bound`, separated by single spaces.
+pub(super) fn integers(path: &str, text: &str, bound: i64) -> Result<Vec<i64>, Rejection> {
+    let entry = |entry: &str| {
+        let digits = entry.strip_prefix('-').unwrap_or(entry);
+        if !is_natural(digits) || entry == "-0" {
+            return Err(not_canonical(path, "integers separated by single spaces", entry));
+        }
+        let value = entry.parse::<i64>().ok().filter(|value| (-bound..bound).contains(value));
+        value.ok_or_else(|| out_of_range(path, format!("integers of size below {bound}"), entry))
+    };
+    list(text).map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_one_spelling() {
+        assert_eq!(natural("p", "120").unwrap(), BigUint::from(120_u8));
+        for bad in ["", "00", "01", "+1", "-1", " 1", "1 ", "1.0", "1e3", "١", "0x1", &"9".repeat(101)] {
+            assert!(matches!(natural("p", bad), Err(Rejection::NotCanonical { .. })), "{bad:?}");
+        }
+        assert_eq!(naturals("p", "", 3).unwrap(), []);
+        assert_eq!(naturals("p", "2 0", 3).unwrap(), [2, 0]);
+        assert!(matches!(naturals("p", "2  0", 3), Err(Rejection::NotCanonical { .. })));
+        assert!(matches!(naturals("p", "3", 3), Err(Rejection::OutOfRange { .. })));
+        assert_eq!(integers("p", "-2 0", 3).unwrap(), [-2, 0]);
+        assert!(matches!(integers("p", "-0", 3), Err(Rejection::NotCanonical { .. })));
+        assert!(matches!(integers("p", "--1", 3), Err(Rejection::NotCanonical { .. })));
+        assert!(matches!(small("p", "9", 1, 8), Err(Rejection::OutOfRange { .. })));
+    }
+}

@@ -1,0 +1,278 @@
+//! Fixed-point dyadic enclosures on machine integers, rounded outward: the checker's own arithmetic.
+//!
+//! A number is `k · 2^-48`, an enclosure a pair of i128. An end beyond ±2^120 units turns the enclosure into
+//! everything; nothing wraps. Theorem `fixed_encloses`: each operation's result contains the exact result for every
+//! choice of the operands' values (checked against exact rationals in `tests/arithmetic.rs`).
+
+use super::{Enclosure, Term};
+
+/// Fractional bits of an enclosure's ends.
+const FRACTION: i32 = 48;
+/// Ends of finite enclosures are within ±2^120 units.
+const LIMIT: i128 = 1 << 120;
+/// Integer bits of a term: upper ends below 2^20 are kept, larger ones fail.
+const TERM_INTEGER_BITS: i32 = 20;
+
+/// An interval `[lo, hi] · 2^-48`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fixed {
+    lo: i128,
+    hi: i128,
+}
+
+impl Fixed {
+    const EVERYTHING: Self = Self { lo: -4 * LIMIT, hi: 4 * LIMIT };
+
+    /// The interval with these ends; everything if an end is missing (it overflowed) or out of range.
+    fn new(lo: Option<i128>, hi: Option<i128>) -> Self {
+        match (lo, hi) {
+            (Some(lo), Some(hi)) if lo >= -LIMIT && hi <= LIMIT => Self { lo, hi },
+            _ => Self::EVERYTHING,
+        }
+    }
+
+    fn is_finite(&self) -> bool {
+        self.lo >= -LIMIT && self.hi <= LIMIT
+    }
+
+    /// The ends as exact integers in units of 2^-48; `None` for everything. For tests and reports.
+    pub fn ends(&self) -> Option<(i128, i128)> {
+        self.is_finite().then_some((self.lo, self.hi))
+    }
+
+    /// The least and greatest product of an element of one and an element of the other, exact, in units of 2^-96.
+    fn product_ends(&self, other: &Self) -> Option<(i128, i128)> {
+        if !self.is_finite() || !other.is_finite() {
+            return None;
+        }
+        let a = product(self.lo, other.lo)?;
+        if self.lo == self.hi && other.lo == other.hi {
+            return Some((a, a));
+        }
+        let (b, c, d) = (product(self.lo, other.hi)?, product(self.hi, other.lo)?, product(self.hi, other.hi)?);
+        Some((a.min(b).min(c.min(d)), a.max(b).max(c.max(d))))
+    }
+}
+
+/// The exact product, or `None` when it does not fit.
+fn product(a: i128, b: i128) -> Option<i128> {
+    match (i64::try_from(a), i64::try_from(b)) {
+        // |i64 · i64| ≤ 2^126: this cannot wrap.
+        (Ok(a), Ok(b)) => Some(i128::from(a).wrapping_mul(i128::from(b))),
+        _ => a.checked_mul(b),
+    }
+}
+
+/// `⌊value / 2^right⌋`, exact multiplication when `right` is negative; `None` when it does not fit.
+fn shift_down(value: i128, right: i32) -> Option<i128> {
+    match u32::try_from(right) {
+        Ok(right) => Some(value >> right.min(127)),
+        Err(_) => {
+            let left = right.unsigned_abs();
+            let room = if value < 0 { value.leading_ones() } else { value.leading_zeros() };
+            if value == 0 { Some(0) } else if left < room { Some(value << left) } else { None }
+        }
+    }
+}
+
+/// `⌈value / 2^right⌉`, as [`shift_down`].
+fn shift_up(value: i128, right: i32) -> Option<i128> {
+    shift_down(value.checked_neg()?, right)?.checked_neg()
+}
+
+impl Enclosure for Fixed {
+    type Term = i64;
+    const NAME: &'static str = "fixed";
+
+    fn everything() -> Self {
+        Self::EVERYTHING
+    }
+
+    fn dyadic(mantissa: i64, exponent: i32) -> Self {
+        let right = exponent.saturating_add(FRACTION).saturating_neg();
+        Self::new(shift_down(mantissa.into(), right), shift_up(mantissa.into(), right))
+    }
+
+    fn inverse_sqrt(n: usize) -> Self {
+        let Some(square) = u128::try_from(n).ok().and_then(|n| (1_u128 << (2 * FRACTION)).checked_div(n)) else {
+            return Self::EVERYTHING;
+        };
+        let root = i128::try_from(square.isqrt()).ok();
+        Self::new(root, root.and_then(|root| root.checked_add(1)))
+    }
+
+    fn add(&self, other: &Self) -> Self {
+        Self::new(self.lo.checked_add(other.lo), self.hi.checked_add(other.hi))
+    }
+
+    fn sub(&self, other: &Self) -> Self {
+        Self::new(self.lo.checked_sub(other.hi), self.hi.checked_sub(other.lo))
+    }
+
+    fn mul_scaled(&self, other: &Self, shift: i32) -> Self {
+        let right = FRACTION.saturating_sub(shift);
+        self.product_ends(other)
+            .map_or(Self::EVERYTHING, |(lo, hi)| Self::new(shift_down(lo, right), shift_up(hi, right)))
+    }
+
+    fn max(&self, other: &Self) -> Self {
+        Self { lo: self.lo.max(other.lo), hi: self.hi.max(other.hi) }
+    }
+
+    fn min(&self, other: &Self) -> Self {
+        Self { lo: self.lo.min(other.lo), hi: self.hi.min(other.hi) }
+    }
+
+    fn exp(&self) -> (Self, i32) {
+        exponential(self.lo, self.hi).unwrap_or((Self::EVERYTHING, 0))
+    }
+
+    fn is_negative(&self) -> bool {
+        self.hi < 0
+    }
+
+    fn upper_at_most(&self, other: &Self) -> bool {
+        self.hi <= other.hi
+    }
+
+    /// Ends in `[-L, L)` at 42 − 2b fractional bits, b = ⌈log2 n⌉, L = 2^(62−2b); larger ones are FAIL = 2^(62−b).
+    /// Since (n−1)·L < FAIL and n·FAIL ≤ 2^62, a sum with a FAIL is never negative and no sum wraps; raising an end
+    /// to −L keeps an upper bound.
+    fn upper_term(&self, n_ctx: usize) -> i64 {
+        let bits = n_ctx.max(1).next_power_of_two().trailing_zeros().min(20);
+        let cap = 1_i64 << (62 - 2 * bits);
+        let right = FRACTION + TERM_INTEGER_BITS + 2 * bits.cast_signed() - 62;
+        let rounded = shift_up(self.hi, right).and_then(|hi| i64::try_from(hi).ok()).filter(|hi| *hi < cap);
+        match rounded {
+            Some(hi) => hi.max(-cap),
+            None if self.hi < 0 => -cap,
+            None => 1 << (62 - bits),
+        }
+    }
+
+    fn ceil_to_grid(&self, bits: u32, limit: i64) -> Option<i64> {
+        let right = FRACTION.saturating_sub(i32::try_from(bits).ok()?);
+        let bin = if self.is_finite() { shift_up(self.hi, right) } else { None };
+        if bin.is_none() && self.hi < 0 {
+            return Some(limit.checked_neg()?);
+        }
+        let bin = bin?.max(i128::from(limit.checked_neg()?));
+        i64::try_from(bin).ok().filter(|bin| *bin < limit)
+    }
+
+    /// Exact products and sums, one outward rounding at the end.
+    fn dot<'a>(mut pairs: impl Iterator<Item = (&'a Self, &'a Self)>) -> Self {
+        let sums = pairs.try_fold((0_i128, 0_i128), |(lo, hi), (left, right)| {
+            let ends = left.product_ends(right)?;
+            Some((lo.checked_add(ends.0)?, hi.checked_add(ends.1)?))
+        });
+        sums.map_or(Self::EVERYTHING, |(lo, hi)| Self::new(shift_down(lo, FRACTION), shift_up(hi, FRACTION)))
+    }
+}
+
+impl Term for i64 {
+    fn plus(&self, other: &Self) -> Self {
+        self.wrapping_add(*other) // within ±2^62 by `upper_term`
+    }
+
+    /// A sum is negative iff its sign bit is set: the conjunction of all sums keeps it.
+    fn all_negative(prefix: &[Self], row: &[Self]) -> bool {
+        prefix.iter().zip(row).fold(-1, |signs, (left, right)| signs & left.wrapping_add(*right)) < 0
+    }
+}
+
+/// Working precision of the exponential, in bits.
+const WORK: u32 = 60;
+/// ⌊2^90 · ln 2⌋.
+const LN2: i128 = 858_074_647_932_929_271_111_585_486;
+/// ⌊2^60 / i!⌋ for i = 0 to 19.
+const INVERSE_FACTORIALS: [i64; 20] = {
+    let mut table = [0; 20];
+    let (mut i, mut value) = (0_usize, 1_i128 << WORK);
+    while i < 20 {
+        #[allow(clippy::indexing_slicing, clippy::cast_possible_truncation)] // evaluated by the compiler
+        {
+            table[i] = value as i64;
+        }
+        i += 1;
+        value /= i as i128;
+    }
+    table
+};
+
+/// `exp([lo, hi]) = y · 2^k`: subtract k·ln 2, sum the series.
+///
+/// Theorem `exp_encloses`: with r = x − k·ln 2 and |r| ≤ 1/2, exp(x) = 2^k · exp(r), and exp(r) differs from its first
+/// 20 terms by at most 2·2^-20/20! < 2^-60.
+fn exponential(lo: i128, hi: i128) -> Option<(Fixed, i32)> {
+    const RANGE: i128 = 1 << (FRACTION + 20);
+    if lo < -RANGE || hi > RANGE {
+        return None;
+    }
+    let scaled = |x: i128| x << 42; // from 48 to 90 fractional bits: |x| ≤ 2^68 leaves 2^110
+    let k = scaled(lo + (hi - lo) / 2).checked_add(LN2 / 2)?.div_euclid(LN2);
+    // LN2 ≤ 2^90·ln 2 < LN2 + 1, so k·ln 2 lies between k·LN2 and k·(LN2 + 1), in this order for k ≥ 0.
+    let (near, far) = (k.checked_mul(LN2)?, k.checked_mul(LN2 + 1)?);
+    let low = shift_down(scaled(lo).checked_sub(near.max(far))?, 30)?;
+    let high = shift_up(scaled(hi).checked_sub(near.min(far))?, 30)?;
+    let half = 1_i128 << (WORK - 1);
+    if low < -half || high > half {
+        return None;
+    }
+    let (low, high) = (series(i64::try_from(low).ok()?).0, series(i64::try_from(high).ok()?).1);
+    Some((Fixed::new(shift_down(low, 12), shift_up(high, 12)), i32::try_from(k).ok()?))
+}
+
+/// A lower and an upper bound of exp(r), all in units of 2^-60, for |r| ≤ 1/2: Horner's rule with outward rounding.
+fn series(r: i64) -> (i128, i128) {
+    let (mut low, mut high) = (0_i128, 0_i128);
+    for coefficient in INVERSE_FACTORIALS.iter().rev() {
+        // |r| ≤ 2^59 and the partial sums are below 2^61: the products cannot wrap.
+        let (a, b) = (low.wrapping_mul(r.into()), high.wrapping_mul(r.into()));
+        low = i128::from(*coefficient) + (a.min(b) >> WORK);
+        high = i128::from(*coefficient) + 1 + (a.max(b) >> WORK) + 1;
+    }
+    (low - 1, high + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_stays_everything() {
+        let (all, one) = (Fixed::everything(), Fixed::dyadic(1, 0));
+        let tiny = Fixed::dyadic(1, -48);
+        for wide in [all.add(&one), one.sub(&all), all.mul(&tiny), all.max(&one).add(&one), Fixed::dyadic(1, 100)] {
+            assert!(wide.ends().is_none() && !wide.is_negative());
+            assert_eq!(wide.upper_term(4), 1 << 60);
+            assert_eq!(wide.ceil_to_grid(6, 1 << 16), None);
+        }
+    }
+
+    #[test]
+    fn a_failed_term_outweighs_all_others() {
+        for n in 2..=20 {
+            let fail = Fixed::everything().upper_term(n);
+            let least = Fixed::dyadic(-1, 60).upper_term(n);
+            let worst = (1..n).fold(fail, |sum, _| sum.plus(&least));
+            assert!(worst >= 0, "n = {n}");
+            assert!((1..n).try_fold(fail, |sum: i64, _| sum.checked_add(fail)).is_some());
+        }
+    }
+
+    #[test]
+    fn exp_is_tight() {
+        for (x, y) in [(0.0, 1.0), (1.0, std::f64::consts::E), (-0.7, (-0.7_f64).exp()), (70.0, 70.0_f64.exp())] {
+            let bits = f64::to_bits(x);
+            let mantissa = i64::try_from((bits & ((1 << 52) - 1)) | (1 << 52)).unwrap();
+            let exponent = i32::try_from((bits >> 52) & 0x7ff).unwrap() - 1075;
+            let x = if x == 0.0 { Fixed::dyadic(0, 0) } else { Fixed::dyadic(if x < 0.0 { -mantissa } else { mantissa }, exponent) };
+            let (value, k) = x.exp();
+            let (lo, hi) = value.ends().unwrap();
+            assert!(hi - lo <= 4 , "{hi} - {lo}");
+            let near = lo as f64 * 2_f64.powi(k - 48);
+            assert!((near / y - 1.0).abs() < 1e-12, "{near} {y}");
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The criterion: one rule for brute force, cubic, subcubic and exact proofs. Only the hints differ.
+//!
+//! **Statement** (theorem `partition_sound`). For a query q and a maximum m, let G₁ … G_k partition the answers other
+//! than m, and let φ_G bound every `φ_j`, j ∈ G, from above, token by token and position by position (T1, T2). An
+//! input with `Σ_p φ_G(x_p, p) < 0` for every G is answered correctly; so the inputs that are not certified number at
+//! most the sum over G of those with `Σ φ_G ≥ 0`.
+//! **Why.** A wrong input has `Σ_p φ_j ≥ 0` for some j ≠ m; that j lies in one G, and `φ_j ≤ φ_G`. A tie is wrong.
+//! Summed over (q, m), the inputs are all `d_vocab^n_ctx` (T3).
+//!
+//! Each group is settled by a whole-level test (`whole.rs`) or its failures are counted (`tree.rs`, `grid.rs`), over a
+//! window of tokens (`window.rs`).
+
+mod grid;
+mod tree;
+mod whole;
+mod window;
+
+use super::arithmetic::Enclosure;
+use super::meter::{Kind, Meter};
+use super::rules::{Attention, DirectPath, Margin, Margins, Set};
+use crate::certificate::{Answers, Count, CriterionHints, Plan, Test};
+use crate::refusal::{Refusal, Rejection};
+use num_bigint::BigUint;
+use window::Window;
+
+/// The tables that all maxima share.
+#[derive(Debug)]
+pub struct Tables<R> {
+    /// Attention weights.
+    pub attention: Attention<R>,
+    /// Logit rows.
+    pub direct_path: DirectPath<R>,
+    /// Number of tokens, v.
+    pub d_vocab: usize,
+    /// Input length, n.
+    pub n_ctx: usize,
+}
+
+/// All inputs with one maximum m, query by query.
+#[derive(Debug)]
+pub struct Level<'a, R> {
+    tables: &'a Tables<R>,
+    margins: Margins<'a, R>,
+    m: usize,
+    meter: &'a Meter,
+}
+
+impl<'a, R: Enclosure> Level<'a, R> {
+    /// The inputs whose maximum is m.
+    pub fn new(tables: &'a Tables<R>, m: usize, meter: &'a Meter) -> Self {
+        Self { tables, margins: tables.direct_path.margins(m, meter), m, meter }
+    }
+
+    /// How many inputs of this maximum the hinted plans certify, over all queries.
+    ///
+    /// # Errors
+    /// Those of [`Level::uncertified`]; [`Rejection::OutOfRange`] when a query has no plan.
+    pub fn certified(&mut self, hints: &CriterionHints) -> Result<BigUint, Refusal> {
+        let mut certified = BigUint::default();
+        for q in 0..=self.m {
+            let (plan, index) = hints.plan(q, self.m).ok_or_else(|| Rejection::OutOfRange {
+                path: format!("criterion.assignment[{}][{q}]", self.m),
+                expected: "a plan number".into(),
+                found: "none".into(),
+            })?;
+            let uncertified = self.uncertified(q, plan, &format!("criterion.plans[{index}]"))?;
+            let all = self.inputs(q);
+            self.meter.add(Kind::Integer, 2);
+            certified += &all - uncertified.min(all.clone());
+        }
+        Ok(certified)
+    }
+
+    /// The number of inputs with query q: `(m+1)^(n−1)`, less `m^(n−1)` without the maximum when q < m.
+    pub fn inputs(&self, q: usize) -> BigUint {
+        let free = u32::try_from(self.tables.n_ctx - 1).unwrap_or(0);
+        let upto = BigUint::from(self.m + 1).pow(free);
+        if q == self.m { upto } else { upto - BigUint::from(self.m).pow(free) }
+    }
+
+    /// How many inputs with query q ≤ m the plan leaves uncertified: an upper bound, at most all of them.
+    ///
+    /// # Errors
+    /// [`Rejection::NotAPartition`]; [`crate::refusal::Decline::Work`].
+    pub fn uncertified(&mut self, q: usize, plan: &Plan, path: &str) -> Result<BigUint, Refusal> {
+        self.meter.spend(Kind::Integer, 0)?;
+        let sets = self.partition(plan, path)?;
+        if sets.iter().any(|(_, test)| *test == Test::Forfeit) {
+            return Ok(self.inputs(q));
+        }
+        let mut counted = Vec::new();
+        for (set, test) in &sets {
+            let margin = self.margins.of(q, set);
+            let holds = match test {
+                Test::Pooled(size) => self.pooled_holds(&margin, q, *size),
+                Test::Unpooled(size) => self.unpooled_holds(&margin, q, *size),
+                Test::Count | Test::Forfeit => {
+                    counted.push(margin);
+                    true
+                }
+            };
+            if !holds {
+                return Ok(self.inputs(q));
+            }
+        }
+        if counted.is_empty() {
+            return Ok(BigUint::default());
+        }
+        let window = self.window(q, plan.window);
+        match plan.count {
+            Count::Tree => self.tree(q, &counted, &window),
+            Count::Grid { bits } => self.grid(q, &counted, &window, bits),
+        }
+    }
+
+    /// The groups as sets, checked to hold every wrong answer exactly once.
+    fn partition(&self, plan: &Plan, path: &str) -> Result<Vec<(Set, Test)>, Refusal> {
+        let (v, m) = (self.tables.d_vocab, self.m);
+        let broken = |found: String| Rejection::NotAPartition { path: format!("{path}.groups"), found };
+        let mut named = vec![false; v];
+        for answer in plan.groups.iter().flat_map(|group| match &group.answers {
+            Answers::These(answers) => answers.as_slice(),
+            Answers::Rest | Answers::Each => &[],
+        }) {
+            match named.get_mut(*answer) {
+                Some(named) if !*named && *answer != m => *named = true,
+                _ => return Err(broken(format!("answer {answer}, with maximum {m}, is not one wrong answer")).into()),
+            }
+        }
+        let rest: Vec<bool> = named.iter().enumerate().map(|(j, named)| !named && j != m).collect();
+        let left: Vec<usize> = (0..v).filter(|j| rest.get(*j) == Some(&true)).collect();
+        let open = plan.groups.iter().filter(|group| !matches!(group.answers, Answers::These(_))).count();
+        if open > 1 || (open == 0 && !left.is_empty()) {
+            return Err(broken(format!("{open} groups for the {} answers left, with maximum {m}", left.len())).into());
+        }
+        let mut sets = Vec::new();
+        for group in &plan.groups {
+            let answers: &[usize] = match &group.answers {
+                Answers::These(answers) => answers,
+                Answers::Rest => &left,
+                Answers::Each => {
+                    sets.extend(left.iter().map(|answer| (Set::One(*answer), group.test)));
+                    continue;
+                }
+            };
+            match answers {
+                [] => {}
+                [one] => sets.push((Set::One(*one), group.test)),
+                _ if answers.len() == left.len() && group.answers == Answers::Rest => {
+                    sets.push((Set::Marked(rest.clone()), group.test));
+                }
+                _ => sets.push((Set::Marked((0..v).map(|j| answers.contains(&j)).collect()), group.test)),
+            }
+        }
+        Ok(sets)
+    }
+
+    /// φ of a group at token t and position p < n − 1, in the units of (q, m).
+    fn term(&mut self, margin: &Margin<'_, R>, q: usize, t: usize, p: usize) -> R {
+        let margin = self.margins.at(margin, t, p);
+        self.meter.add(Kind::Terms, 1);
+        let attention = &self.tables.attention;
+        attention.weight(q, t, p, self.meter).mul_scaled(&margin, attention.shift(q, self.m, t))
+    }
+
+    /// φ of a group at the last position.
+    fn last_term(&mut self, margin: &Margin<'_, R>, q: usize) -> R {
+        let margin = self.margins.last(margin);
+        self.meter.add(Kind::Terms, 1);
+        let attention = &self.tables.attention;
+        let weight = attention.weight(q, q, self.tables.n_ctx - 1, self.meter);
+        weight.mul_scaled(&margin, attention.shift(q, self.m, q))
+    }
+
+    /// An upper bound of φ of every group at every token of the far class, at position p < n − 1.
+    fn far_term(&mut self, window: &Window, q: usize, p: usize) -> R {
+        let margin = self.margins.far(q, p);
+        let Some(strongest) = window.strongest_far() else { return R::everything() };
+        self.meter.add(Kind::Far, 2);
+        let attention = &self.tables.attention;
+        let weight = attention.weight(q, strongest, p, self.meter);
+        weight.mul_scaled(&margin, attention.shift(q, self.m, strongest)).max(&R::dyadic(0, 0))
+    }
+}

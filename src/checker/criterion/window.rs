@@ -1,0 +1,42 @@
+//! Rule `window`: a few tokens one by one, all others as a far class.
+//!
+//! **Statement** (theorem `far_class`; T4). Let the tokens t < m outside the window have weights w(t,p) ≤ w(s,p). Then
+//! `φ_j(t,p) ≤ max(0, w(s,p)·Y(p))` for every wrong j, where Y(p) bounds every wrong answer's margin at every t < m.
+//! **Why.** 0 ≤ w(t,p) ≤ w(s,p), and w·y ≤ w(s,p)·max(0, y).
+//! **Cost.** Three operations a position, and the order of the query's attention.
+
+use super::Level;
+use crate::checker::arithmetic::Enclosure;
+
+/// The tokens up to m, split into those treated one by one and the others.
+#[derive(Debug)]
+pub(super) struct Window {
+    /// Tokens treated one by one; m first.
+    pub(super) tokens: Vec<usize>,
+    /// The number of tokens in the far class.
+    pub(super) far: usize,
+    strongest_far: Option<usize>,
+}
+
+impl Window {
+    /// A token with at least the attention of every token in the far class, if the hints show one.
+    pub(super) fn strongest_far(&self) -> Option<usize> {
+        self.strongest_far
+    }
+}
+
+impl<R: Enclosure> Level<'_, R> {
+    /// The window of `size` tokens: m and the tokens below it with the most attention from q.
+    pub(super) fn window(&self, q: usize, size: usize) -> Window {
+        let m = self.m;
+        if size > m {
+            return Window { tokens: std::iter::once(m).chain(0..m).collect(), far: 0, strongest_far: None };
+        }
+        let order = self.tables.attention.order(q);
+        let mut below = order.into_iter().flat_map(|order| order.ranks()).filter(|(t, _)| *t < m);
+        let near = below.by_ref().take(size.saturating_sub(1)).map(|(t, _)| t);
+        let tokens: Vec<usize> = std::iter::once(m).chain(near).collect();
+        let strongest_far = below.next().map(|(_, bound)| bound).or_else(|| order?.unlisted());
+        Window { far: m + 1 - tokens.len(), tokens, strongest_far }
+    }
+}

@@ -1,0 +1,180 @@
+//! The checker: re-derives the bound of a certificate from the weights, and tallies the proof's length.
+//!
+//! The claim it establishes is about exact real arithmetic on the exact weights: of all `d_vocab^n_ctx` inputs, at
+//! least `correct` have a logit of the largest token strictly above every other logit at the last position.
+//!
+//! The path of the data: weights → [`paths`] (tables) → [`rules`] (attention weights, margins, orders) → [`criterion`]
+//! (groups, windows, whole-level tests, counts) → certified inputs → comparison with the claim, here.
+#![forbid(unsafe_code)]
+#![deny(
+    clippy::float_arithmetic,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable
+)]
+
+pub mod arithmetic;
+pub mod criterion;
+pub mod meter;
+pub mod paths;
+pub mod rules;
+
+use crate::certificate::{Certificate, Count, DirectPathHints, Test};
+use crate::model::Network;
+use crate::refusal::{Refusal, Rejection};
+use arithmetic::Enclosure;
+use criterion::{Level, Tables};
+use meter::Meter;
+use num_bigint::BigUint;
+use paths::Paths;
+use rules::{Attention, DirectPath};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The default limit on FLOPs and on integer operations: brute force on Max-of-5 with 64 tokens takes 1.4e11.
+pub const DEFAULT_MAX_FLOPS: u64 = 200_000_000_000;
+
+/// What a check may spend, and who is told of its progress.
+#[derive(Clone, Copy)]
+pub struct Options<'a> {
+    /// The most FLOPs, and the most integer operations.
+    pub max_flops: u64,
+    /// Number of threads. The result and the tally do not depend on it.
+    pub threads: usize,
+    /// Called after each maximum is done, from any thread.
+    pub progress: &'a (dyn Fn() + Sync),
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self { max_flops: DEFAULT_MAX_FLOPS, threads: 1, progress: &|| () }
+    }
+}
+
+/// What was established about the network, whatever the certificate claims.
+#[derive(Debug)]
+pub struct Certified {
+    /// At least this many inputs are answered correctly.
+    pub correct: BigUint,
+    /// The number of inputs, `d_vocab^n_ctx`.
+    pub total: BigUint,
+    /// The rules that the proof used, by name.
+    pub rules: Vec<&'static str>,
+    /// The proof's length.
+    pub meter: Meter,
+}
+
+/// Checks a certificate: derives the bound and compares it with the claim.
+///
+/// # Errors
+/// [`Rejection`] when the certificate does not prove its claim about this network, [`crate::refusal::Decline`] when
+/// it takes more than is allowed.
+pub fn check<R: Enclosure>(
+    network: &Network,
+    certificate: &Certificate,
+    options: Options<'_>,
+) -> Result<Certified, Refusal> {
+    if certificate.network != network.sha256 {
+        let expected = certificate.network.chars().take(64).collect();
+        return Err(Rejection::WrongNetwork { expected, found: network.sha256.clone() }.into());
+    }
+    let certified = certify::<R>(network, certificate, options)?;
+    let established = |path, claimed: &BigUint, certified: &BigUint, holds: bool| {
+        if holds {
+            return Ok(());
+        }
+        Err(Rejection::NotEstablished { path, claimed: claimed.to_string(), certified: certified.to_string() })
+    };
+    established("claim.correct", &certificate.correct, &certified.correct, certificate.correct <= certified.correct)?;
+    if let Some(upper) = &certificate.upper {
+        // No rule bounds accuracy from above yet: only the trivial bound is established.
+        established("claim.upper", upper, &certified.total, *upper >= certified.total)?;
+    }
+    Ok(certified)
+}
+
+/// Derives the bound that a certificate's hints establish, whatever it claims.
+///
+/// # Errors
+/// As [`check`], but for the claim.
+pub fn certify<R: Enclosure>(
+    network: &Network,
+    certificate: &Certificate,
+    options: Options<'_>,
+) -> Result<Certified, Refusal> {
+    let meter = Meter::new(options.max_flops);
+    let tables = tables::<R>(network, certificate, &meter)?;
+    let v = tables.d_vocab;
+    // The largest maximum, with the most inputs, first.
+    let levels = parallel(v, options.threads, |index| {
+        let certified = Level::new(&tables, v - 1 - index, &meter).certified(&certificate.criterion);
+        (options.progress)();
+        certified
+    });
+    let correct = levels.into_iter().try_fold(BigUint::default(), |sum, level| level.map(|count| sum + count))?;
+    Ok(Certified { correct, total: network.config.inputs(), rules: rules(certificate), meter })
+}
+
+/// The tables of a network under a certificate's rules, with every hinted order bounded.
+///
+/// # Errors
+/// As [`certify`].
+pub fn tables<R: Enclosure>(network: &Network, hints: &Certificate, meter: &Meter) -> Result<Tables<R>, Refusal> {
+    let paths = Paths::<R>::new(network, meter)?;
+    Ok(Tables {
+        attention: Attention::new(&paths, hints, meter)?,
+        direct_path: DirectPath::new(&paths, &hints.direct_path, meter)?,
+        d_vocab: paths.d_vocab,
+        n_ctx: paths.n_ctx,
+    })
+}
+
+/// The results of `work` on 0, 1, … `count` − 1 in this order, computed by several threads.
+pub fn parallel<T: Send>(count: usize, threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..threads.clamp(1, count.max(1)) {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    if index >= count {
+                        break;
+                    }
+                    let result = work(index);
+                    done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((index, result));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// The names of the rules that a certificate uses.
+fn rules(certificate: &Certificate) -> Vec<&'static str> {
+    let direct_path = match certificate.direct_path {
+        DirectPathHints::Split { .. } => "direct_path/split",
+        DirectPathHints::Exact { .. } => "direct_path/exact",
+    };
+    let mut rules = vec!["attention/exact", direct_path, "criterion/partition"];
+    let plans = &certificate.criterion.plans;
+    let tests = |wanted: fn(&Test) -> bool| plans.iter().any(|plan| plan.groups.iter().any(|group| wanted(&group.test)));
+    let counts = |tree: bool| {
+        let counted = |plan: &&crate::certificate::Plan| plan.groups.iter().any(|group| group.test == Test::Count);
+        plans.iter().filter(counted).any(|plan| (plan.count == Count::Tree) == tree)
+    };
+    let used = [
+        (tests(|test| matches!(test, Test::Pooled(_) | Test::Unpooled(_))), "criterion/whole"),
+        (counts(true), "criterion/tree"),
+        (counts(false), "criterion/grid"),
+    ];
+    rules.extend(used.iter().filter(|(used, _)| *used).map(|(_, name)| *name));
+    rules
+}

@@ -1,0 +1,133 @@
+//! The paths of the network as tables: scores A and B, logits EV and PV, direct path D (THEORY §0).
+//!
+//! Cost: the matrix products, in the cheapest order of multiplication; a×b by b×c costs a·c·(2b−1) FLOPs.
+
+use super::arithmetic::Enclosure;
+use super::meter::{Kind, Meter};
+use crate::model::{Dyadic, Matrix, Network, Scale};
+use crate::refusal::Refusal;
+
+/// Enclosures of the network's paths.
+#[derive(Debug)]
+pub struct Paths<R> {
+    /// Number of tokens, v.
+    pub d_vocab: usize,
+    /// Input length, n.
+    pub n_ctx: usize,
+    /// `v × (v + n)`: A(q, t) in column t, B(q, p) in column v + p. In units of softmax exponents.
+    pub scores: Matrix<R>,
+    /// `(v + n) × v`: EV(t, j) in row t, PV(p, j) in row v + p. In units of logits.
+    pub logits: Matrix<R>,
+    /// `v × v`: D(q, j). In units of logits.
+    pub direct: Matrix<R>,
+}
+
+impl<R: Enclosure> Paths<R> {
+    /// Computes the tables, with every product tallied.
+    ///
+    /// # Errors
+    /// [`crate::refusal::Decline::Work`] when the products pass the meter's limit.
+    pub fn new(network: &Network, meter: &Meter) -> Result<Self, Refusal> {
+        let (v, n) = (network.config.d_vocab, network.config.n_ctx);
+        let w_e: Matrix<R> = enclose(&network.w_e);
+        let w_pos = enclose(&network.w_pos);
+        // Ê_q = W_E[q] + W_pos[n−1]: the residual stream at the query.
+        meter.add(Kind::Attention, v * w_e.cols());
+        let query = add_row(&w_e, w_pos.row(n - 1));
+        let sources = stack(&w_e, &w_pos);
+
+        let mut w_q: Matrix<R> = enclose(&network.w_q);
+        if network.config.scale == Scale::SqrtDHead {
+            let scale = R::inverse_sqrt(network.config.d_head);
+            meter.add(Kind::Attention, w_q.rows() * w_q.cols());
+            w_q = Matrix::from_fn(w_q.rows(), w_q.cols(), R::everything(), |row, col| w_q.at(row, col).mul(&scale));
+            // The query bias is a further row of W_Q, met by a column of ones.
+            if let Some(b_q) = nonzero::<R>(&network.b_q) {
+                meter.add(Kind::Attention, b_q.cols());
+                let scaled = Matrix::from_fn(1, b_q.cols(), R::everything(), |_, col| b_q.at(0, col).mul(&scale));
+                w_q = stack(&w_q, &scaled);
+            }
+        } else if let Some(b_q) = nonzero(&network.b_q) {
+            w_q = stack(&w_q, &b_q);
+        }
+        let stream = if w_q.rows() > query.cols() { with_ones(&query) } else { query.clone() };
+        let w_k = enclose(&network.w_k).transposed();
+        let scores = product(vec![stream, w_q, w_k, sources.transposed()], meter, Kind::Attention)?;
+
+        let (w_v, w_o, w_u): (_, _, Matrix<R>) = (enclose(&network.w_v), enclose(&network.w_o), enclose(&network.w_u));
+        // The attention-weighted biases reach every position alike: (b_V W_O + b_O) joins the residual stream.
+        let mut stream = query;
+        if let Some(b_v) = nonzero(&network.b_v) {
+            let row = product(vec![b_v, w_o.clone()], meter, Kind::Logits)?;
+            meter.add(Kind::Logits, v * row.cols());
+            stream = add_row(&stream, row.row(0));
+        }
+        if let Some(b_o) = nonzero(&network.b_o) {
+            meter.add(Kind::Logits, v * b_o.cols());
+            stream = add_row(&stream, b_o.row(0));
+        }
+        let logits = product(vec![sources, w_v, w_o, w_u.clone()], meter, Kind::Logits)?;
+        let mut direct = product(vec![stream, w_u], meter, Kind::Logits)?;
+        if let Some(b_u) = nonzero(&network.b_u) {
+            meter.add(Kind::Logits, v * v);
+            direct = add_row(&direct, b_u.row(0));
+        }
+        Ok(Self { d_vocab: v, n_ctx: n, scores, logits, direct })
+    }
+}
+
+fn enclose<R: Enclosure>(weights: &Matrix<Dyadic>) -> Matrix<R> {
+    Matrix::from_fn(weights.rows(), weights.cols(), R::everything(), |row, col| {
+        let weight = weights.at(row, col);
+        R::dyadic(weight.mantissa.into(), weight.exponent)
+    })
+}
+
+/// The enclosed bias, unless every entry is exactly zero: adding it would be no operation.
+fn nonzero<R: Enclosure>(bias: &Matrix<Dyadic>) -> Option<Matrix<R>> {
+    bias.row(0).iter().any(|entry| entry.mantissa != 0).then(|| enclose(bias))
+}
+
+fn add_row<R: Enclosure>(table: &Matrix<R>, row: &[R]) -> Matrix<R> {
+    let entries = table.iter_rows().flat_map(|entries| entries.iter().zip(row).map(|(entry, bias)| entry.add(bias)));
+    Matrix::new(table.cols(), entries.collect(), R::everything())
+}
+
+fn stack<R: Enclosure>(top: &Matrix<R>, bottom: &Matrix<R>) -> Matrix<R> {
+    let entries = top.iter_rows().chain(bottom.iter_rows()).flatten().cloned().collect();
+    Matrix::new(top.cols(), entries, R::everything())
+}
+
+fn with_ones<R: Enclosure>(table: &Matrix<R>) -> Matrix<R> {
+    let one = [R::dyadic(1, 0)];
+    let entries = table.iter_rows().flat_map(|row| row.iter().chain(&one)).cloned().collect();
+    Matrix::new(table.cols() + 1, entries, R::everything())
+}
+
+/// The product of a chain of matrices: the cheapest split first, then the same for both sides.
+fn product<R: Enclosure>(chain: Vec<Matrix<R>>, meter: &Meter, kind: Kind) -> Result<Matrix<R>, Refusal> {
+    let Some(split) = (1..chain.len()).min_by_key(|split| cost_of_split(&chain, *split)) else {
+        return Ok(chain.into_iter().next().unwrap_or_else(|| Matrix::new(1, vec![], R::everything())));
+    };
+    let mut left = chain;
+    let right = left.split_off(split);
+    let (left, right) = (product(left, meter, kind)?, product(right, meter, kind)?.transposed());
+    meter.spend(kind, multiplication(left.rows(), left.cols(), right.rows()))?;
+    Ok(Matrix::from_fn(left.rows(), right.rows(), R::everything(), |row, col| {
+        R::dot(left.row(row).iter().zip(right.row(col)))
+    }))
+}
+
+/// The FLOPs of an a×b by b×c product.
+fn multiplication(a: usize, b: usize, c: usize) -> usize {
+    a.saturating_mul(c).saturating_mul(2 * b - 1)
+}
+
+/// The FLOPs of the cheapest way to multiply the chain whose last multiplication is at `split`.
+fn cost_of_split<R: Enclosure>(chain: &[Matrix<R>], split: usize) -> usize {
+    let (left, right) = chain.split_at(split);
+    let best = |part: &[Matrix<R>]| (1..part.len()).map(|split| cost_of_split(part, split)).min().unwrap_or(0);
+    let (first, last) = (left.first().map_or(0, Matrix::rows), right.last().map_or(0, Matrix::cols));
+    let middle = right.first().map_or(1, Matrix::rows);
+    best(left).saturating_add(best(right)).saturating_add(multiplication(first, middle, last))
+}

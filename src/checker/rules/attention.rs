@@ -1,0 +1,92 @@
+//! Rule `attention exact`: attention weights before normalisation, `w(q,t,p) = exp A(q,t) · exp B(q,p)`.
+//!
+//! **Statement** (theorem `weights_scale`). An input's correctness depends on the weights only up to a positive factor
+//! for each (query, maximum), T1. Weights for (q, m) are taken in units of `2^(k(q,m) + c(q))`, where
+//! `exp A(q,t) = y·2^k(q,t)` and `c(q)` is the largest exponent of `exp B(q,·)`; softmax's division is never done.
+//! **Cost.** v² + v·n exponentials; one multiplication for every w that is used, once.
+
+use super::Order;
+use crate::certificate::Certificate;
+use crate::checker::arithmetic::Enclosure;
+use crate::checker::meter::{Kind, Meter};
+use crate::checker::paths::Paths;
+use crate::model::Matrix;
+use crate::refusal::Refusal;
+use std::sync::OnceLock;
+
+/// Enclosures of the attention weights, and orders of the scores.
+#[derive(Debug)]
+pub struct Attention<R> {
+    alpha: Matrix<(R, i32)>,
+    beta: Matrix<R>,
+    beta_sum_min: Vec<OnceLock<(R, R)>>,
+    products: Matrix<OnceLock<R>>,
+    orders: Vec<Order>,
+    n_ctx: usize,
+}
+
+impl<R: Enclosure> Attention<R> {
+    /// Exponentials of the scores, and their orders by query.
+    ///
+    /// # Errors
+    /// [`crate::refusal::Decline::Work`].
+    pub fn new(paths: &Paths<R>, hints: &Certificate, meter: &Meter) -> Result<Self, Refusal> {
+        let (v, n) = (paths.d_vocab, paths.n_ctx);
+        meter.spend(Kind::Weights, v * v + v * n)?;
+        let outside = (R::everything(), 0);
+        let exponential = |q: usize, column: usize| paths.scores.at(q, column).exp();
+        let beta = Matrix::from_fn(v, n, outside.clone(), |q, p| exponential(q, v + p));
+        let scale: Vec<i32> = beta.iter_rows().map(|row| row.iter().map(|(_, k)| *k).max().unwrap_or(0)).collect();
+        let one = R::dyadic(1, 0);
+        let beta_at_scale = |q: usize, p: usize| {
+            let (y, k) = beta.at(q, p);
+            // A power of two: a change of unit, not an operation.
+            y.mul_scaled(&one, k.saturating_sub(scale.get(q).copied().unwrap_or(0)))
+        };
+        let square = Matrix::from_fn(v, v, R::everything(), |q, t| paths.scores.at(q, t).clone());
+        Ok(Self {
+            alpha: Matrix::from_fn(v, v, outside, exponential),
+            beta: Matrix::from_fn(v, n, R::everything(), beta_at_scale),
+            beta_sum_min: (0..v).map(|_| OnceLock::new()).collect(),
+            products: Matrix::from_fn(v * v, n, OnceLock::from(R::everything()), |_, _| OnceLock::new()),
+            // exp is monotone: the order of the scores is the order of the weights.
+            orders: Order::of_rows(&hints.attention_orders, &square, meter)?,
+            n_ctx: n,
+        })
+    }
+
+    /// `exp A(q,t)` in units of `2^k(q,t)`.
+    pub fn alpha(&self, q: usize, t: usize) -> &R {
+        &self.alpha.at(q, t).0
+    }
+
+    /// `w(q,t,p)` in units of `2^(k(q,t) + c(q))`.
+    pub fn weight(&self, q: usize, t: usize, p: usize, meter: &Meter) -> &R {
+        let row = q.saturating_mul(self.alpha.cols()).saturating_add(t);
+        self.products.at(row, p).get_or_init(|| {
+            meter.add(Kind::Weights, 1);
+            self.alpha(q, t).mul(self.beta.at(q, p))
+        })
+    }
+
+    /// `k(q,t) − k(q,m)`: from the units of token t to those of (q, m).
+    pub fn shift(&self, q: usize, m: usize, t: usize) -> i32 {
+        self.alpha.at(q, t).1.saturating_sub(self.alpha.at(q, m).1)
+    }
+
+    /// `Σ_{p<n−1} exp B(q,p)` and the least of them, in units of `2^c(q)`.
+    pub fn beta_sum_min(&self, q: usize, meter: &Meter) -> (R, R) {
+        let compute = || {
+            let row = self.beta.row(q).get(..self.n_ctx - 1).unwrap_or(&[]);
+            meter.add(Kind::Weights, 2 * row.len().saturating_sub(1));
+            let sum = row.iter().cloned().reduce(|a, b| a.add(&b));
+            sum.zip(row.iter().cloned().reduce(|a, b| a.min(&b))).unwrap_or((R::everything(), R::everything()))
+        };
+        self.beta_sum_min.get(q).map_or((R::everything(), R::everything()), |cell| cell.get_or_init(compute).clone())
+    }
+
+    /// The order of `exp A(q,·)`.
+    pub fn order(&self, q: usize) -> Option<&Order> {
+        self.orders.get(q)
+    }
+}

@@ -1,0 +1,265 @@
+//! Rules `direct_path split` and `direct_path exact`: margins of wrong answers over the right one.
+//!
+//! For a set S of wrong answers, y(t,p) bounds `max_{j∈S} [c(t,p,j) − c(t,p,m)]` with c = EV + PV + D from above.
+//!
+//! **Statement** (theorems `margin_split`, `margin_exact`; T2). With `D = D̄ + D̃` for any D̄ and `R = EV + PV + D̄`:
+//! split: `y = max_S R(t,p,·) − R(t,p,m) + max_S D̃(q,·) − D̃(q,m)`; exact: y = max_S (R + D̃) − (R + D̃)(m). For one
+//! answer both are the margin itself.
+//! **Why.** The maximum of a sum is at most the sum of the maxima; a maximum over S is bounded through the
+//! row's order, or by comparisons. The last position's row is exact under both rules.
+//! **Cost.** Split: v²n additions and comparisons for rows and orders, one subtraction for every difference used, once.
+//! Exact: see `exact_rows.rs`.
+
+use super::Order;
+use super::exact_rows::ExactRows;
+use crate::certificate::DirectPathHints;
+use crate::certificate::OFFSET_BITS;
+use crate::checker::arithmetic::Enclosure;
+use crate::checker::meter::{Kind, Meter};
+use crate::checker::paths::Paths;
+use crate::model::Matrix;
+use crate::refusal::Refusal;
+use std::collections::BTreeMap;
+
+/// A set of wrong answers.
+#[derive(Debug, Clone)]
+pub enum Set {
+    /// One answer.
+    One(usize),
+    /// The answers marked true.
+    Marked(Vec<bool>),
+}
+
+impl Set {
+    /// Is this answer in the set?
+    pub fn contains(&self, answer: usize) -> bool {
+        match self {
+            Self::One(one) => *one == answer,
+            Self::Marked(marks) => marks.get(answer).copied().unwrap_or(false),
+        }
+    }
+
+    /// An answer whose entry is at least every member's, by the row's order; one member needs none.
+    fn top(&self, order: Option<&Order>) -> Option<usize> {
+        match self {
+            Self::One(one) => Some(*one),
+            Self::Marked(_) => order?.bound(|answer| self.contains(answer)),
+        }
+    }
+}
+
+/// Tables of a direct-path rule.
+#[derive(Debug)]
+pub struct DirectPath<R> {
+    /// `(n−1)·v × v`: R(t,p,j) in row p·v + t.
+    token_rows: Matrix<R>,
+    /// `v × v`: D̃(q,j).
+    query_rows: Matrix<R>,
+    /// `v × v`: EV(q,j) + PV(n−1,j) + D(q,j).
+    last_rows: Matrix<R>,
+    /// Orders of the three tables' rows; none under the exact rule.
+    token_orders: Vec<Order>,
+    query_orders: Vec<Order>,
+    last_orders: Vec<Order>,
+    exact: Option<ExactRows<R>>,
+    positions: usize,
+}
+
+impl<R: Enclosure> DirectPath<R> {
+    /// The rows, and their orders.
+    ///
+    /// # Errors
+    /// [`crate::refusal::Decline::Work`].
+    pub fn new(paths: &Paths<R>, hints: &DirectPathHints, meter: &Meter) -> Result<Self, Refusal> {
+        let (v, n) = (paths.d_vocab, paths.n_ctx);
+        let offset: Vec<R> = match hints {
+            DirectPathHints::Split { offset, .. } => offset.iter().map(|k| R::dyadic(*k, -OFFSET_BITS)).collect(),
+            DirectPathHints::Exact { .. } => vec![],
+        };
+        // PV + D̄ and D̃ (copies without D̄), R, and the last rows.
+        meter.spend(Kind::Logits, if offset.is_empty() { 0 } else { n * v + v * v })?;
+        meter.spend(Kind::Logits, (n - 1) * v * v + 2 * v * v)?;
+        let shifted = |p: usize, j: usize| match offset.get(j) {
+            Some(offset) => paths.logits.at(v + p, j).add(offset),
+            None => paths.logits.at(v + p, j).clone(),
+        };
+        let position_rows = Matrix::from_fn(n, v, R::everything(), shifted);
+        let token_rows = Matrix::from_fn((n - 1) * v, v, R::everything(), |row, j| {
+            paths.logits.at(row % v, j).add(position_rows.at(row / v, j))
+        });
+        let query_rows = Matrix::from_fn(v, v, R::everything(), |q, j| match offset.get(j) {
+            Some(offset) => paths.direct.at(q, j).sub(offset),
+            None => paths.direct.at(q, j).clone(),
+        });
+        let last_rows = Matrix::from_fn(v, v, R::everything(), |q, j| {
+            paths.logits.at(q, j).add(position_rows.at(n - 1, j)).add(query_rows.at(q, j))
+        });
+        let order = |hints: &[Vec<usize>], table: &Matrix<R>| Order::of_rows(hints, table, meter);
+        let (token_orders, query_orders, last_orders, exact) = match hints {
+            DirectPathHints::Split { token_orders, query_orders, last_orders, .. } => (
+                order(token_orders, &token_rows)?,
+                order(query_orders, &query_rows)?,
+                order(last_orders, &last_rows)?,
+                None,
+            ),
+            // One more row of rows for the last position.
+            DirectPathHints::Exact { depth } => (vec![], vec![], vec![], Some(ExactRows::new(*depth, v * n, v))),
+        };
+        let positions = n - 1;
+        Ok(Self { token_rows, query_rows, last_rows, token_orders, query_orders, last_orders, exact, positions })
+    }
+
+    /// Margins over the right answer `m`.
+    pub fn margins<'a>(&'a self, m: usize, meter: &'a Meter) -> Margins<'a, R> {
+        let differences = vec![None; self.token_rows.rows() * self.token_rows.cols()];
+        let wrong = Set::Marked((0..self.query_rows.cols()).map(|j| j != m).collect());
+        let far = vec![None; self.positions + 1];
+        Margins { path: self, m, meter, differences, pooled: BTreeMap::new(), wrong, far }
+    }
+}
+
+/// Margins over one right answer. Differences are computed when first needed, once.
+#[derive(Debug)]
+pub struct Margins<'a, R> {
+    path: &'a DirectPath<R>,
+    m: usize,
+    meter: &'a Meter,
+    /// `R(t,p,j) − R(t,p,m)`, as `token_rows`.
+    differences: Vec<Option<R>>,
+    /// `max_p [R(t,p,j_p) − R(t,p,m)]` by t and (j_p).
+    pooled: BTreeMap<(usize, Vec<usize>), R>,
+    /// Every wrong answer.
+    wrong: Set,
+    /// `max_{t<m} max_{j≠m} [R_j − R_m]` by position, and over all positions.
+    far: Vec<Option<R>>,
+}
+
+/// The margin of one set of answers for one query.
+#[derive(Debug)]
+pub struct Margin<'s, R> {
+    q: usize,
+    set: &'s Set,
+    /// `max_S D̃(q,·) − D̃(q,m)`; `None` where a sum's maximum is selected instead.
+    query: Option<R>,
+}
+
+impl<R: Enclosure> Margins<'_, R> {
+    /// The margin of a set of answers for query q.
+    pub fn of<'s>(&self, q: usize, set: &'s Set) -> Margin<'s, R> {
+        if self.path.exact.is_some() && matches!(set, Set::Marked(_)) {
+            return Margin { q, set, query: None };
+        }
+        let query = set.top(self.path.query_orders.get(q)).map_or(R::everything(), |top| {
+            self.meter.add(Kind::Terms, 1);
+            self.path.query_rows.at(q, top).sub(self.path.query_rows.at(q, self.m))
+        });
+        Margin { q, set, query: Some(query) }
+    }
+
+    /// An upper bound of the margin at position p < n − 1 holding token t.
+    pub fn at(&mut self, margin: &Margin<'_, R>, t: usize, p: usize) -> R {
+        let row = self.row(t, p);
+        let Some(query) = &margin.query else { return self.selected(margin, row) };
+        let Some(top) = margin.set.top(self.path.token_orders.get(row)) else { return R::everything() };
+        self.meter.add(Kind::Terms, 1);
+        self.token_difference(row, top).add(query)
+    }
+
+    /// An upper bound of the margin at token t over all positions p < n − 1.
+    pub fn pooled(&mut self, margin: &Margin<'_, R>, t: usize) -> R {
+        let rows: Vec<usize> = (0..self.path.positions).map(|p| self.row(t, p)).collect();
+        let Some(query) = &margin.query else {
+            let margins = rows.iter().map(|row| self.selected(margin, *row)).collect();
+            return self.largest(margins);
+        };
+        let tops = rows.iter().map(|row| margin.set.top(self.path.token_orders.get(*row)));
+        let Some(tops) = tops.collect::<Option<Vec<usize>>>() else { return R::everything() };
+        let key = (t, tops);
+        let token = if let Some(known) = self.pooled.get(&key) {
+            known.clone()
+        } else {
+            let differences = rows.iter().zip(&key.1).map(|(row, top)| self.token_difference(*row, *top)).collect();
+            let largest = self.largest(differences);
+            self.pooled.insert(key, largest.clone());
+            largest
+        };
+        self.meter.add(Kind::Terms, 1);
+        token.add(query)
+    }
+
+    /// An upper bound of the margin at the last position.
+    pub fn last(&mut self, margin: &Margin<'_, R>) -> R {
+        let (q, rows) = (margin.q, &self.path.last_rows);
+        let top = match (&margin.query, &self.path.exact) {
+            (None, Some(exact)) => {
+                // A further position whose rows are complete without D̃.
+                let row = self.row(q, self.path.positions);
+                exact.select((row, q), || rows.row(q).to_vec(), margin.set, self.meter)
+            }
+            _ => margin.set.top(self.path.last_orders.get(q)).map_or(R::everything(), |top| rows.at(q, top).clone()),
+        };
+        self.meter.add(Kind::Terms, 1);
+        top.sub(rows.at(q, self.m))
+    }
+
+    /// An upper bound of every wrong answer's margin at every token below m, at position p, or at all positions for
+    /// p = n − 1, for query q: `max_{t<m} max_{j≠m} [R_j − R_m] + max_{j≠m} D̃_j − D̃_m`.
+    pub fn far(&mut self, q: usize, p: usize) -> R {
+        let token = self.far_token(p);
+        let Margin { query: Some(query), .. } = self.of(q, &self.wrong) else { return R::everything() };
+        self.meter.add(Kind::Far, 1);
+        token.add(&query)
+    }
+
+    fn far_token(&mut self, p: usize) -> R {
+        if let Some(Some(known)) = self.far.get(p) {
+            return known.clone();
+        }
+        let entries = if p == self.path.positions {
+            (0..p).map(|p| self.far_token(p)).collect()
+        } else {
+            let tops = (0..self.m).map(|t| self.row(t, p));
+            let tops: Vec<_> = tops.map(|row| (row, self.wrong.top(self.path.token_orders.get(row)))).collect();
+            tops.into_iter().map(|(row, top)| top.map_or(R::everything(), |top| self.token_difference(row, top))).collect()
+        };
+        let largest = self.largest(entries);
+        if let Some(slot) = self.far.get_mut(p) {
+            *slot = Some(largest.clone());
+        }
+        largest
+    }
+
+    fn row(&self, t: usize, p: usize) -> usize {
+        p * self.path.query_rows.cols() + t
+    }
+
+    fn largest(&self, entries: Vec<R>) -> R {
+        self.meter.add(Kind::Terms, entries.len().saturating_sub(1));
+        entries.into_iter().reduce(|a, b| a.max(&b)).unwrap_or(R::everything())
+    }
+
+    /// The exact rule's margin: the selected top minus entry m.
+    fn selected(&self, margin: &Margin<'_, R>, row: usize) -> R {
+        let Some(exact) = &self.path.exact else { return R::everything() };
+        let (token, query) = (self.path.token_rows.row(row), self.path.query_rows.row(margin.q));
+        let sums = || {
+            self.meter.add(Kind::Logits, token.len());
+            token.iter().zip(query).map(|(a, b)| a.add(b)).collect()
+        };
+        let top = exact.select((row, margin.q), sums, margin.set, self.meter);
+        self.meter.add(Kind::Terms, 2);
+        let right = self.path.token_rows.at(row, self.m).add(self.path.query_rows.at(margin.q, self.m));
+        top.sub(&right)
+    }
+
+    /// `R(t,p,j) − R(t,p,m)`.
+    fn token_difference(&mut self, row: usize, j: usize) -> R {
+        let rows = &self.path.token_rows;
+        let Some(slot) = self.differences.get_mut(row * rows.cols() + j) else { return R::everything() };
+        let difference = slot.get_or_insert_with(|| {
+            self.meter.add(Kind::Terms, 1);
+            rows.at(row, j).sub(rows.at(row, self.m))
+        });
+        difference.clone()
+    }
+}

@@ -1,0 +1,69 @@
+//! Rule `order`: a hinted order of a row, from large to small.
+//!
+//! **Statement** (theorem `order_bound`). For any order o₀, o₁, … of distinct indices of a row r, let `b_i` be an index
+//! whose entry has the largest upper end among all indices but o₀ … o_{i−1}. For every set S, if `o_i` is the first of
+//! the order in S, then `r(j) ≤ r(b_i)` by upper ends for every j in S.
+//! **Why.** S holds none of o₀ … o_{i−1}. The order need not be sorted: a bad one only makes `b_i` large.
+//! **Cost.** v − 1 comparisons a row, from the last index to the first, however long the hinted order.
+
+use crate::checker::arithmetic::Enclosure;
+use crate::checker::meter::{Kind, Meter};
+use crate::model::Matrix;
+use crate::refusal::Refusal;
+
+/// Indices of a row in the hinted order, each with the index that bounds it and all behind it.
+#[derive(Debug, Clone, Default)]
+pub struct Order {
+    ranks: Vec<(usize, usize)>,
+    /// Bounds the indices that the order does not list.
+    unlisted: Option<usize>,
+}
+
+impl Order {
+    /// One order for each row of a table.
+    ///
+    /// # Errors
+    /// [`crate::refusal::Decline::Work`].
+    pub fn of_rows<R: Enclosure>(hints: &[Vec<usize>], table: &Matrix<R>, meter: &Meter) -> Result<Vec<Self>, Refusal> {
+        hints.iter().zip(table.iter_rows()).map(|(hint, row)| Self::new(hint, row, meter)).collect()
+    }
+
+    fn new<R: Enclosure>(hint: &[usize], row: &[R], meter: &Meter) -> Result<Self, Refusal> {
+        meter.spend(Kind::Orders, row.len().saturating_sub(1))?;
+        let larger = |best: usize, next: usize| match (row.get(best), row.get(next)) {
+            (Some(a), Some(b)) if b.upper_at_most(a) => best,
+            _ => next,
+        };
+        let mut unlisted = vec![true; row.len()];
+        for index in hint {
+            if let Some(mark) = unlisted.get_mut(*index) {
+                *mark = false;
+            }
+        }
+        let unlisted = (0..row.len()).filter(|index| unlisted.get(*index) == Some(&true)).reduce(larger);
+        let mut best = unlisted;
+        let mut ranks = Vec::new();
+        for index in hint.iter().rev() {
+            let bound = best.map_or(*index, |best| larger(best, *index));
+            ranks.push((*index, bound));
+            best = Some(bound);
+        }
+        ranks.reverse();
+        Ok(Self { ranks, unlisted })
+    }
+
+    /// An index whose entry is at least every entry of the set.
+    pub fn bound(&self, mut member: impl FnMut(usize) -> bool) -> Option<usize> {
+        self.ranks.iter().find(|(index, _)| member(*index)).map(|(_, bound)| *bound).or(self.unlisted)
+    }
+
+    /// The listed indices and their bounds, in order.
+    pub fn ranks(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.ranks.iter().copied()
+    }
+
+    /// An index whose entry is at least every entry that is not listed.
+    pub fn unlisted(&self) -> Option<usize> {
+        self.unlisted
+    }
+}

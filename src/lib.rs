@@ -1,0 +1,24 @@
+//! Compact proofs of what a neural network does, and a small checker for them.
+//!
+//! A one-layer, one-head, attention-only transformer answers Max-of-n: which token of the input is the largest.
+//! `gbmi` proves a lower bound on how many of the `d_vocab^n_ctx` inputs it answers correctly, and writes the proof
+//! as a certificate. The checker re-derives the bound from the weights in exact arithmetic.
+//!
+//! | room | trusted | what it holds |
+//! |---|---|---|
+//! | [`refusal`] | yes | why something was rejected or declined |
+//! | [`model`] | yes | reading weights, and what the network means |
+//! | [`certificate`] | yes | the format of a proof |
+//! | [`checker`] | yes | arithmetic, proof rules, counting, the tally of FLOPs |
+//! | `search` | no | finds hints for the rules |
+//! | `import`, `inspect` | no | other formats in, pictures out |
+//!
+//! The arrow points one way: the trusted rooms import nothing from the others (`tests/trusted.rs` fails if they do).
+
+pub mod certificate;
+pub mod checker;
+pub mod model;
+pub mod refusal;
+
+#[cfg(feature = "prove")]
+pub mod search;

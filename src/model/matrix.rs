@@ -1,0 +1,78 @@
+//! A rectangular table whose look-up is total: outside the table stands a value that proves nothing.
+
+/// A row-major table of `rows × cols` entries.
+///
+/// [`Matrix::at`] never fails: an index outside reads the `outside` value. The checker chooses it as the enclosure of
+/// every real number, so that a wrong index can only make a proof fail.
+#[derive(Debug, Clone)]
+pub struct Matrix<T> {
+    cols: usize,
+    data: Vec<T>,
+    outside: T,
+}
+
+impl<T> Matrix<T> {
+    /// The table with the given entries, row by row; a last incomplete row is dropped.
+    pub fn new(cols: usize, data: Vec<T>, outside: T) -> Self {
+        Self { cols: cols.max(1), data, outside }
+    }
+
+    /// The entry in row `row` and column `col`, or the outside value.
+    pub fn at(&self, row: usize, col: usize) -> &T {
+        if col >= self.cols {
+            return &self.outside;
+        }
+        row.checked_mul(self.cols)
+            .and_then(|start| start.checked_add(col))
+            .and_then(|index| self.data.get(index))
+            .unwrap_or(&self.outside)
+    }
+
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.data.len() / self.cols
+    }
+
+    /// The number of columns.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// The rows in order.
+    pub fn iter_rows(&self) -> impl Iterator<Item = &[T]> {
+        self.data.chunks_exact(self.cols)
+    }
+
+    /// The row with this index; empty when there is none.
+    pub fn row(&self, row: usize) -> &[T] {
+        let start = row.saturating_mul(self.cols);
+        self.data.get(start..start.saturating_add(self.cols)).unwrap_or(&[])
+    }
+}
+
+impl<T: Clone> Matrix<T> {
+    /// The table whose entry at `(row, col)` is `entry(row, col)`.
+    pub fn from_fn(rows: usize, cols: usize, outside: T, mut entry: impl FnMut(usize, usize) -> T) -> Self {
+        let data = (0..rows).flat_map(|row| (0..cols).map(move |col| (row, col))).map(|(row, col)| entry(row, col)).collect();
+        Self::new(cols, data, outside)
+    }
+
+    /// The transposed table.
+    pub fn transposed(&self) -> Self {
+        Self::from_fn(self.cols, self.rows(), self.outside.clone(), |row, col| self.at(col, row).clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outside_reads_the_outside_value() {
+        let table = Matrix::new(2, vec![1, 2, 3, 4], -1);
+        assert_eq!([*table.at(0, 1), *table.at(1, 0), *table.at(0, 2), *table.at(2, 0), *table.at(usize::MAX, 0)], [2, 3, -1, -1, -1]);
+        assert_eq!(table.row(1), [3, 4]);
+        assert!(table.row(2).is_empty());
+        assert_eq!(*table.transposed().at(1, 0), 2);
+    }
+}

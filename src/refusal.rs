@@ -1,0 +1,144 @@
+//! Why a certificate, a model or a file was not accepted: the typed errors of the trusted code.
+//!
+//! *Rejected* means: this certificate does not prove its claim about this network. *Declined* means: the question is
+//! outside what the checker supports or is allowed to spend. *Unreadable* means: a file could not be read at all.
+
+use std::fmt;
+
+/// The reason for a verdict other than "accepted".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The certificate does not prove its claim (exit code 1).
+    Rejected(Rejection),
+    /// The model, version or amount of work is outside what is supported (exit code 2).
+    Declined(Decline),
+    /// A file could not be read (exit code 3): the path and the system's reason.
+    Unreadable(String),
+}
+
+/// Where a rejected certificate goes wrong. Paths name places in the certificate, such as `claim.correct`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the fields are what their names say
+pub enum Rejection {
+    /// Not JSON, or not of the certificate's shape: unknown, missing or repeated fields, wrong types, too deep.
+    Malformed { path: String, found: String },
+    /// A number or a list of numbers is not in its one canonical form.
+    NotCanonical { path: String, expected: &'static str, found: String },
+    /// A number is outside the range that its place allows, or a list has the wrong length.
+    OutOfRange { path: String, expected: String, found: String },
+    /// The same entry stands twice where each may stand once.
+    Repeated { path: String, found: String },
+    /// The groups of a plan do not cover every wrong answer exactly once.
+    NotAPartition { path: String, found: String },
+    /// The certificate is about another network than the model given.
+    WrongNetwork { expected: String, found: String },
+    /// The claim is about another task or size than the model's.
+    WrongClaim { path: &'static str, expected: String, found: String },
+    /// Everything was checked, and the claim does not follow.
+    NotEstablished { path: &'static str, claimed: String, certified: String },
+}
+
+/// What is not supported, or not affordable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the fields are what their names say
+pub enum Decline {
+    /// A certificate version outside the reader's window.
+    Version { found: String, supported: &'static str },
+    /// The model is not one that the theorems speak about.
+    Model { at: String, expected: String, found: String },
+    /// A file, a model or a hint is larger than the limit for it.
+    TooLarge { what: String, limit: u64, found: u64 },
+    /// The proof asks for more work than allowed (`--max-flops`).
+    Work { limit: u64 },
+    /// The arithmetic asked for is not built in.
+    Arithmetic { found: String, hint: &'static str },
+}
+
+impl Decline {
+    /// [`Decline::TooLarge`] for sizes in memory.
+    pub fn too_large(what: impl Into<String>, limit: usize, found: usize) -> Self {
+        let wide = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
+        Self::TooLarge { what: what.into(), limit: wide(limit), found: wide(found) }
+    }
+}
+
+impl Refusal {
+    /// The exit code of the command line: 1 rejected, 2 declined, 3 unreadable.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Rejected(_) => 1,
+            Self::Declined(_) => 2,
+            Self::Unreadable(_) => 3,
+        }
+    }
+}
+
+impl From<Rejection> for Refusal {
+    fn from(reason: Rejection) -> Self {
+        Self::Rejected(reason)
+    }
+}
+
+impl From<Decline> for Refusal {
+    fn from(reason: Decline) -> Self {
+        Self::Declined(reason)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rejected(reason) => reason.fmt(f),
+            Self::Declined(reason) => reason.fmt(f),
+            Self::Unreadable(reason) => f.write_str(reason),
+        }
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed { path, found } => write!(f, "malformed certificate at {path}: {found}"),
+            Self::NotCanonical { path, expected, found } => {
+                write!(f, "not canonical at {path}: expected {expected}, found {found}")
+            }
+            Self::OutOfRange { path, expected, found } => {
+                write!(f, "out of range at {path}: expected {expected}, found {found}")
+            }
+            Self::Repeated { path, found } => write!(f, "repeated entry at {path}: {found}"),
+            Self::NotAPartition { path, found } => {
+                write!(f, "groups at {path} must cover every wrong answer exactly once: {found}")
+            }
+            Self::WrongNetwork { expected, found } => write!(
+                f,
+                "wrong network: the certificate is about the network with SHA-256 {expected}, the model given has {found}; name the right model with --model"
+            ),
+            Self::WrongClaim { path, expected, found } => {
+                write!(f, "claim does not fit the model at {path}: expected {expected}, found {found}")
+            }
+            Self::NotEstablished { path, claimed, certified } => {
+                write!(f, "claim not established at {path}: claimed {claimed}, certified {certified}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Decline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Version { found, supported } => {
+                write!(f, "unsupported certificate version {found}: this build reads {supported}")
+            }
+            Self::Model { at, expected, found } => {
+                write!(f, "unsupported model at {at}: expected {expected}, found {found}")
+            }
+            Self::TooLarge { what, limit, found } => write!(f, "{what} too large: {found}, the limit is {limit}"),
+            Self::Work { limit } => {
+                write!(f, "the proof takes more than {limit} FLOPs or integer operations; raise --max-flops to allow it")
+            }
+            Self::Arithmetic { found, hint } => write!(f, "arithmetic {found} is not built in: {hint}"),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
