@@ -134,7 +134,10 @@ impl fmt::Display for Decline {
             }
             Self::TooLarge { what, limit, found } => write!(f, "{what} too large: {found}, the limit is {limit}"),
             Self::Work { limit } => {
-                write!(f, "the proof takes more than {limit} FLOPs or integer operations; raise --max-flops to allow it")
+                write!(
+                    f,
+                    "the proof takes more than {limit} FLOPs or integer operations; raise --max-flops to allow it"
+                )
             }
             Self::Arithmetic { found, hint } => write!(f, "arithmetic {found} is not built in: {hint}"),
         }

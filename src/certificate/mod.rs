@@ -160,11 +160,7 @@ impl Certificate {
     fn from_file(file: file::File, config: &Config) -> Result<Self, Refusal> {
         let (v, n) = (config.d_vocab, config.n_ctx);
         let fits = |path: &'static str, found: &str, expected: String| {
-            if found == expected {
-                Ok(())
-            } else {
-                Err(Rejection::WrongClaim { path, expected, found: found.into() })
-            }
+            if found == expected { Ok(()) } else { Err(Rejection::WrongClaim { path, expected, found: found.into() }) }
         };
         fits("claim.task", &file.claim.task, Config::TASK.into())?;
         fits("claim.d_vocab", &file.claim.d_vocab, v.to_string())?;
@@ -254,8 +250,7 @@ fn criterion(file: &file::Criterion, v: usize) -> Result<CriterionHints, Refusal
             Ok(row)
         })
         .collect::<Result<_, Rejection>>()?;
-    let plans =
-        plans.iter().enumerate().map(|(index, plan)| self::plan(&format!("criterion.plans[{index}]"), plan, v));
+    let plans = plans.iter().enumerate().map(|(index, plan)| self::plan(&format!("criterion.plans[{index}]"), plan, v));
     Ok(CriterionHints { plans: plans.collect::<Result<_, _>>()?, assignment })
 }
 

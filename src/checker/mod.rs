@@ -25,17 +25,17 @@ pub mod meter;
 pub mod paths;
 pub mod rules;
 
-use crate::certificate::{Certificate, Count, DirectPathHints, Test};
+use crate::certificate::{Certificate, Count, CriterionHints, DirectPathHints, Test};
 use crate::model::Network;
 use crate::refusal::{Refusal, Rejection};
 use arithmetic::Enclosure;
 use criterion::{Level, Tables};
-use meter::Meter;
+use meter::{Kind, Meter};
 use num_bigint::BigUint;
 use paths::Paths;
 use rules::{Attention, DirectPath};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 /// The default limit on FLOPs and on integer operations: brute force on Max-of-5 with 64 tokens takes 1.4e11.
 pub const DEFAULT_MAX_FLOPS: u64 = 200_000_000_000;
@@ -112,12 +112,18 @@ pub fn certify<R: Enclosure>(
     let tables = tables::<R>(network, certificate, &meter)?;
     let v = tables.d_vocab;
     // The largest maximum, with the most inputs, first.
-    let levels = parallel(v, options.threads, |index| {
+    let meters: Vec<Meter> = (0..v).map(|_| meter.fork()).collect();
+    let levels = parallel(meters, options.threads, |index, meter| {
         let certified = Level::new(&tables, v - 1 - index, &meter).certified(&certificate.criterion);
         (options.progress)();
-        certified
+        (certified, meter)
     });
-    let correct = levels.into_iter().try_fold(BigUint::default(), |sum, level| level.map(|count| sum + count))?;
+    let mut correct = BigUint::default();
+    for (certified, level) in levels {
+        correct += certified?;
+        meter.join(&level);
+    }
+    meter.spend(Kind::Integer, 0)?;
     Ok(Certified { correct, total: network.config.inputs(), rules: rules(certificate), meter })
 }
 
@@ -135,24 +141,23 @@ pub fn tables<R: Enclosure>(network: &Network, hints: &Certificate, meter: &Mete
     })
 }
 
-/// The results of `work` on 0, 1, … `count` − 1 in this order, computed by several threads.
-pub fn parallel<T: Send>(count: usize, threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+/// The results of `work` on each item, with its index, in the order of the items; computed by several threads.
+pub fn parallel<S: Send, T: Send>(items: Vec<S>, threads: usize, work: impl Fn(usize, S) -> T + Sync) -> Vec<T> {
+    let threads = threads.clamp(1, items.len().max(1));
+    let (queue, done) = (Mutex::new(items.into_iter().enumerate()), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
-        for _ in 0..threads.clamp(1, count.max(1)) {
+        for _ in 0..threads {
             scope.spawn(|| {
                 loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    if index >= count {
-                        break;
-                    }
-                    let result = work(index);
-                    done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((index, result));
+                    let item = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+                    let Some((index, item)) = item else { break };
+                    let result = work(index, item);
+                    done.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
                 }
             });
         }
     });
-    let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.sort_by_key(|(index, _)| *index);
     done.into_iter().map(|(_, result)| result).collect()
 }
@@ -163,18 +168,18 @@ fn rules(certificate: &Certificate) -> Vec<&'static str> {
         DirectPathHints::Split { .. } => "direct_path/split",
         DirectPathHints::Exact { .. } => "direct_path/exact",
     };
-    let mut rules = vec!["attention/exact", direct_path, "criterion/partition"];
-    let plans = &certificate.criterion.plans;
-    let tests = |wanted: fn(&Test) -> bool| plans.iter().any(|plan| plan.groups.iter().any(|group| wanted(&group.test)));
-    let counts = |tree: bool| {
-        let counted = |plan: &&crate::certificate::Plan| plan.groups.iter().any(|group| group.test == Test::Count);
-        plans.iter().filter(counted).any(|plan| (plan.count == Count::Tree) == tree)
-    };
-    let used = [
-        (tests(|test| matches!(test, Test::Pooled(_) | Test::Unpooled(_))), "criterion/whole"),
-        (counts(true), "criterion/tree"),
-        (counts(false), "criterion/grid"),
-    ];
-    rules.extend(used.iter().filter(|(used, _)| *used).map(|(_, name)| *name));
-    rules
+    let CriterionHints { plans, assignment } = &certificate.criterion;
+    let all_the_first = [vec![0]];
+    let assigned: BTreeSet<&usize> =
+        if assignment.is_empty() { all_the_first.as_slice() } else { assignment.as_slice() }.iter().flatten().collect();
+    let (mut whole, mut tree, mut grid) = (false, false, false);
+    for plan in assigned.into_iter().filter_map(|index| plans.get(*index)) {
+        let counted = plan.groups.iter().any(|group| group.test == Test::Count);
+        whole |= plan.groups.iter().any(|group| matches!(group.test, Test::Pooled(_) | Test::Unpooled(_)));
+        tree |= counted && plan.count == Count::Tree;
+        grid |= counted && plan.count != Count::Tree;
+    }
+    let criterion = [(whole, "criterion/whole"), (tree, "criterion/tree"), (grid, "criterion/grid")];
+    let used = criterion.into_iter().filter(|(used, _)| *used).map(|(_, name)| name);
+    ["attention/exact", direct_path, "criterion/partition"].into_iter().chain(used).collect()
 }

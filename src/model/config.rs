@@ -122,7 +122,11 @@ impl Config {
         require("d_vocab_out", &file.d_vocab.to_string(), file.d_vocab_out.unwrap_or(file.d_vocab).to_string())?;
         for key in OFF {
             if let Some(value) = file.others.get(key).filter(|value| !is_off(value)) {
-                return Err(unsupported(&format!("config.json, {key}"), "off (absent, null, false)", value.to_string()));
+                return Err(unsupported(
+                    &format!("config.json, {key}"),
+                    "off (absent, null, false)",
+                    value.to_string(),
+                ));
             }
         }
         let kv_heads = file.others.get("n_key_value_heads").filter(|value| !value.is_null());
@@ -159,9 +163,7 @@ impl Config {
 
 /// Absent values: null, false, and the numbers −1 and 0 with which TransformerLens says "none".
 fn is_off(value: &Value) -> bool {
-    value.is_null()
-        || *value == Value::Bool(false)
-        || ["0", "0.0", "-1", "-1.0"].contains(&value.to_string().as_str())
+    value.is_null() || *value == Value::Bool(false) || ["0", "0.0", "-1", "-1.0"].contains(&value.to_string().as_str())
 }
 
 /// Is `value` the double nearest to √n? Decided exactly: √n lies between the midpoints to its two neighbours.

@@ -53,7 +53,8 @@ impl<T> Matrix<T> {
 impl<T: Clone> Matrix<T> {
     /// The table whose entry at `(row, col)` is `entry(row, col)`.
     pub fn from_fn(rows: usize, cols: usize, outside: T, mut entry: impl FnMut(usize, usize) -> T) -> Self {
-        let data = (0..rows).flat_map(|row| (0..cols).map(move |col| (row, col))).map(|(row, col)| entry(row, col)).collect();
+        let data =
+            (0..rows).flat_map(|row| (0..cols).map(move |col| (row, col))).map(|(row, col)| entry(row, col)).collect();
         Self::new(cols, data, outside)
     }
 
@@ -70,7 +71,10 @@ mod tests {
     #[test]
     fn outside_reads_the_outside_value() {
         let table = Matrix::new(2, vec![1, 2, 3, 4], -1);
-        assert_eq!([*table.at(0, 1), *table.at(1, 0), *table.at(0, 2), *table.at(2, 0), *table.at(usize::MAX, 0)], [2, 3, -1, -1, -1]);
+        assert_eq!(
+            [*table.at(0, 1), *table.at(1, 0), *table.at(0, 2), *table.at(2, 0), *table.at(usize::MAX, 0)],
+            [2, 3, -1, -1, -1]
+        );
         assert_eq!(table.row(1), [3, 4]);
         assert!(table.row(2).is_empty());
         assert_eq!(*table.transposed().at(1, 0), 2);

@@ -101,10 +101,7 @@ impl Network {
     pub fn load(path: &Path) -> Result<Self, Refusal> {
         let weights = if path.is_dir() { path.join("model.safetensors") } else { path.to_path_buf() };
         let config = weights.with_file_name("config.json");
-        Self::from_bytes(
-            &read_limited(&config, MAX_CONFIG_BYTES)?,
-            &read_limited(&weights, MAX_WEIGHT_BYTES)?,
-        )
+        Self::from_bytes(&read_limited(&config, MAX_CONFIG_BYTES)?, &read_limited(&weights, MAX_WEIGHT_BYTES)?)
     }
 
     /// Reads a network from the contents of `config.json` and `model.safetensors`.

@@ -6,10 +6,13 @@ mod write;
 
 use crate::certificate::{Answers, Certificate, Count, CriterionHints, DirectPathHints, Group, Plan, Test};
 use crate::checker::arithmetic::Fixed;
+use crate::checker::meter::Meter;
 use crate::checker::{self, Certified, Options};
 use crate::model::Network;
 use crate::refusal::Refusal;
 use num_bigint::BigUint;
+use orders::Orders;
+use plans::Style;
 
 pub use write::to_file;
 
@@ -52,36 +55,96 @@ pub struct Proof {
 /// # Errors
 /// Those of the checker: [`crate::refusal::Decline::Work`].
 pub fn prove(network: &Network, strategy: Strategy, options: Options<'_>) -> Result<Proof, Refusal> {
-    let hints = match strategy {
-        Strategy::BruteForce => brute_force(network),
-        Strategy::Cubic | Strategy::Subcubic => brute_force(network),
+    let candidates = match strategy {
+        Strategy::BruteForce => vec![brute_force(network)],
+        Strategy::Cubic => vec![cubic_exact(network, options)?, cubic_split(network, options)?],
+        Strategy::Subcubic => vec![subcubic(network, options)?],
     };
-    let mut file = to_file(&hints, &network.config);
+    let mut best: Option<Proof> = None;
+    for hints in candidates {
+        let proof = derive(network, &hints, options)?;
+        if best.as_ref().is_none_or(|best| proof.certified.correct > best.certified.correct) {
+            best = Some(proof);
+        }
+    }
+    Ok(best.expect("every strategy has a candidate"))
+}
+
+/// Writes the hints out, reads them back, and claims what the checker derives from them.
+fn derive(network: &Network, hints: &Certificate, options: Options<'_>) -> Result<Proof, Refusal> {
+    let mut file = to_file(hints, &network.config);
     let certificate = Certificate::parse(&write::text(&file), &network.config)?;
     let certified = checker::certify::<Fixed>(network, &certificate, options)?;
     file.claim.correct = certified.correct.to_string();
     Ok(Proof { text: write::text(&file), certified })
 }
 
-fn brute_force(network: &Network) -> Certificate {
-    let plan = Plan {
-        groups: vec![Group { answers: Answers::Each, test: Test::Count }],
-        count: Count::Tree,
-        window: usize::MAX,
-    };
+/// Hints with no orders and no plan.
+fn bare(network: &Network, strategy: Strategy, direct_path: DirectPathHints) -> Certificate {
     Certificate {
         network: network.sha256.clone(),
         model: None,
-        strategy: Strategy::BruteForce.name().into(),
+        strategy: strategy.name().into(),
         correct: BigUint::default(),
         upper: None,
         attention_orders: vec![],
-        direct_path: DirectPathHints::Split {
-            offset: vec![],
-            token_orders: vec![],
-            query_orders: vec![],
-            last_orders: vec![],
-        },
-        criterion: CriterionHints { plans: vec![plan], assignment: vec![] },
+        direct_path,
+        criterion: CriterionHints { plans: vec![], assignment: vec![] },
     }
+}
+
+fn brute_force(network: &Network) -> Certificate {
+    let (offset, token_orders, query_orders, last_orders) = (vec![], vec![], vec![], vec![]);
+    let split = DirectPathHints::Split { offset, token_orders, query_orders, last_orders };
+    let mut hints = bare(network, Strategy::BruteForce, split);
+    hints.criterion.plans.push(Plan {
+        groups: vec![Group { answers: Answers::Each, test: Test::Count }],
+        count: Count::Tree,
+        window: usize::MAX,
+    });
+    hints
+}
+
+fn split(orders: &Orders) -> DirectPathHints {
+    DirectPathHints::Split {
+        offset: orders.offset.clone(),
+        token_orders: orders.token.clone(),
+        query_orders: orders.query.clone(),
+        last_orders: orders.last.clone(),
+    }
+}
+
+fn cubic_exact(network: &Network, options: Options<'_>) -> Result<Certificate, Refusal> {
+    let most_apart = 2;
+    let style = Style { windows: &[usize::MAX], count_window: usize::MAX, most_apart, bits: 7, search_bits: 5 };
+    let hints = bare(network, Strategy::Cubic, DirectPathHints::Exact { depth: most_apart + 2 });
+    with_plans(network, hints, &Orders::new(network)?, &style, options)
+}
+
+fn cubic_split(network: &Network, options: Options<'_>) -> Result<Certificate, Refusal> {
+    let orders = Orders::new(network)?;
+    let style = Style { windows: &[usize::MAX], count_window: usize::MAX, most_apart: 6, bits: 7, search_bits: 5 };
+    let hints = bare(network, Strategy::Cubic, split(&orders));
+    with_plans(network, hints, &orders, &style, options)
+}
+
+fn subcubic(network: &Network, options: Options<'_>) -> Result<Certificate, Refusal> {
+    let orders = Orders::new(network)?;
+    let windows = &[1, 2, 3, 4, 6, 8, 12];
+    let style = Style { windows, count_window: 12, most_apart: 8, bits: 7, search_bits: 5 };
+    let mut hints = bare(network, Strategy::Subcubic, split(&orders));
+    hints.attention_orders = orders.attention.clone();
+    with_plans(network, hints, &orders, &style, options)
+}
+
+fn with_plans(
+    network: &Network,
+    mut hints: Certificate,
+    orders: &Orders,
+    style: &Style,
+    options: Options<'_>,
+) -> Result<Certificate, Refusal> {
+    let tables = checker::tables::<Fixed>(network, &hints, &Meter::new(u64::MAX))?;
+    hints.criterion = plans::search(&tables, orders, style, options)?;
+    Ok(hints)
 }

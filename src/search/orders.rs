@@ -1,0 +1,60 @@
+//! Offsets and orders: read off the tables in double precision. Any are sound; good ones make tight proofs.
+
+use crate::certificate::OFFSET_BITS;
+use crate::checker::arithmetic::Fixed;
+use crate::checker::meter::Meter;
+use crate::checker::paths::Paths;
+use crate::model::{Matrix, Network};
+use crate::refusal::Refusal;
+
+/// The longest hinted prefix of an order of answers: what few groups need, at a fraction of the bytes.
+const PREFIX: usize = 32;
+
+/// The tables in double precision, with the orders of their rows.
+#[derive(Debug)]
+pub(super) struct Orders {
+    pub(super) offset: Vec<i64>,
+    pub(super) attention: Vec<Vec<usize>>,
+    /// Row p·v + t.
+    pub(super) token: Vec<Vec<usize>>,
+    pub(super) query: Vec<Vec<usize>>,
+    pub(super) last: Vec<Vec<usize>>,
+}
+
+impl Orders {
+    /// Orders for the offset D̄ = the mean of D over queries.
+    pub(super) fn new(network: &Network) -> Result<Self, Refusal> {
+        let paths = Paths::<Fixed>::new(network, &Meter::new(u64::MAX))?;
+        let (v, n) = (paths.d_vocab, paths.n_ctx);
+        let (scores, logits, direct) = (doubles(&paths.scores), doubles(&paths.logits), doubles(&paths.direct));
+        let mean = |j: usize| (0..v).map(|q| direct.at(q, j)).sum::<f64>() / v as f64;
+        let unit = f64::from(OFFSET_BITS).exp2();
+        let offset: Vec<i64> = (0..v).map(|j| (mean(j) * unit).round() as i64).collect();
+        let shift = |j: usize| offset[j] as f64 / unit;
+        let row = |t: usize, p: usize| (0..v).map(|j| logits.at(t, j) + logits.at(v + p, j) + shift(j)).collect();
+        let last = |q: usize| (0..v).map(|j| logits.at(q, j) + logits.at(v + n - 1, j) + direct.at(q, j)).collect();
+        Ok(Self {
+            attention: (0..v).map(|q| descending((0..v).map(|t| *scores.at(q, t)).collect(), v)).collect(),
+            token: (0..(n - 1) * v).map(|i| descending(row(i % v, i / v), PREFIX)).collect(),
+            query: (0..v).map(|q| descending((0..v).map(|j| direct.at(q, j) - shift(j)).collect(), PREFIX)).collect(),
+            last: (0..v).map(|q| descending(last(q), PREFIX)).collect(),
+            offset,
+        })
+    }
+}
+
+fn doubles(table: &Matrix<Fixed>) -> Matrix<f64> {
+    Matrix::from_fn(table.rows(), table.cols(), f64::NAN, |row, col| {
+        table
+            .at(row, col)
+            .ends()
+            .map_or(0.0, |(lo, hi)| (lo as f64 + hi as f64) / 2.0 * f64::from(-Fixed::FRACTION).exp2())
+    })
+}
+
+fn descending(row: Vec<f64>, length: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..row.len()).collect();
+    order.sort_by(|a, b| row[*b].total_cmp(&row[*a]).then(a.cmp(b)));
+    order.truncate(length);
+    order
+}

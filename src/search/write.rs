@@ -43,7 +43,8 @@ pub(super) fn text(file: &File) -> Vec<u8> {
     text
 }
 
-fn plan(plan: &Plan) -> file::Plan {
+/// A plan as it stands in the file.
+pub(super) fn plan(plan: &Plan) -> file::Plan {
     let groups = plan.groups.iter().map(|group| {
         let (test, size) = match group.test {
             Test::Pooled(size) => (file::Test::Pooled, size),

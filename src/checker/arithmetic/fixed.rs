@@ -21,9 +21,12 @@ pub struct Fixed {
 }
 
 impl Fixed {
+    /// Fractional bits of [`Fixed::ends`].
+    pub const FRACTION: i32 = FRACTION;
     const EVERYTHING: Self = Self { lo: -4 * LIMIT, hi: 4 * LIMIT };
 
     /// The interval with these ends; everything if an end is missing (it overflowed) or out of range.
+    #[inline]
     fn new(lo: Option<i128>, hi: Option<i128>) -> Self {
         match (lo, hi) {
             (Some(lo), Some(hi)) if lo >= -LIMIT && hi <= LIMIT => Self { lo, hi },
@@ -31,6 +34,7 @@ impl Fixed {
         }
     }
 
+    #[inline]
     fn is_finite(&self) -> bool {
         self.lo >= -LIMIT && self.hi <= LIMIT
     }
@@ -40,44 +44,63 @@ impl Fixed {
         self.is_finite().then_some((self.lo, self.hi))
     }
 
-    /// The least and greatest product of an element of one and an element of the other, exact, in units of 2^-96.
-    fn product_ends(&self, other: &Self) -> Option<(i128, i128)> {
-        if !self.is_finite() || !other.is_finite() {
-            return None;
+    /// The least product of an element of one and an element of the other, exact, in units of 2^-96.
+    #[inline]
+    fn least_product(&self, other: &Self) -> Option<i128> {
+        if self.lo >= 0 {
+            // [a, b]·[c, d] with a ≥ 0: a·c if c ≥ 0, b·c if not.
+            return product(if other.lo < 0 { self.hi } else { self.lo }, other.lo);
         }
-        let a = product(self.lo, other.lo)?;
-        if self.lo == self.hi && other.lo == other.hi {
-            return Some((a, a));
-        }
-        let (b, c, d) = (product(self.lo, other.hi)?, product(self.hi, other.lo)?, product(self.hi, other.hi)?);
-        Some((a.min(b).min(c.min(d)), a.max(b).max(c.max(d))))
+        let ends = [(self.lo, other.lo), (self.lo, other.hi), (self.hi, other.lo), (self.hi, other.hi)];
+        ends.into_iter().try_fold(i128::MAX, |least, (a, b)| Some(least.min(product(a, b)?)))
+    }
+
+    /// The greatest product of an element of one and an element of the other.
+    #[inline]
+    fn greatest_product(&self, other: &Self) -> Option<i128> {
+        // Ends and products are far from i128::MIN.
+        let negated = Self { lo: other.hi.wrapping_neg(), hi: other.lo.wrapping_neg() };
+        self.least_product(&negated).map(i128::wrapping_neg)
     }
 }
 
-/// The exact product, or `None` when it does not fit.
+/// The exact product of finite ends; `None` when it does not fit or an end is not finite.
+#[inline]
 fn product(a: i128, b: i128) -> Option<i128> {
-    match (i64::try_from(a), i64::try_from(b)) {
-        // |i64 · i64| ≤ 2^126: this cannot wrap.
-        (Ok(a), Ok(b)) => Some(i128::from(a).wrapping_mul(i128::from(b))),
-        _ => a.checked_mul(b),
+    let below_2_63 = |x: i128| x >> 63 == x >> 127;
+    if below_2_63(a) && below_2_63(b) {
+        return Some(a.wrapping_mul(b)); // at most 2^126: cannot wrap
     }
+    if a.abs() > LIMIT || b.abs() > LIMIT {
+        return None;
+    }
+    a.checked_mul(b).filter(|product| *product != i128::MIN)
 }
 
 /// `⌊value / 2^right⌋`, exact multiplication when `right` is negative; `None` when it does not fit.
+#[inline]
 fn shift_down(value: i128, right: i32) -> Option<i128> {
     match u32::try_from(right) {
         Ok(right) => Some(value >> right.min(127)),
         Err(_) => {
             let left = right.unsigned_abs();
             let room = if value < 0 { value.leading_ones() } else { value.leading_zeros() };
-            if value == 0 { Some(0) } else if left < room { Some(value << left) } else { None }
+            // Two bits of room keep the result off i128::MIN.
+            if value == 0 {
+                Some(0)
+            } else if left + 1 < room {
+                Some(value << left)
+            } else {
+                None
+            }
         }
     }
 }
 
-/// `⌈value / 2^right⌉`, as [`shift_down`].
+/// `⌈value / 2^right⌉`, as [`shift_down`]; value is not i128::MIN.
+#[inline]
 fn shift_up(value: i128, right: i32) -> Option<i128> {
-    shift_down(value.checked_neg()?, right)?.checked_neg()
+    shift_down(value.wrapping_neg(), right).map(i128::wrapping_neg)
 }
 
 impl Enclosure for Fixed {
@@ -101,18 +124,22 @@ impl Enclosure for Fixed {
         Self::new(root, root.and_then(|root| root.checked_add(1)))
     }
 
+    #[inline]
     fn add(&self, other: &Self) -> Self {
-        Self::new(self.lo.checked_add(other.lo), self.hi.checked_add(other.hi))
+        // Ends are within ±2^122, infinite ones included: sums cannot wrap, and exceed the limit if one end does.
+        Self::new(Some(self.lo.wrapping_add(other.lo)), Some(self.hi.wrapping_add(other.hi)))
     }
 
+    #[inline]
     fn sub(&self, other: &Self) -> Self {
-        Self::new(self.lo.checked_sub(other.hi), self.hi.checked_sub(other.lo))
+        Self::new(Some(self.lo.wrapping_sub(other.hi)), Some(self.hi.wrapping_sub(other.lo)))
     }
 
+    #[inline]
     fn mul_scaled(&self, other: &Self, shift: i32) -> Self {
         let right = FRACTION.saturating_sub(shift);
-        self.product_ends(other)
-            .map_or(Self::EVERYTHING, |(lo, hi)| Self::new(shift_down(lo, right), shift_up(hi, right)))
+        let lo = self.least_product(other).and_then(|lo| shift_down(lo, right));
+        Self::new(lo, self.greatest_product(other).and_then(|hi| shift_up(hi, right)))
     }
 
     fn max(&self, other: &Self) -> Self {
@@ -131,30 +158,27 @@ impl Enclosure for Fixed {
         self.hi < 0
     }
 
+    #[inline]
     fn upper_at_most(&self, other: &Self) -> bool {
         self.hi <= other.hi
     }
 
-    /// Ends in `[-L, L)` at 42 − 2b fractional bits, b = ⌈log2 n⌉, L = 2^(62−2b); larger ones are FAIL = 2^(62−b).
-    /// Since (n−1)·L < FAIL and n·FAIL ≤ 2^62, a sum with a FAIL is never negative and no sum wraps; raising an end
-    /// to −L keeps an upper bound.
     fn upper_term(&self, n_ctx: usize) -> i64 {
-        let bits = n_ctx.max(1).next_power_of_two().trailing_zeros().min(20);
-        let cap = 1_i64 << (62 - 2 * bits);
-        let right = FRACTION + TERM_INTEGER_BITS + 2 * bits.cast_signed() - 62;
-        let rounded = shift_up(self.hi, right).and_then(|hi| i64::try_from(hi).ok()).filter(|hi| *hi < cap);
-        match rounded {
-            Some(hi) => hi.max(-cap),
-            None if self.hi < 0 => -cap,
-            None => 1 << (62 - bits),
-        }
+        term(if self.is_finite() { Some(self.hi) } else { None }, FRACTION, n_ctx)
+    }
+
+    /// Rounded once, from the exact product.
+    #[inline]
+    fn mul_term(&self, other: &Self, shift: i32, n_ctx: usize) -> i64 {
+        let exact = 2 * FRACTION;
+        term(self.greatest_product(other), exact.saturating_sub(shift), n_ctx)
     }
 
     fn ceil_to_grid(&self, bits: u32, limit: i64) -> Option<i64> {
         let right = FRACTION.saturating_sub(i32::try_from(bits).ok()?);
         let bin = if self.is_finite() { shift_up(self.hi, right) } else { None };
         if bin.is_none() && self.hi < 0 {
-            return Some(limit.checked_neg()?);
+            return limit.checked_neg();
         }
         let bin = bin?.max(i128::from(limit.checked_neg()?));
         i64::try_from(bin).ok().filter(|bin| *bin < limit)
@@ -163,21 +187,46 @@ impl Enclosure for Fixed {
     /// Exact products and sums, one outward rounding at the end.
     fn dot<'a>(mut pairs: impl Iterator<Item = (&'a Self, &'a Self)>) -> Self {
         let sums = pairs.try_fold((0_i128, 0_i128), |(lo, hi), (left, right)| {
-            let ends = left.product_ends(right)?;
-            Some((lo.checked_add(ends.0)?, hi.checked_add(ends.1)?))
+            Some((lo.checked_add(left.least_product(right)?)?, hi.checked_add(left.greatest_product(right)?)?))
         });
         sums.map_or(Self::EVERYTHING, |(lo, hi)| Self::new(shift_down(lo, FRACTION), shift_up(hi, FRACTION)))
     }
 }
 
+/// The upper end `hi · 2^-fraction` (`None`: unbounded) as a term for sums of `n_ctx`.
+///
+/// With b = ⌈log2 n⌉ and L = 2^(62−2b), terms are in `[-L, L)` at 42 − 2b fractional bits; a larger end is
+/// FAIL = 2^(62−b). Since (n−1)·L < FAIL and n·FAIL ≤ 2^62, a sum with a FAIL is never negative and no sum wraps;
+/// raising an end to −L keeps an upper bound.
+#[inline]
+fn term(hi: Option<i128>, fraction: i32, n_ctx: usize) -> i64 {
+    let bits = n_ctx.max(1).next_power_of_two().trailing_zeros().min(20);
+    let (cap, fail) = (1_i64 << (62 - 2 * bits), 1_i64 << (62 - bits));
+    let right = fraction.saturating_add(TERM_INTEGER_BITS + 2 * bits.cast_signed() - 62);
+    match hi.and_then(|hi| shift_up(hi, right)) {
+        Some(end) if end < i128::from(cap) => i64::try_from(end.max((-cap).into())).unwrap_or(fail),
+        None if hi.is_some_and(|hi| hi < 0) => -cap,
+        _ => fail,
+    }
+}
+
 impl Term for i64 {
     fn plus(&self, other: &Self) -> Self {
-        self.wrapping_add(*other) // within ±2^62 by `upper_term`
+        self.wrapping_add(*other) // within ±2^62 by `term`
     }
 
     /// A sum is negative iff its sign bit is set: the conjunction of all sums keeps it.
     fn all_negative(prefix: &[Self], row: &[Self]) -> bool {
-        prefix.iter().zip(row).fold(-1, |signs, (left, right)| signs & left.wrapping_add(*right)) < 0
+        let (left, left_end) = prefix.as_chunks::<8>();
+        let (right, right_end) = row.as_chunks::<8>();
+        let mut signs = [-1_i64; 8];
+        for (left, right) in left.iter().zip(right) {
+            for ((signs, left), right) in signs.iter_mut().zip(left).zip(right) {
+                *signs &= left.wrapping_add(*right);
+            }
+        }
+        let end = left_end.iter().zip(right_end).fold(-1, |signs, (left, right)| signs & left.wrapping_add(*right));
+        signs.iter().fold(end, |all, sign| all & sign) < 0
     }
 }
 
@@ -267,10 +316,14 @@ mod tests {
             let bits = f64::to_bits(x);
             let mantissa = i64::try_from((bits & ((1 << 52) - 1)) | (1 << 52)).unwrap();
             let exponent = i32::try_from((bits >> 52) & 0x7ff).unwrap() - 1075;
-            let x = if x == 0.0 { Fixed::dyadic(0, 0) } else { Fixed::dyadic(if x < 0.0 { -mantissa } else { mantissa }, exponent) };
+            let x = if x == 0.0 {
+                Fixed::dyadic(0, 0)
+            } else {
+                Fixed::dyadic(if x < 0.0 { -mantissa } else { mantissa }, exponent)
+            };
             let (value, k) = x.exp();
             let (lo, hi) = value.ends().unwrap();
-            assert!(hi - lo <= 4 , "{hi} - {lo}");
+            assert!(hi - lo <= 4, "{hi} - {lo}");
             let near = lo as f64 * 2_f64.powi(k - 48);
             assert!((near / y - 1.0).abs() < 1e-12, "{near} {y}");
         }

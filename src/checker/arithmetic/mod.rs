@@ -51,6 +51,11 @@ pub trait Enclosure: Clone + Debug + Send + Sync {
     /// `⌈upper end · 2^bits⌉`; `None` when it is not below `limit`. Anything below `-limit` is raised to it.
     fn ceil_to_grid(&self, bits: u32, limit: i64) -> Option<i64>;
 
+    /// An upper bound of `self · other · 2^shift`, as [`Enclosure::upper_term`].
+    fn mul_term(&self, other: &Self, shift: i32, n_ctx: usize) -> Self::Term {
+        self.mul_scaled(other, shift).upper_term(n_ctx)
+    }
+
     /// Encloses the inner product of two equally long rows (the shorter length counts).
     fn dot<'a>(pairs: impl Iterator<Item = (&'a Self, &'a Self)>) -> Self
     where

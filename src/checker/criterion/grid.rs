@@ -76,7 +76,8 @@ impl<R: Enclosure> Level<'_, R> {
                 positions.push(Position { below: below.into_iter().collect(), at_m });
             }
             // No histogram holds more than all sequences of tokens ≤ m.
-            let problem = Problem { base, positions: &positions, tokens: self.m + 1, seen: q == self.m, meter: self.meter };
+            let problem =
+                Problem { base, positions: &positions, tokens: self.m + 1, seen: q == self.m, meter: self.meter };
             uncertified += match BigUint::from(self.m + 1).pow(u32::try_from(n - 1).unwrap_or(0)).bits() {
                 0..=63 => problem.failures::<u64>()?,
                 64..=127 => problem.failures::<u128>()?,

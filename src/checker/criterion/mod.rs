@@ -91,25 +91,46 @@ impl<'a, R: Enclosure> Level<'a, R> {
         let mut counted = Vec::new();
         for (set, test) in &sets {
             let margin = self.margins.of(q, set);
-            let holds = match test {
-                Test::Pooled(size) => self.pooled_holds(&margin, q, *size),
-                Test::Unpooled(size) => self.unpooled_holds(&margin, q, *size),
-                Test::Count | Test::Forfeit => {
-                    counted.push(margin);
-                    true
-                }
-            };
-            if !holds {
-                return Ok(self.inputs(q));
+            match self.settles(&margin, q, *test) {
+                Some(true) => {}
+                Some(false) => return Ok(self.inputs(q)),
+                None => counted.push(margin),
             }
         }
-        if counted.is_empty() {
+        self.count(q, &counted, plan)
+    }
+
+    /// How many inputs with query q one group leaves uncertified. For searches: a plan's groups are added up.
+    ///
+    /// # Errors
+    /// [`crate::refusal::Decline::Work`].
+    pub fn uncertified_by(&mut self, q: usize, set: &Set, test: Test, plan: &Plan) -> Result<BigUint, Refusal> {
+        let margin = self.margins.of(q, set);
+        match self.settles(&margin, q, test) {
+            Some(true) => Ok(BigUint::default()),
+            Some(false) => Ok(self.inputs(q)),
+            None => self.count(q, &[margin], plan),
+        }
+    }
+
+    /// Does the test settle the group? `None` if it is to be counted.
+    fn settles(&mut self, margin: &Margin<'_, R>, q: usize, test: Test) -> Option<bool> {
+        match test {
+            Test::Pooled(size) => Some(self.pooled_holds(margin, q, size)),
+            Test::Unpooled(size) => Some(self.unpooled_holds(margin, q, size)),
+            Test::Count => None,
+            Test::Forfeit => Some(false),
+        }
+    }
+
+    fn count(&mut self, q: usize, groups: &[Margin<'_, R>], plan: &Plan) -> Result<BigUint, Refusal> {
+        if groups.is_empty() {
             return Ok(BigUint::default());
         }
         let window = self.window(q, plan.window);
         match plan.count {
-            Count::Tree => self.tree(q, &counted, &window),
-            Count::Grid { bits } => self.grid(q, &counted, &window, bits),
+            Count::Tree => self.tree(q, groups, &window),
+            Count::Grid { bits } => self.grid(q, groups, &window, bits),
         }
     }
 

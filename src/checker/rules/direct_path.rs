@@ -220,7 +220,9 @@ impl<R: Enclosure> Margins<'_, R> {
         } else {
             let tops = (0..self.m).map(|t| self.row(t, p));
             let tops: Vec<_> = tops.map(|row| (row, self.wrong.top(self.path.token_orders.get(row)))).collect();
-            tops.into_iter().map(|(row, top)| top.map_or(R::everything(), |top| self.token_difference(row, top))).collect()
+            tops.into_iter()
+                .map(|(row, top)| top.map_or(R::everything(), |top| self.token_difference(row, top)))
+                .collect()
         };
         let largest = self.largest(entries);
         if let Some(slot) = self.far.get_mut(p) {

@@ -1,0 +1,119 @@
+//! Intervals on MPFR: a second oracle, with the directed rounding of a well-known C library.
+
+use super::{Enclosure, Term};
+use rug::float::Round;
+use rug::{Float, Rational};
+
+/// Bits of an end.
+const PRECISION: u32 = 192;
+
+/// An interval with MPFR ends; `None` encloses everything.
+#[derive(Debug, Clone)]
+pub struct Mpfr(Option<(Float, Float)>);
+
+impl Mpfr {
+    /// The interval with these ends, everything unless both are finite.
+    fn new(lo: Float, hi: Float) -> Self {
+        Self((lo.is_finite() && hi.is_finite()).then_some((lo, hi)))
+    }
+
+    fn zip(&self, other: &Self, op: impl FnOnce(&(Float, Float), &(Float, Float)) -> Self) -> Self {
+        self.0.as_ref().zip(other.0.as_ref()).map_or(Self(None), |(a, b)| op(a, b))
+    }
+}
+
+fn down<T>(value: T) -> Float
+where
+    Float: rug::ops::AssignRound<T, Round = Round, Ordering = std::cmp::Ordering>,
+{
+    Float::with_val_round(PRECISION, value, Round::Down).0
+}
+
+fn up<T>(value: T) -> Float
+where
+    Float: rug::ops::AssignRound<T, Round = Round, Ordering = std::cmp::Ordering>,
+{
+    Float::with_val_round(PRECISION, value, Round::Up).0
+}
+
+impl Enclosure for Mpfr {
+    type Term = Option<Rational>;
+    const NAME: &'static str = "mpfr";
+
+    fn everything() -> Self {
+        Self(None)
+    }
+
+    fn dyadic(mantissa: i64, exponent: i32) -> Self {
+        Self::new(down(mantissa) << exponent, up(mantissa) << exponent)
+    }
+
+    fn inverse_sqrt(n: usize) -> Self {
+        let (low, high) = (down(down(n).recip_sqrt_ref()), up(up(n).recip_sqrt_ref()));
+        Self::new(low, high)
+    }
+
+    fn add(&self, other: &Self) -> Self {
+        self.zip(other, |a, b| Self::new(down(&a.0 + &b.0), up(&a.1 + &b.1)))
+    }
+
+    fn sub(&self, other: &Self) -> Self {
+        self.zip(other, |a, b| Self::new(down(&a.0 - &b.1), up(&a.1 - &b.0)))
+    }
+
+    fn mul_scaled(&self, other: &Self, shift: i32) -> Self {
+        self.zip(other, |a, b| {
+            let pairs = [(&a.0, &b.0), (&a.0, &b.1), (&a.1, &b.0), (&a.1, &b.1)];
+            let low = pairs.iter().map(|(x, y)| down(*x * *y)).reduce(|x, y| x.min(&y));
+            let high = pairs.iter().map(|(x, y)| up(*x * *y)).reduce(|x, y| x.max(&y));
+            low.zip(high).map_or(Self(None), |(low, high)| Self::new(low << shift, high << shift))
+        })
+    }
+
+    fn max(&self, other: &Self) -> Self {
+        self.zip(other, |a, b| Self::new(a.0.clone().max(&b.0), a.1.clone().max(&b.1)))
+    }
+
+    fn min(&self, other: &Self) -> Self {
+        self.zip(other, |a, b| Self::new(a.0.clone().min(&b.0), a.1.clone().min(&b.1)))
+    }
+
+    fn exp(&self) -> (Self, i32) {
+        let Some((low, high)) = &self.0 else { return (Self(None), 0) };
+        let (low, high) = (down(low.exp_ref()), up(high.exp_ref()));
+        let exponent = high.get_exp().unwrap_or(0);
+        (Self::new(low >> exponent, high >> exponent), exponent)
+    }
+
+    fn is_negative(&self) -> bool {
+        self.0.as_ref().is_some_and(|(_, hi)| hi.is_sign_negative() && !hi.is_zero())
+    }
+
+    fn upper_at_most(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            (Some(a), Some(b)) => a.1 <= b.1,
+        }
+    }
+
+    fn upper_term(&self, _n_ctx: usize) -> Self::Term {
+        self.0.as_ref().and_then(|(_, hi)| hi.to_rational())
+    }
+
+    fn ceil_to_grid(&self, bits: u32, limit: i64) -> Option<i64> {
+        let scaled = (self.0.as_ref()?.1.clone() << bits).ceil();
+        let raised = scaled.max(&Float::with_val(PRECISION, -limit));
+        raised.to_integer()?.to_i64().filter(|bin| *bin < limit)
+    }
+}
+
+impl Term for Option<Rational> {
+    fn plus(&self, other: &Self) -> Self {
+        self.as_ref().zip(other.as_ref()).map(|(a, b)| Rational::from(a + b))
+    }
+
+    fn all_negative(prefix: &[Self], row: &[Self]) -> bool {
+        prefix.iter().zip(row).all(|(a, b)| a.plus(b).is_some_and(|sum| sum < 0))
+    }
+}
