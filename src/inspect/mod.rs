@@ -141,7 +141,7 @@ impl fmt::Display for Inspection {
             let more = if spectrum.singular_values.len() > SHOWN { " …" } else { "" };
             writeln!(f, "{name:<7}  {ratio:>6}   {}{more}", shown.join(" "))?;
         }
-        writeln!(f, "\npath, centred                           min      max   mean |·|")?;
+        writeln!(f, "\n{:<39} {:>8} {:>8}   {:>8}", "path, centred", "min", "max", "mean |·|")?;
         let paths = &self.paths;
         for (name, size) in [
             ("A   token scores      (query, key)", paths.a),
@@ -151,7 +151,7 @@ impl fmt::Display for Inspection {
             ("D   direct logits     (query, logit)", paths.d),
         ] {
             let (min, max, mean_abs) = (number(size.min), number(size.max), number(size.mean_abs));
-            writeln!(f, "{name:<35} {min:>8} {max:>8}   {mean_abs:>8}")?;
+            writeln!(f, "{name:<39} {min:>8} {max:>8}   {mean_abs:>8}")?;
         }
         Ok(())
     }

@@ -80,7 +80,7 @@ pub(super) fn rows_centred(mut table: DMatrix<f64>) -> DMatrix<f64> {
 fn doubles(weights: &Matrix<Dyadic>) -> DMatrix<f64> {
     DMatrix::from_fn(weights.rows(), weights.cols(), |row, col| {
         let weight = weights.at(row, col);
-        f64::from(weight.mantissa) * f64::from(weight.exponent).exp2()
+        f64::from(weight.mantissa) * 2_f64.powi(weight.exponent)
     })
 }
 
