@@ -17,6 +17,10 @@
 
 pub mod certificate;
 pub mod checker;
+#[cfg(feature = "import")]
+pub mod import;
+#[cfg(feature = "inspect")]
+pub mod inspect;
 pub mod model;
 pub mod refusal;
 
