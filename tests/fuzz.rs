@@ -17,7 +17,10 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 fn rng() -> TestRng {
-    let seed = number("GBMI_FUZZ_SEED", std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos() as u64 ^ u64::from(std::process::id()));
+    let seed = number(
+        "GBMI_FUZZ_SEED",
+        std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos() as u64 ^ u64::from(std::process::id()),
+    );
     println!("GBMI_FUZZ_SEED={seed}");
     TestRng::from_seed(RngAlgorithm::ChaCha, &[seed.to_le_bytes(); 4].concat())
 }
@@ -28,9 +31,39 @@ fn deadline() -> Instant {
 
 /// Pieces that mean something to the readers.
 const PIECES: [&str; 34] = [
-    "0", "1", "-1", "109", "110", "125", "18446744073709551616", "1e9", "1.5", "NaN", "null", "true", "[]", "{}", "\"\"",
-    "\"0\"", "\"all\"", "\"rest\"", "\"each\"", "\"pooled\"", "\"unpooled\"", "\"count\"", "\"forfeit\"", "\"tree\"",
-    "\"grid\"", "\"bits\":\"0\"", "\"window\":\"1\"", "\"upper\":\"125\"", "\"0 1 2 3 4\"", "\"4 3 2 1 0\"", ",", ":", " ",
+    "0",
+    "1",
+    "-1",
+    "109",
+    "110",
+    "125",
+    "18446744073709551616",
+    "1e9",
+    "1.5",
+    "NaN",
+    "null",
+    "true",
+    "[]",
+    "{}",
+    "\"\"",
+    "\"0\"",
+    "\"all\"",
+    "\"rest\"",
+    "\"each\"",
+    "\"pooled\"",
+    "\"unpooled\"",
+    "\"count\"",
+    "\"forfeit\"",
+    "\"tree\"",
+    "\"grid\"",
+    "\"bits\":\"0\"",
+    "\"window\":\"1\"",
+    "\"upper\":\"125\"",
+    "\"0 1 2 3 4\"",
+    "\"4 3 2 1 0\"",
+    ",",
+    ":",
+    " ",
     "{\"answers\":\"rest\",\"test\":\"count\"},",
 ];
 

@@ -14,7 +14,7 @@ mod verdict;
 use clap::{CommandFactory, Parser, Subcommand};
 use gbmi::refusal::Refusal;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Compact, checked proofs of what a neural network does.
 #[derive(Parser)]
@@ -145,20 +145,4 @@ fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     written.map_err(|error| Failure::Other(format!("cannot write to stdout: {error}")))
-}
-
-/// Writes a file as a whole: to a temporary file beside it, then renamed.
-#[cfg(any(feature = "prove", feature = "import", feature = "inspect"))]
-fn write_file(path: &Path, contents: &[u8]) -> Result<(), Failure> {
-    let write = || -> std::io::Result<()> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the user's umask
-        let mut file = builder.tempfile_in(folder)?;
-        file.write_all(contents)?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().map_err(|error| Failure::Other(format!("cannot write {}: {error}", path.display())))
 }

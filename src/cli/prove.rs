@@ -2,8 +2,9 @@
 
 use super::progress::Progress;
 use super::verdict::Verdict;
-use super::{Common, Failure, model, print, write_file};
+use super::{Common, Failure, model, print};
 use gbmi::checker::arithmetic::{Enclosure, Fixed};
+use gbmi::output::Pending;
 use gbmi::refusal::Rejection;
 use gbmi::search::{DirectPathChoice, Strategy, prove};
 use num_bigint::BigUint;
@@ -112,7 +113,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         Ok(proof)
     });
     if let Ok(proof) = &result {
-        write_file(&args.out, &proof.text)?;
+        Pending::with_contents(&args.out, &proof.text)?.keep()?;
         written = Some((args.out.display().to_string(), proof.text.len()));
     }
     let verdict = Verdict {

@@ -6,11 +6,10 @@ mod pickle;
 mod state_dict;
 
 use crate::model::{self, Network};
+use crate::output::{Pending, unwritable};
 use crate::refusal::{Decline, Refusal};
 use state_dict::StateDict;
-use std::io::Write;
 use std::path::Path;
-use tempfile::NamedTempFile;
 
 /// What was imported.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +42,12 @@ pub fn import(file: &Path, config: &Path, out: &Path) -> Result<Imported, Refusa
         return Err(Decline::too_large("state_dict", limit, weights.len()).into());
     }
     let network = Network::from_bytes(&config, &weights).map_err(name_the_source)?;
-    write(out, &[("model.safetensors", &weights), ("config.json", &config)])?;
+    std::fs::create_dir_all(out).map_err(|error| unwritable(out, error))?;
+    // Both are whole before either has its name.
+    let weights = Pending::with_contents(&out.join("model.safetensors"), &weights)?;
+    let config = Pending::with_contents(&out.join("config.json"), &config)?;
+    weights.keep()?;
+    config.keep()?;
     Ok(Imported { sha256: network.sha256, tensors: count, ignored })
 }
 
@@ -55,39 +59,6 @@ fn name_the_source(refusal: Refusal) -> Refusal {
         }
         other => other,
     }
-}
-
-/// Writes all files in full under temporary names first: a failure on the way leaves no file behind.
-fn write(out: &Path, files: &[(&str, &[u8])]) -> Result<(), Refusal> {
-    let unwritable =
-        |path: &Path, reason: String| Refusal::Unreadable(format!("cannot write {}: {reason}", path.display()));
-    std::fs::create_dir_all(out).map_err(|error| unwritable(out, error.to_string()))?;
-    let mut written = Vec::new();
-    for (name, contents) in files {
-        let path = out.join(name);
-        if path.is_dir() {
-            return Err(unwritable(&path, "a folder has that name".into()));
-        }
-        let file = temporary(out)
-            .and_then(|mut file| {
-                file.write_all(contents)?;
-                file.as_file().sync_all()?;
-                Ok(file)
-            })
-            .map_err(|error| unwritable(&path, error.to_string()))?;
-        written.push((file, path));
-    }
-    for (file, path) in written {
-        file.persist(&path).map_err(|error| unwritable(&path, error.error.to_string()))?;
-    }
-    Ok(())
-}
-
-/// A temporary file in `out` with the permissions of an ordinary new file (tempfile's own are for its owner alone).
-fn temporary(out: &Path) -> std::io::Result<NamedTempFile> {
-    tempfile::Builder::new()
-        .prefix(".gbmi-")
-        .make_in(out, |path| std::fs::OpenOptions::new().write(true).create_new(true).open(path))
 }
 
 fn declined(at: &str, expected: &str, found: String) -> Refusal {

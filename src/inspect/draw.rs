@@ -2,6 +2,7 @@
 
 use super::tables::{Tables, rows_centred};
 use crate::model::Network;
+use crate::output::{Pending, unwritable};
 use crate::refusal::Refusal;
 use nalgebra::DMatrix;
 use plotters::coord::Shift;
@@ -37,12 +38,10 @@ impl Format {
 /// # Errors
 /// [`Refusal::Unreadable`] when a file cannot be written; no half-written file is left.
 pub fn draw(network: &Network, out: &Path, format: Format) -> Result<Vec<PathBuf>, Refusal> {
-    let unwritable =
-        |path: &Path, reason: String| Refusal::Unreadable(format!("cannot write {}: {reason}", path.display()));
     // The SVG says "sans-serif" too; the bitmap is drawn with this font, which needs no system library.
     register_font(FONT, FontStyle::Normal, dejavu::sans::regular())
         .map_err(|_| Refusal::Unreadable("cannot read the built-in font".into()))?;
-    std::fs::create_dir_all(out).map_err(|error| unwritable(out, error.to_string()))?;
+    std::fs::create_dir_all(out).map_err(|error| unwritable(out, error))?;
     let tables = Tables::new(network);
     let scores = HeatMap {
         title: "QK circuit: attention score A(q, t), row mean removed",
@@ -66,18 +65,13 @@ pub fn draw(network: &Network, out: &Path, format: Format) -> Result<Vec<PathBuf
     for (name, map) in [("qk", scores), ("ov", logits)] {
         let path = out.join(format!("{name}.{}", format.extension()));
         // plotters tells the bitmap's format from the name.
-        let file = tempfile::Builder::new()
-            .prefix(".gbmi-")
-            .suffix(&format!(".{}", format.extension()))
-            .make_in(out, |path| std::fs::OpenOptions::new().write(true).create_new(true).open(path))
-            .map_err(|error| unwritable(&path, error.to_string()))?;
+        let file = Pending::create(&path)?;
         match format {
-            Format::Svg => map.onto(SVGBackend::new(file.path(), map.layout().size)),
-            Format::Png => map.onto(BitMapBackend::new(file.path(), map.layout().size)),
+            Format::Svg => map.onto(SVGBackend::new(file.temporary(), map.layout().size)),
+            Format::Png => map.onto(BitMapBackend::new(file.temporary(), map.layout().size)),
         }
         .map_err(|reason| unwritable(&path, reason))?;
-        file.persist(&path).map_err(|error| unwritable(&path, error.error.to_string()))?;
-        paths.push(path);
+        paths.push(file.keep()?);
     }
     Ok(paths)
 }

@@ -159,13 +159,7 @@ impl Config {
         if rows > Self::MAX_ROWS {
             return Err(Decline::too_large("config.json, d_vocab² · n_ctx", Self::MAX_ROWS, rows).into());
         }
-        Ok(Self {
-            d_vocab,
-            n_ctx,
-            d_model: size("d_model", file.d_model, 1, Self::MAX_WIDTH)?,
-            d_head,
-            scale,
-        })
+        Ok(Self { d_vocab, n_ctx, d_model: size("d_model", file.d_model, 1, Self::MAX_WIDTH)?, d_head, scale })
     }
 }
 
