@@ -215,18 +215,12 @@ impl Term for i64 {
         self.wrapping_add(*other) // within ±2^62 by `term`
     }
 
-    /// A sum is negative iff its sign bit is set: the conjunction of all sums keeps it.
-    fn all_negative(prefix: &[Self], row: &[Self]) -> bool {
-        let (left, left_end) = prefix.as_chunks::<8>();
-        let (right, right_end) = row.as_chunks::<8>();
-        let mut signs = [-1_i64; 8];
-        for (left, right) in left.iter().zip(right) {
-            for ((signs, left), right) in signs.iter_mut().zip(left).zip(right) {
-                *signs &= left.wrapping_add(*right);
-            }
-        }
-        let end = left_end.iter().zip(right_end).fold(-1, |signs, (left, right)| signs & left.wrapping_add(*right));
-        signs.iter().fold(end, |all, sign| all & sign) < 0
+    fn larger(&self, other: &Self) -> Self {
+        (*self).max(*other)
+    }
+
+    fn is_negative(&self) -> bool {
+        *self < 0
     }
 }
 

@@ -74,6 +74,8 @@ pub trait Enclosure: Clone + Debug + Send + Sync {
 pub trait Term: Clone + Debug + Send + Sync {
     /// The exact sum.
     fn plus(&self, other: &Self) -> Self;
-    /// Is `prefix[a] + row[a] < 0` for every a?
-    fn all_negative(prefix: &[Self], row: &[Self]) -> bool;
+    /// The larger of the two.
+    fn larger(&self, other: &Self) -> Self;
+    /// Is the sum certainly below zero?
+    fn is_negative(&self) -> bool;
 }

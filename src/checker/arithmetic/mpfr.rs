@@ -116,7 +116,11 @@ impl Term for Option<Rational> {
         self.as_ref().zip(other.as_ref()).map(|(a, b)| Rational::from(a + b))
     }
 
-    fn all_negative(prefix: &[Self], row: &[Self]) -> bool {
-        prefix.iter().zip(row).all(|(a, b)| a.plus(b).is_some_and(|sum| sum < 0))
+    fn larger(&self, other: &Self) -> Self {
+        self.as_ref().zip(other.as_ref()).map(|(a, b)| a.max(b).clone())
+    }
+
+    fn is_negative(&self) -> bool {
+        self.as_ref().is_some_and(|sum| *sum < 0)
     }
 }

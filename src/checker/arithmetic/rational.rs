@@ -194,8 +194,12 @@ impl Term for Option<Exact> {
         self.as_ref().zip(other.as_ref()).map(|(a, b)| a.plus(b))
     }
 
-    fn all_negative(prefix: &[Self], row: &[Self]) -> bool {
-        prefix.iter().zip(row).all(|(a, b)| a.plus(b).is_some_and(|sum| sum.mantissa.sign() == Sign::Minus))
+    fn larger(&self, other: &Self) -> Self {
+        self.as_ref().zip(other.as_ref()).map(|(a, b)| a.larger(b))
+    }
+
+    fn is_negative(&self) -> bool {
+        self.as_ref().is_some_and(|sum| sum.mantissa.sign() == Sign::Minus)
     }
 }
 

@@ -1,20 +1,39 @@
-//! Rule `tree`: all groups together, input by input with shared prefixes.
+//! Rule `tree`: all groups together, input by input, with shared prefixes.
 //!
 //! **Statement** (theorem `tree_counts`). The inputs of (q, m) are the sequences of tokens ≤ m at n − 1 positions, with
-//! at least one m if q < m, told apart by the first position that holds it. Those on which every group's sum of terms is negative are certified; an item that stands
-//! for the far class counts as many times as the class has tokens.
-//! **Why.** Terms bound φ from above and are added exactly.
-//! **Cost.** One addition for each group and inner node, an addition and a comparison for each group and leaf.
+//! at least one m if q < m, told apart by the first position that holds it. Those on which every group's sum of terms is
+//! negative are certified. At a node, a group whose prefix sum and largest possible rest add up to a negative number is
+//! negative on every input below and is not looked at again; a node without groups certifies all inputs below it. An item
+//! that stands for the far class counts as many times as the class has tokens.
+//! **Why.** Terms bound φ from above and are added exactly; the sum of each position's largest term bounds every rest.
+//! **Cost.** For each group one comparison an item to find the largest terms; an addition and a comparison at every node
+//! where it is still open, one more addition to reach it.
 
 use super::{Level, Window};
 use crate::checker::arithmetic::{Enclosure, Term};
-use crate::checker::meter::Kind;
+use crate::checker::meter::{Kind, Meter};
 use crate::checker::rules::Margin;
 use crate::refusal::{Decline, Refusal};
 use num_bigint::BigUint;
 
 /// What may stand at a position: a row of terms, one for each group, and how many tokens it stands for.
 type Item<T> = (Vec<T>, u128);
+
+/// The items of a position, token m first, and the largest term of each group among the others and among all.
+struct Position<T> {
+    items: Vec<Item<T>>,
+    largest_below: Option<Vec<T>>,
+    largest: Vec<T>,
+}
+
+/// A position of a pattern, and what is known of it and all positions behind it.
+struct Step<'a, T> {
+    items: &'a [Item<T>],
+    /// The largest sum of each group.
+    most: Vec<T>,
+    /// The number of inputs.
+    inputs: u128,
+}
 
 impl<R: Enclosure> Level<'_, R> {
     /// The inputs that are not certified.
@@ -26,30 +45,21 @@ impl<R: Enclosure> Level<'_, R> {
                 Decline::TooLarge { what: "the tree's count, in bits".into(), limit: 127, found: all.bits() }.into()
             );
         }
-        let last: Vec<R::Term> = groups.iter().map(|group| self.last_term(group, q).upper_term(n)).collect();
-        let positions: Vec<Vec<Item<R::Term>>> = (0..n - 1).map(|p| self.items(q, groups, window, p)).collect();
-        // Patterns by the first position that holds m: it comes first, tokens before it exclude m.
-        let pattern = |first: usize| {
-            let at = |p: usize| positions.get(p).map_or(&[][..], Vec::as_slice);
-            let others = (0..n - 1).filter(|p| *p != first).map(|p| at(p).get(usize::from(p < first)..).unwrap_or(&[]));
-            std::iter::once(at(first).get(..1).unwrap_or(&[])).chain(others).collect::<Vec<_>>()
-        };
-        let patterns: Vec<_> = if q == self.m {
-            vec![positions.iter().map(Vec::as_slice).collect()]
-        } else {
-            (0..n - 1).map(pattern).collect()
-        };
+        let open: Vec<(usize, R::Term)> =
+            groups.iter().map(|group| self.last_term(group, q).upper_term(n)).enumerate().collect();
+        let positions: Vec<Position<R::Term>> = (0..n - 1).map(|p| self.position(q, groups, window, p)).collect();
+        // A pattern's first position holds m, those before it in the input do not.
+        let firsts = if q == self.m { vec![None] } else { (0..n - 1).map(Some).collect() };
         let mut certified = 0_u128;
-        for lists in patterns {
-            self.meter.spend(Kind::Tree, groups.len().saturating_mul(operations(&lists)))?;
-            let count = walk(&lists, &last).and_then(|count| certified.checked_add(count));
-            certified = count.ok_or(Decline::Work { limit: u64::MAX })?;
+        for first in firsts {
+            let count = walk(self.meter, &steps(self.meter, &positions, first), &open)?;
+            certified = certified.checked_add(count).ok_or(OVERFLOW)?;
         }
         Ok(all - BigUint::from(certified))
     }
 
     /// The items of position p: m, the other tokens of the window, the far class.
-    fn items(&mut self, q: usize, groups: &[Margin<'_, R>], window: &Window, p: usize) -> Vec<Item<R::Term>> {
+    fn position(&mut self, q: usize, groups: &[Margin<'_, R>], window: &Window, p: usize) -> Position<R::Term> {
         let n = self.tables.n_ctx;
         let mut items = Vec::new();
         for t in &window.tokens {
@@ -61,33 +71,69 @@ impl<R: Enclosure> Level<'_, R> {
         }
         if window.far > 0 {
             let far = self.far_term(window, q, p).upper_term(n);
-            items.push((vec![far; groups.len()], u128::try_from(window.far).unwrap_or(0)));
+            items.push((vec![far; groups.len()], u128::try_from(window.far).unwrap_or(u128::MAX)));
         }
-        items
+        let rows = |from: usize| items.iter().skip(from).map(|(row, _)| row.clone());
+        let largest_below = rows(1).reduce(larger);
+        let largest = largest_below.iter().cloned().chain(rows(0).take(1)).reduce(larger).unwrap_or_default();
+        self.meter.add(Kind::Tree, groups.len().saturating_mul(items.len().saturating_sub(1)));
+        Position { items, largest_below, largest }
     }
 }
 
-/// The certified inputs below a node, given what may stand at each position still to come.
-fn walk<T: Term>(lists: &[&[Item<T>]], prefix: &[T]) -> Option<u128> {
-    let (items, deeper) = lists.split_first()?;
-    if deeper.is_empty() {
-        let certified = items.iter().filter(|(row, _)| T::all_negative(prefix, row));
-        return certified.map(|(_, times)| *times).try_fold(0, u128::checked_add);
+/// No count of inputs below 2^127 leads here.
+const OVERFLOW: Decline = Decline::Work { limit: u64::MAX };
+
+fn larger<T: Term>(left: Vec<T>, right: Vec<T>) -> Vec<T> {
+    left.iter().zip(&right).map(|(left, right)| left.larger(right)).collect()
+}
+
+/// The positions of the pattern whose first m is at `first`, that position foremost; any pattern without it.
+fn steps<'a, T: Term>(meter: &Meter, positions: &'a [Position<T>], first: Option<usize>) -> Vec<Step<'a, T>> {
+    let mut steps: Vec<Step<'a, T>> = Vec::new();
+    let others = positions.iter().enumerate().filter(|(p, _)| Some(*p) != first).rev();
+    let others = others.map(|(p, position)| match &position.largest_below {
+        Some(largest) if first.is_some_and(|first| p < first) => (position.items.get(1..).unwrap_or(&[]), largest),
+        None if first.is_some_and(|first| p < first) => (&[][..], &position.largest),
+        _ => (position.items.as_slice(), &position.largest),
+    });
+    let fixed =
+        first.and_then(|first| positions.get(first)?.items.get(..1)).and_then(|items| Some((items, &items.first()?.0)));
+    for (items, largest) in others.chain(fixed) {
+        let tokens = items.iter().fold(0_u128, |sum, (_, times)| sum.saturating_add(*times));
+        steps.push(match steps.last() {
+            None => Step { items, most: largest.clone(), inputs: tokens },
+            Some(rest) => {
+                meter.add(Kind::Tree, largest.len());
+                let most = largest.iter().zip(&rest.most).map(|(here, rest)| here.plus(rest)).collect();
+                Step { items, most, inputs: tokens.saturating_mul(rest.inputs) }
+            }
+        });
+    }
+    steps.reverse();
+    steps
+}
+
+/// The certified inputs below a node; `open` are the groups not yet negative everywhere below it, with their sums.
+fn walk<T: Term>(meter: &Meter, steps: &[Step<'_, T>], open: &[(usize, T)]) -> Result<u128, Refusal> {
+    let Some((step, deeper)) = steps.split_first() else { return Ok(u128::from(open.is_empty())) };
+    meter.spend(Kind::Tree, open.len().saturating_mul(2))?;
+    let stays = |(group, sum): &&(usize, T)| !step.most.get(*group).is_some_and(|most| sum.plus(most).is_negative());
+    let open: Vec<&(usize, T)> = open.iter().filter(stays).collect();
+    if open.is_empty() {
+        return Ok(step.inputs);
     }
     let mut certified = 0_u128;
-    for (row, times) in *items {
-        let prefix: Vec<T> = prefix.iter().zip(row).map(|(sum, term)| sum.plus(term)).collect();
-        certified = certified.checked_add(times.checked_mul(walk(deeper, &prefix)?)?)?;
+    for (row, times) in step.items {
+        meter.add(Kind::Tree, open.len());
+        let sums = open.iter().filter_map(|(group, sum)| Some((*group, sum.plus(row.get(*group)?))));
+        let below = if deeper.is_empty() {
+            meter.add(Kind::Tree, open.len());
+            u128::from(sums.fold(true, |all, (_, sum)| all & sum.is_negative()))
+        } else {
+            walk(meter, deeper, &sums.collect::<Vec<_>>())?
+        };
+        certified = times.checked_mul(below).and_then(|count| certified.checked_add(count)).ok_or(OVERFLOW)?;
     }
-    Some(certified)
-}
-
-/// Operations of the walk for each group: one for every inner node below the root, two for every leaf.
-fn operations<T>(lists: &[&[Item<T>]]) -> usize {
-    let (mut nodes, mut operations) = (1_usize, 0_usize);
-    for list in lists {
-        nodes = nodes.saturating_mul(list.len());
-        operations = operations.saturating_add(nodes);
-    }
-    operations.saturating_add(nodes)
+    Ok(certified)
 }
