@@ -39,14 +39,16 @@ pub(crate) fn plan(groups: Vec<Group>, count: Count, window: &str) -> Plan {
     Plan { groups, count, window: window.into() }
 }
 
-/// The split rule with an order for every row that lists nothing: the checker finds each row's largest entry.
-pub(crate) fn split(network: &Network) -> DirectPath {
+/// The split rule with one order of answers for every row. Entries behind a listed answer are bounded by their largest,
+/// so groups without the maximum want it listed first.
+pub(crate) fn split(network: &Network, order: &str) -> DirectPath {
     let (v, n) = (network.config.d_vocab, network.config.n_ctx);
+    let rows = |rows: usize| vec![order.to_string(); rows];
     DirectPath::Split {
         offset: String::new(),
-        token_orders: vec![String::new(); v * (n - 1)],
-        query_orders: vec![String::new(); v],
-        last_orders: vec![String::new(); v],
+        token_orders: rows(v * (n - 1)),
+        query_orders: rows(v),
+        last_orders: rows(v),
     }
 }
 
