@@ -31,6 +31,11 @@ impl Exact {
         BigRational::from(self.mantissa.clone()) * power_of_two(self.exponent)
     }
 
+    /// The mantissa for an exponent that is at most its own.
+    fn aligned(&self, exponent: i64) -> BigInt {
+        &self.mantissa << (self.exponent - exponent)
+    }
+
     /// Floor and ceiling in units of 2^-bits.
     pub(crate) fn units(&self, bits: u32) -> (BigInt, BigInt) {
         let left = self.exponent + i64::from(bits);
@@ -61,8 +66,7 @@ impl Add for &Exact {
             return self.clone();
         }
         let exponent = self.exponent.min(other.exponent);
-        let align = |x: &Exact| &x.mantissa << (x.exponent - exponent);
-        Exact::new(align(self) + align(other), exponent)
+        Exact::new(self.aligned(exponent) + other.aligned(exponent), exponent)
     }
 }
 

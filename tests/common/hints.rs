@@ -61,7 +61,7 @@ fn orders(random: &mut Random, rows: usize, v: usize) -> Vec<String> {
     if random.once_in(6) {
         return vec![];
     }
-    let whole = random.next() % 2 == 0;
+    let whole = random.once_in(2);
     let row = |_| {
         let length = if whole { v } else { random.within(0, v) };
         list(random.shuffled((0..v).collect()).into_iter().take(length))
@@ -84,7 +84,7 @@ fn direct_path(random: &mut Random, v: usize, n: usize) -> DirectPath {
 }
 
 fn window(random: &mut Random, v: usize) -> String {
-    if random.next() % 2 == 0 { "all".into() } else { random.within(1, v).to_string() }
+    if random.once_in(2) { "all".into() } else { random.within(1, v).to_string() }
 }
 
 /// A plan whose groups hold every answer but m once.
@@ -101,12 +101,12 @@ fn random_plan(random: &mut Random, v: usize, m: usize) -> Plan {
         let these = left.split_off(random.within(0, left.len() - 1));
         groups.push(group(&list(these), test(random), &window(random, v)));
     }
-    if !left.is_empty() || random.next() % 2 == 0 {
+    if !left.is_empty() || random.once_in(2) {
         let answers = random.pick(&["rest", "each"]);
         groups.insert(random.within(0, groups.len()), group(answers, test(random), &window(random, v)));
     }
     let bits = random.within(0, 16).to_string();
-    let count = if random.next() % 2 == 0 { Count::Tree } else { Count::Grid { bits } };
+    let count = if random.once_in(2) { Count::Tree } else { Count::Grid { bits } };
     plan(groups, count, &window(random, v))
 }
 

@@ -45,7 +45,7 @@ impl Random {
     /// In (−1, 1), with a full mantissa.
     pub(crate) fn unit(&mut self) -> f32 {
         let magnitude = self.within(0, (1 << 24) - 1) as f32 / 16_777_216.0;
-        if self.next() % 2 == 0 { magnitude } else { -magnitude }
+        if self.once_in(2) { magnitude } else { -magnitude }
     }
 }
 
@@ -93,7 +93,7 @@ pub(crate) fn random_model(random: &mut Random) -> (Kind, Model) {
     let n = random.within(2, 4);
     let v = random.within(2, [6, 5, 4][n - 2]);
     let mut model = Model::zero(v, n, random.within(if kind == Trained { 2 } else { 1 }, 4), random.within(1, 4));
-    model.use_attn_scale = random.next() % 2 == 0;
+    model.use_attn_scale = random.once_in(2);
     let noise = if kind == Trained { random.pick(&[0.0, 0.05, 0.2, 0.4]) } else { 1.0 };
     for (name, _) in model.shapes() {
         // Biases are zero in published models, and skipped then.
@@ -133,7 +133,7 @@ fn solve(random: &mut Random, model: &mut Model) {
 fn equal_rows(random: &mut Random, model: &mut Model) {
     let (v, d) = (model.d_vocab, model.d_model);
     let (from, to) = (random.within(0, v - 1), random.within(0, v - 1));
-    if random.next() % 2 == 0 {
+    if random.once_in(2) {
         model.tensors.get_mut("embed.W_E").unwrap().copy_within(from * d..(from + 1) * d, to * d);
         return;
     }
