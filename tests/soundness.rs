@@ -2,7 +2,10 @@
 
 mod common;
 
-use common::{Model, NOTHING, Paths, Random, broken_hints, certified, exact_correct, hints, parse, random_model};
+use common::{
+    Model, NOTHING, Paths, Random, broken_hints, certified, certified_by_pair, correct_by_pair, exact_correct, hints,
+    parse, random_model,
+};
 use gbmi::checker::arithmetic::{Fixed, Rational};
 use gbmi::checker::{Options, certify, parallel};
 use gbmi::model::Network;
@@ -47,7 +50,8 @@ fn one_model(seed: u64) -> Tally {
     let mut random = Random::new(seed);
     let (kind, model) = random_model(&mut random);
     let network = model.network();
-    let (least, most) = exact_correct(&model);
+    let pairs = correct_by_pair(&model);
+    let (least, most) = pairs.values().fold((0, 0), |sum, pair| (sum.0 + pair.0, sum.1 + pair.1));
     let mut tally = Tally { undecided: usize::from(least < most), ..Tally::default() };
     let context = |what: &str| format!("seed {seed}, {kind:?}, {what}: the truth is {least} to {most}; {model:?}");
     let mut judge = |what: &str, certified: &BigUint| {
@@ -58,7 +62,14 @@ fn one_model(seed: u64) -> Tally {
     };
     for index in 0..HINTS {
         let file = hints(&mut random, &network);
-        judge(&format!("fixed, {file:?}"), &certified::<Fixed>(&network, &file));
+        // Pair by pair, lest one pair's caution hide another's fault.
+        let by_pair = certified_by_pair(&network, &file);
+        for (pair, certified) in &by_pair {
+            assert!(*certified <= pairs[pair].1.into(), "{certified} at {pair:?}: {}", context(&format!("{file:?}")));
+        }
+        let number = certified::<Fixed>(&network, &file);
+        assert_eq!(number, by_pair.values().sum());
+        judge(&format!("fixed, {file:?}"), &number);
         if index == 0 {
             judge(&format!("rational, {file:?}"), &certified::<Rational>(&network, &file));
         }

@@ -8,11 +8,13 @@ mod random;
 
 pub(crate) use exact::{Exact, exp_of_minus, power_of_two};
 pub(crate) use hints::{broken_hints, file, group, hints, parse, plan, split};
-pub(crate) use oracle::exact_correct;
+pub(crate) use oracle::{correct_by_pair, exact_correct};
 pub(crate) use random::{Kind, Random, random_model};
 
-use gbmi::checker::arithmetic::Enclosure;
-use gbmi::checker::{Options, certify};
+use gbmi::checker::arithmetic::{Enclosure, Fixed};
+use gbmi::checker::criterion::Level;
+use gbmi::checker::meter::Meter;
+use gbmi::checker::{Options, certify, tables};
 use gbmi::model::Network;
 use num_bigint::BigUint;
 use std::collections::BTreeMap;
@@ -150,4 +152,33 @@ impl Model {
 /// What a certificate file establishes about a network.
 pub(crate) fn certified<R: Enclosure>(network: &Network, file: &gbmi::certificate::file::File) -> BigUint {
     certify::<R>(network, &parse(network, file).unwrap(), Options::default()).unwrap().correct
+}
+
+/// What a certificate file establishes for every (query, maximum) apart.
+pub(crate) fn certified_by_pair(
+    network: &Network,
+    file: &gbmi::certificate::file::File,
+) -> BTreeMap<(usize, usize), BigUint> {
+    let certificate = parse(network, file).unwrap();
+    let meter = Meter::new(u64::MAX);
+    let tables = tables::<Fixed>(network, &certificate, &meter).unwrap();
+    let mut pairs = BTreeMap::new();
+    for m in 0..network.config.d_vocab {
+        let mut level = Level::new(&tables, m, &meter);
+        for q in 0..=m {
+            let (plan, _) = certificate.criterion.plan(q, m).unwrap();
+            let uncertified = level.uncertified(q, plan, "").unwrap();
+            pairs.insert((q, m), level.inputs(q) - uncertified);
+        }
+    }
+    pairs
+}
+
+/// Asserts that no (query, maximum) certifies more than its truth: no level's caution hides another's fault.
+pub(crate) fn assert_sound(model: &Model, file: &gbmi::certificate::file::File) {
+    let truth = correct_by_pair(model);
+    for (pair, certified) in certified_by_pair(&model.network(), file) {
+        let (_, most) = truth[&pair];
+        assert!(certified <= most.into(), "(q, m) = {pair:?}: {certified} certified of {most}; {file:?}");
+    }
 }

@@ -21,19 +21,24 @@ struct Oracle {
 /// Bounds on the number of inputs whose largest token has strictly the largest logit: equal but for inputs that
 /// thousands of bits do not decide.
 pub(crate) fn exact_correct(model: &Model) -> (u64, u64) {
+    correct_by_pair(model).values().fold((0, 0), |sum, pair| (sum.0 + pair.0, sum.1 + pair.1))
+}
+
+/// The same for every (query, maximum) apart.
+pub(crate) fn correct_by_pair(model: &Model) -> BTreeMap<(usize, usize), (u64, u64)> {
     let exact = |weights: &Vec<f32>| weights.iter().map(|weight| Exact::from(*weight)).collect();
     let tensors = model.tensors.iter().map(|(name, weights)| (*name, exact(weights))).collect();
     let mut oracle = Oracle { model: model.clone(), tensors, known: BTreeMap::new() };
     let (v, n) = (model.d_vocab, model.n_ctx);
-    let (mut correct, mut undecided) = (0, 0);
+    let mut pairs = BTreeMap::new();
     for index in 0..v.pow(u32::try_from(n).unwrap()) {
         let input: Vec<usize> = (0..n).map(|p| index / v.pow(u32::try_from(p).unwrap()) % v).collect();
-        match oracle.is_correct(&input) {
-            Some(right) => correct += u64::from(right),
-            None => undecided += 1,
-        }
+        let (least, most) = pairs.entry((input[n - 1], *input.iter().max().unwrap())).or_insert((0, 0));
+        let verdict = oracle.is_correct(&input);
+        *least += u64::from(verdict == Some(true));
+        *most += u64::from(verdict != Some(false));
     }
-    (correct, correct + undecided)
+    pairs
 }
 
 impl Oracle {
