@@ -11,13 +11,19 @@
 //! | [`certificate`] | yes | the format of a proof |
 //! | [`checker`] | yes | arithmetic, proof rules, counting, the tally of FLOPs |
 //! | `search` | no | finds hints for the rules |
-//! | `import`, `inspect` | no | other formats in, pictures out |
+//! | `import`, `inspect`, `output` | no | other formats in, pictures out, whole files |
 //!
 //! The arrow points one way: the trusted rooms import nothing from the others (`tests/trusted.rs` fails if they do).
 
 pub mod certificate;
 pub mod checker;
+#[cfg(feature = "import")]
+pub mod import;
+#[cfg(feature = "inspect")]
+pub mod inspect;
 pub mod model;
+#[cfg(any(feature = "prove", feature = "import", feature = "inspect"))]
+pub mod output;
 pub mod refusal;
 
 #[cfg(feature = "prove")]

@@ -13,7 +13,7 @@ pub struct File {
     /// SHA-256 of the network.
     pub network: String,
     /// Where the prover found the model, relative to this file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// A label.
     pub strategy: String,
@@ -40,7 +40,7 @@ pub struct Claim {
     /// At least this many inputs are answered correctly.
     pub correct: String,
     /// At most this many.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub upper: Option<String>,
 }
 
@@ -155,6 +155,11 @@ impl Count {
     fn is_tree(&self) -> bool {
         *self == Self::Tree
     }
+}
+
+/// An optional field may be left out, but not null.
+fn given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(deserializer).map(Some)
 }
 
 fn all() -> String {

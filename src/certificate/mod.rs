@@ -157,7 +157,11 @@ impl Certificate {
         Self::from_file(file::File::parse(text)?, config)
     }
 
-    fn from_file(file: file::File, config: &Config) -> Result<Self, Refusal> {
+    /// Checks the form of a certificate for a network of the given size.
+    ///
+    /// # Errors
+    /// As [`Certificate::parse`].
+    pub fn from_file(file: file::File, config: &Config) -> Result<Self, Refusal> {
         let (v, n) = (config.d_vocab, config.n_ctx);
         let fits = |path: &'static str, found: &str, expected: String| {
             if found == expected { Ok(()) } else { Err(Rejection::WrongClaim { path, expected, found: found.into() }) }

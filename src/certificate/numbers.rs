@@ -77,7 +77,7 @@ mod tests {
         for bad in ["", "00", "01", "+1", "-1", " 1", "1 ", "1.0", "1e3", "١", "0x1", &"9".repeat(101)] {
             assert!(matches!(natural("p", bad), Err(Rejection::NotCanonical { .. })), "{bad:?}");
         }
-        assert_eq!(naturals("p", "", 3).unwrap(), []);
+        assert!(naturals("p", "", 3).unwrap().is_empty());
         assert_eq!(naturals("p", "2 0", 3).unwrap(), [2, 0]);
         assert!(matches!(naturals("p", "2  0", 3), Err(Rejection::NotCanonical { .. })));
         assert!(matches!(naturals("p", "3", 3), Err(Rejection::OutOfRange { .. })));

@@ -97,6 +97,8 @@ impl Config {
     pub const MAX_VOCAB: usize = 1024;
     /// The largest supported `n_ctx`.
     pub const MAX_CTX: usize = 20;
+    /// The largest supported `d_vocab² · n_ctx`: the entries of the checker's largest table.
+    pub const MAX_ROWS: usize = 1 << 24;
     /// The largest supported `d_model` and `d_head`.
     pub const MAX_WIDTH: usize = 4096;
 
@@ -151,13 +153,13 @@ impl Config {
                 return Err(unsupported("config.json, attn_scale", &expected, scale.to_string()));
             }
         };
-        Ok(Self {
-            d_vocab: size("d_vocab", file.d_vocab, 2, Self::MAX_VOCAB)?,
-            n_ctx: size("n_ctx", file.n_ctx, 2, Self::MAX_CTX)?,
-            d_model: size("d_model", file.d_model, 1, Self::MAX_WIDTH)?,
-            d_head,
-            scale,
-        })
+        let d_vocab = size("d_vocab", file.d_vocab, 2, Self::MAX_VOCAB)?;
+        let n_ctx = size("n_ctx", file.n_ctx, 2, Self::MAX_CTX)?;
+        let rows = d_vocab.saturating_mul(d_vocab).saturating_mul(n_ctx);
+        if rows > Self::MAX_ROWS {
+            return Err(Decline::too_large("config.json, d_vocab² · n_ctx", Self::MAX_ROWS, rows).into());
+        }
+        Ok(Self { d_vocab, n_ctx, d_model: size("d_model", file.d_model, 1, Self::MAX_WIDTH)?, d_head, scale })
     }
 }
 

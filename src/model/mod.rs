@@ -34,6 +34,9 @@ pub const MAX_WEIGHT_BYTES: u64 = 256 << 20;
 /// The largest `config.json` that is read, in bytes.
 pub const MAX_CONFIG_BYTES: u64 = 1 << 20;
 
+/// The name of [`Network::bundled`].
+pub const BUNDLED: &str = "max_of_4_seed123";
+
 /// A float32 weight as the exact rational `mantissa · 2^exponent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dyadic {
@@ -100,8 +103,22 @@ impl Network {
     /// [`Refusal::Unreadable`] for what cannot be read, [`Refusal::Declined`] for what is not supported.
     pub fn load(path: &Path) -> Result<Self, Refusal> {
         let weights = if path.is_dir() { path.join("model.safetensors") } else { path.to_path_buf() };
+        if !weights.exists() {
+            return Err(Refusal::Unreadable(format!("no model at {}: there is no such file", weights.display())));
+        }
         let config = weights.with_file_name("config.json");
         Self::from_bytes(&read_limited(&config, MAX_CONFIG_BYTES)?, &read_limited(&weights, MAX_WEIGHT_BYTES)?)
+    }
+
+    /// The model that stands in the program itself: Max-of-4 on 64 tokens, [`BUNDLED`].
+    ///
+    /// # Errors
+    /// None, if the files are those this crate was published with.
+    pub fn bundled() -> Result<Self, Refusal> {
+        Self::from_bytes(
+            include_bytes!("../../models/max_of_4_seed123/config.json"),
+            include_bytes!("../../models/max_of_4_seed123/model.safetensors"),
+        )
     }
 
     /// Reads a network from the contents of `config.json` and `model.safetensors`.

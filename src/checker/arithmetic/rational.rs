@@ -1,40 +1,121 @@
 //! Exact rationals: an oracle for [`Fixed`](super::Fixed), slower and free of rounding but for exp and √.
+//!
+//! Every number here is a dyadic rational, so that reducing fractions would be wasted: a number is `mantissa·2^exponent`
+//! on `num-bigint`'s integers.
 
 use super::{Enclosure, Term};
-use num_bigint::BigInt;
+use num_bigint::{BigInt, Sign};
 use num_rational::BigRational;
 use num_traits::{One, Signed, ToPrimitive, Zero};
+use std::cmp::Ordering;
 
 /// Relative precision, in bits, of the enclosures of exp and √.
 const PRECISION: u64 = 160;
+/// ⌊2^90 · ln 2⌋: only to choose the power of two that exp takes out, as [`Fixed`](super::Fixed) does.
+const LN2: i128 = 858_074_647_932_929_271_111_585_486;
 
-/// An interval with rational ends; `None` encloses everything.
+/// The exact number `mantissa · 2^exponent`.
 #[derive(Debug, Clone)]
-pub struct Rational(Option<(BigRational, BigRational)>);
+pub struct Exact {
+    mantissa: BigInt,
+    exponent: i64,
+}
+
+/// An interval with exact ends; `None` encloses everything.
+#[derive(Debug, Clone)]
+pub struct Rational(Option<(Exact, Exact)>);
+
+impl Exact {
+    fn new(mantissa: impl Into<BigInt>, exponent: i64) -> Self {
+        Self { mantissa: mantissa.into(), exponent }
+    }
+
+    /// Both mantissas at the smaller exponent.
+    fn aligned(&self, other: &Self) -> (BigInt, BigInt, i64) {
+        let exponent = self.exponent.min(other.exponent);
+        let at = |x: &Self| &x.mantissa << x.exponent.abs_diff(exponent);
+        (at(self), at(other), exponent)
+    }
+
+    fn plus(&self, other: &Self) -> Self {
+        let (a, b, exponent) = self.aligned(other);
+        Self::new(a + b, exponent)
+    }
+
+    fn minus(&self, other: &Self) -> Self {
+        let (a, b, exponent) = self.aligned(other);
+        Self::new(a - b, exponent)
+    }
+
+    fn times(&self, other: &Self) -> Self {
+        Self::new(&self.mantissa * &other.mantissa, self.exponent.saturating_add(other.exponent))
+    }
+
+    fn scaled(self, shift: i64) -> Self {
+        Self { exponent: self.exponent.saturating_add(shift), ..self }
+    }
+
+    fn cmp(&self, other: &Self) -> Ordering {
+        let (a, b, _) = self.aligned(other);
+        a.cmp(&b)
+    }
+
+    fn larger(&self, other: &Self) -> Self {
+        if self.cmp(other) == Ordering::Less { other.clone() } else { self.clone() }
+    }
+
+    fn smaller(&self, other: &Self) -> Self {
+        if self.cmp(other) == Ordering::Greater { other.clone() } else { self.clone() }
+    }
+
+    /// `⌊self · 2^bits⌋`, or `⌈self · 2^bits⌉`.
+    fn integer(&self, bits: i64, up: bool) -> BigInt {
+        let left = self.exponent.saturating_add(bits);
+        if left >= 0 {
+            return &self.mantissa << left.unsigned_abs();
+        }
+        // BigInt shifts round towards −∞.
+        if up { -(-&self.mantissa >> left.unsigned_abs()) } else { &self.mantissa >> left.unsigned_abs() }
+    }
+
+    /// The number with [`PRECISION`] + 40 significant bits at or beyond this one, on the side asked for.
+    fn rounded(&self, up: bool) -> Self {
+        let excess = self.mantissa.bits().saturating_sub(PRECISION + 40);
+        let bits = excess.to_i64().unwrap_or(0).saturating_add(self.exponent);
+        Self::new(self.integer(-bits, up), bits)
+    }
+
+    /// A bound of 1/self, for self > 0.
+    fn reciprocal(&self, up: bool) -> Self {
+        let bits = self.mantissa.bits().saturating_add(PRECISION + 40);
+        let quotient = (BigInt::one() << bits) / &self.mantissa + BigInt::from(u8::from(up));
+        Self::new(quotient, bits.to_i64().unwrap_or(i64::MAX).saturating_add(self.exponent).saturating_neg())
+    }
+
+    /// The number as a fraction in lowest terms.
+    pub fn to_rational(&self) -> BigRational {
+        let power = BigInt::one() << self.exponent.unsigned_abs();
+        if self.exponent < 0 {
+            BigRational::new(self.mantissa.clone(), power)
+        } else {
+            BigRational::from_integer(&self.mantissa * power)
+        }
+    }
+}
 
 impl Rational {
     /// The ends; `None` for everything. For tests and reports.
-    pub fn ends(&self) -> Option<&(BigRational, BigRational)> {
-        self.0.as_ref()
+    pub fn ends(&self) -> Option<(BigRational, BigRational)> {
+        self.0.as_ref().map(|(lo, hi)| (lo.to_rational(), hi.to_rational()))
     }
 
-    fn zip(
-        &self,
-        other: &Self,
-        op: impl FnOnce(&(BigRational, BigRational), &(BigRational, BigRational)) -> (BigRational, BigRational),
-    ) -> Self {
+    fn zip(&self, other: &Self, op: impl FnOnce(&(Exact, Exact), &(Exact, Exact)) -> (Exact, Exact)) -> Self {
         Self(self.0.as_ref().zip(other.0.as_ref()).map(|(a, b)| op(a, b)))
     }
 }
 
-/// `2^exponent`.
-fn power_of_two(exponent: i64) -> BigRational {
-    let power = BigRational::from_integer(BigInt::one() << exponent.unsigned_abs());
-    if exponent < 0 { power.recip() } else { power }
-}
-
 impl Enclosure for Rational {
-    type Term = Option<BigRational>;
+    type Term = Option<Exact>;
     const NAME: &'static str = "rational";
 
     fn everything() -> Self {
@@ -42,7 +123,7 @@ impl Enclosure for Rational {
     }
 
     fn dyadic(mantissa: i64, exponent: i32) -> Self {
-        let value = BigRational::from_integer(mantissa.into()) * power_of_two(exponent.into());
+        let value = Exact::new(mantissa, exponent.into());
         Self(Some((value.clone(), value)))
     }
 
@@ -50,40 +131,36 @@ impl Enclosure for Rational {
         if n == 0 {
             return Self(None);
         }
-        let root: BigInt = ((BigInt::one() << (2 * PRECISION)) / BigInt::from(n)).sqrt();
-        let unit = power_of_two(-PRECISION.cast_signed());
-        Self(Some((BigRational::from(root.clone()) * &unit, BigRational::from(root + 1) * unit)))
+        let root = ((BigInt::one() << (2 * PRECISION)) / BigInt::from(n)).sqrt();
+        let exponent = -PRECISION.cast_signed();
+        Self(Some((Exact::new(root.clone(), exponent), Exact::new(root + 1, exponent))))
     }
 
     fn add(&self, other: &Self) -> Self {
-        self.zip(other, |a, b| (&a.0 + &b.0, &a.1 + &b.1))
+        self.zip(other, |a, b| (a.0.plus(&b.0), a.1.plus(&b.1)))
     }
 
     fn sub(&self, other: &Self) -> Self {
-        self.zip(other, |a, b| (&a.0 - &b.1, &a.1 - &b.0))
+        self.zip(other, |a, b| (a.0.minus(&b.1), a.1.minus(&b.0)))
     }
 
     fn mul_scaled(&self, other: &Self, shift: i32) -> Self {
-        let scale = power_of_two(shift.into());
         self.zip(other, |a, b| {
-            let first = &a.0 * &b.0;
-            if a.0 == a.1 && b.0 == b.1 {
-                let value = first * scale;
-                return (value.clone(), value);
-            }
-            let rest = [&a.0 * &b.1, &a.1 * &b.0, &a.1 * &b.1];
-            let least = rest.iter().fold(first.clone(), |least, x| least.min(x.clone()));
-            let most = rest.into_iter().fold(first, Ord::max);
-            (least * &scale, most * scale)
+            let pairs = [(&a.0, &b.0), (&a.0, &b.1), (&a.1, &b.0), (&a.1, &b.1)];
+            let first = a.0.times(&b.0).scaled(shift.into());
+            pairs.iter().skip(1).fold((first.clone(), first), |(least, most), (x, y)| {
+                let product = x.times(y).scaled(shift.into());
+                (least.smaller(&product), most.larger(&product))
+            })
         })
     }
 
     fn max(&self, other: &Self) -> Self {
-        self.zip(other, |a, b| ((&a.0).max(&b.0).clone(), (&a.1).max(&b.1).clone()))
+        self.zip(other, |a, b| (a.0.larger(&b.0), a.1.larger(&b.1)))
     }
 
     fn min(&self, other: &Self) -> Self {
-        self.zip(other, |a, b| ((&a.0).min(&b.0).clone(), (&a.1).min(&b.1).clone()))
+        self.zip(other, |a, b| (a.0.smaller(&b.0), a.1.smaller(&b.1)))
     }
 
     fn exp(&self) -> (Self, i32) {
@@ -91,14 +168,14 @@ impl Enclosure for Rational {
     }
 
     fn is_negative(&self) -> bool {
-        self.0.as_ref().is_some_and(|(_, hi)| hi.is_negative())
+        self.0.as_ref().is_some_and(|(_, hi)| hi.mantissa.is_negative())
     }
 
     fn upper_at_most(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
             (_, None) => true,
             (None, Some(_)) => false,
-            (Some(a), Some(b)) => a.1 <= b.1,
+            (Some(a), Some(b)) => a.1.cmp(&b.1) != Ordering::Greater,
         }
     }
 
@@ -107,63 +184,61 @@ impl Enclosure for Rational {
     }
 
     fn ceil_to_grid(&self, bits: u32, limit: i64) -> Option<i64> {
-        let bin = (&self.0.as_ref()?.1 * power_of_two(bits.into())).ceil().to_integer();
-        let bin = bin.max(BigInt::from(-limit)).to_i64()?;
-        (bin < limit).then_some(bin)
+        let bin = self.0.as_ref()?.1.integer(bits.into(), true);
+        bin.max(BigInt::from(limit.checked_neg()?)).to_i64().filter(|bin| *bin < limit)
     }
 }
 
-impl Term for Option<BigRational> {
+impl Term for Option<Exact> {
     fn plus(&self, other: &Self) -> Self {
-        self.as_ref().zip(other.as_ref()).map(|(a, b)| a + b)
+        self.as_ref().zip(other.as_ref()).map(|(a, b)| a.plus(b))
     }
 
     fn all_negative(prefix: &[Self], row: &[Self]) -> bool {
-        prefix.iter().zip(row).all(|(a, b)| a.plus(b).is_some_and(|sum| sum.is_negative()))
+        prefix.iter().zip(row).all(|(a, b)| a.plus(b).is_some_and(|sum| sum.mantissa.sign() == Sign::Minus))
     }
 }
 
 /// The exponential by another way than the fixed-point one: exp(x) = 1/exp(−x) for x < 0, exp(x) = exp(x/2^s)^(2^s).
-fn exponential(lo: &BigRational, hi: &BigRational) -> Option<(Rational, i32)> {
+fn exponential(lo: &Exact, hi: &Exact) -> Option<(Rational, i32)> {
     let (low, high) = (bounds(lo)?.0, bounds(hi)?.1);
-    let exponent = high.numer().bits().to_i64()? - high.denom().bits().to_i64()?;
-    let scale = power_of_two(-exponent);
-    Some((Rational(Some((low * &scale, high * scale))), i32::try_from(exponent).ok()?))
+    let middle = lo.plus(hi).scaled(-1).integer(90, false) + BigInt::from(LN2 / 2);
+    let mut exponent = &middle / BigInt::from(LN2);
+    if (&exponent * BigInt::from(LN2)) > middle {
+        exponent -= 1;
+    }
+    let exponent = exponent.to_i32()?;
+    let shift = -i64::from(exponent);
+    Some((Rational(Some((low.scaled(shift), high.scaled(shift)))), exponent))
 }
 
 /// A lower and an upper bound of exp(x), `None` beyond |x| = 4096.
-fn bounds(x: &BigRational) -> Option<(BigRational, BigRational)> {
-    if x.is_negative() {
-        let (low, high) = bounds(&-x)?;
-        return Some((round(&high.recip(), false)?, round(&low.recip(), true)?));
+fn bounds(x: &Exact) -> Option<(Exact, Exact)> {
+    if x.mantissa.is_negative() {
+        let (low, high) = bounds(&Exact::new(-&x.mantissa, x.exponent))?;
+        return Some((high.reciprocal(false), low.reciprocal(true)));
     }
-    if *x > BigRational::from_integer(4096.into()) {
+    let one = Exact::new(1, 0);
+    if x.mantissa.is_zero() {
+        return Some((one.clone(), one));
+    }
+    if x.cmp(&Exact::new(1, 12)) == Ordering::Greater {
         return None;
     }
-    // y = x/2^20 < 2^-8: with 20 terms the remainder is below 2·y^20/20! < 2^-200.
-    const SQUARINGS: u32 = 20;
-    let y = x * power_of_two(-i64::from(SQUARINGS));
-    let y = (round(&y, false)?, round(&y, true)?);
-    let (mut low, mut high) = (BigRational::one(), BigRational::one());
+    // y = x/2^20 ≤ 2^-8: 1 + y + … + y^19/19!, and a remainder below 2·y^20/20! < 2^-200.
+    const SQUARINGS: i64 = 20;
+    let y = x.clone().scaled(-SQUARINGS);
+    let (y_low, y_high) = (y.rounded(false), y.rounded(true));
+    let (mut low, mut high) = (one.clone(), one.clone());
     for i in (1..20).rev() {
-        let i = BigRational::from_integer(i.into());
-        low = round(&(BigRational::one() + low * &y.0 / &i), false)?;
-        high = round(&(BigRational::one() + high * &y.1 / i), true)?;
+        let inverse = |up: bool| Exact::new(i, 0).reciprocal(up);
+        low = one.plus(&low.times(&y_low).times(&inverse(false))).rounded(false);
+        high = one.plus(&high.times(&y_high).times(&inverse(true))).rounded(true);
     }
-    high += power_of_two(-200);
+    high = high.plus(&Exact::new(1, -200));
     for _ in 0..SQUARINGS {
-        low = round(&(&low * &low), false)?;
-        high = round(&(&high * &high), true)?;
+        low = low.times(&low).rounded(false);
+        high = high.times(&high).rounded(true);
     }
     Some((low, high))
-}
-
-/// A dyadic number of [`PRECISION`] + 40 significant bits at or beyond `x ≥ 0`, on the side asked for.
-fn round(x: &BigRational, up: bool) -> Option<BigRational> {
-    if x.is_zero() {
-        return Some(x.clone());
-    }
-    let bits = PRECISION.to_i64()? + 40 + x.denom().bits().to_i64()? - x.numer().bits().to_i64()?;
-    let scaled = x * power_of_two(bits);
-    Some(if up { scaled.ceil() } else { scaled.floor() } * power_of_two(-bits))
 }

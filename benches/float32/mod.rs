@@ -6,7 +6,7 @@
 use gbmi::model::{Matrix, Network};
 
 /// The correct inputs, as float32 sees them, by `threads` threads.
-pub fn brute_force(network: &Network, threads: usize) -> u64 {
+pub(crate) fn brute_force(network: &Network, threads: usize) -> u64 {
     let (v, n) = (network.config.d_vocab, network.config.n_ctx);
     let dense = |weights: &Matrix<gbmi::model::Dyadic>| -> Vec<f32> {
         weights.iter_rows().flatten().map(|w| w.mantissa as f32 * (w.exponent as f32).exp2()).collect()

@@ -1,0 +1,87 @@
+//! `gbmi check`.
+
+use super::progress::Progress;
+use super::verdict::Verdict;
+use super::{Common, Failure, model, print};
+use gbmi::certificate::file::File;
+use gbmi::certificate::{Certificate, MAX_BYTES};
+#[cfg(feature = "mpfr")]
+use gbmi::checker::arithmetic::Mpfr;
+use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
+use gbmi::checker::{Certified, check};
+use gbmi::model::{Network, read_limited};
+use gbmi::refusal::Refusal;
+use std::path::PathBuf;
+use std::time::Instant;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The certificate
+    certificate: PathBuf,
+    #[command(flatten)]
+    common: Common,
+    /// The arithmetic to check in; the others are oracles for `fixed`
+    #[arg(long, value_enum, default_value_t = Arithmetic::Fixed)]
+    arithmetic: Arithmetic,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Arithmetic {
+    /// Fixed-point enclosures on machine integers
+    Fixed,
+    /// Exact rationals; exp and square root enclosed
+    Rational,
+    /// MPFR intervals (feature `mpfr`)
+    Mpfr,
+}
+
+/// Strategy names a certificate may carry as its label; any other is printed as `unknown`.
+const LABELS: [&str; 3] = ["brute-force", "cubic", "subcubic"];
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let start = Instant::now();
+    let (name, checker): (_, Checker) = match args.arithmetic {
+        Arithmetic::Fixed => (Fixed::NAME, certified::<Fixed>),
+        Arithmetic::Rational => (Rational::NAME, certified::<Rational>),
+        #[cfg(feature = "mpfr")]
+        Arithmetic::Mpfr => (Mpfr::NAME, certified::<Mpfr>),
+        #[cfg(not(feature = "mpfr"))]
+        Arithmetic::Mpfr => ("mpfr", |_, _, _| {
+            let hint = "build with --features mpfr";
+            Err(gbmi::refusal::Decline::Arithmetic { found: "mpfr".into(), hint }.into())
+        }),
+    };
+    let mut strategy = "unknown";
+    let mut model = None;
+    let result = (|| {
+        let file = File::parse(&read_limited(&args.certificate, MAX_BYTES)?)?;
+        strategy = LABELS.into_iter().find(|label| *label == file.strategy).unwrap_or(strategy);
+        let suggestion = file.model.as_deref();
+        let found = model::for_certificate(args.common.model.as_deref(), &args.certificate, &file.network, suggestion)?;
+        let found = model.insert(found);
+        checker(&found.network, file, &args.common)
+    })();
+    let verdict = Verdict {
+        strategy,
+        network: model.as_ref().map(|model| (&model.network, model.source.as_str())),
+        result: result.as_ref(),
+        arithmetic: name,
+        seconds: start.elapsed().as_secs_f64(),
+        written: None,
+    };
+    print(&if args.common.json { verdict.json() } else { verdict.text(args.common.quiet) })?;
+    result.map(|_| ()).map_err(Failure::from)
+}
+
+type Checker = fn(&Network, File, &Common) -> Result<Certified, Refusal>;
+
+fn certified<R: Enclosure>(network: &Network, file: File, common: &Common) -> Result<Certified, Refusal> {
+    // The digest first: sizes that do not fit another network are no news.
+    if file.network != network.sha256 {
+        let expected = file.network.chars().take(64).collect();
+        return Err(gbmi::refusal::Rejection::WrongNetwork { expected, found: network.sha256.clone() }.into());
+    }
+    let certificate = Certificate::from_file(file, &network.config)?;
+    let progress = Progress::new(network.config.d_vocab, common.quiet);
+    check::<R>(network, &certificate, common.options(&|| progress.step()))
+}

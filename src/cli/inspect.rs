@@ -1,0 +1,50 @@
+//! `gbmi inspect`.
+
+use super::{Failure, model, print};
+use gbmi::inspect::{Format, draw, inspect};
+use std::path::PathBuf;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The model: a folder with model.safetensors and config.json, or the safetensors file [default: the bundled one]
+    #[arg(value_name = "MODEL")]
+    model: Option<PathBuf>,
+    /// The same, as `prove` and `check` spell it
+    #[arg(long = "model", value_name = "PATH", conflicts_with = "model")]
+    path: Option<PathBuf>,
+    /// Draw the QK and OV circuits as heat maps into this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// The pictures' format
+    #[arg(long, value_enum, default_value_t = Picture::Svg, requires = "out")]
+    format: Picture,
+    /// Print one JSON object on one line
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Picture {
+    Svg,
+    Png,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let model = model::named(args.model.as_deref().or(args.path.as_deref()))?;
+    let inspection = inspect(&model.network);
+    if args.json {
+        let json = serde_json::to_string(&inspection).map_err(|error| Failure::Other(error.to_string()))?;
+        print(&format!("{json}\n"))?;
+    } else {
+        print(&format!("{}\n{inspection}\n", model.source))?;
+    }
+    let Some(out) = &args.out else { return Ok(()) };
+    let format = match args.format {
+        Picture::Svg => Format::Svg,
+        Picture::Png => Format::Png,
+    };
+    for drawn in draw(&model.network, out, format)? {
+        eprintln!("drawn {}", drawn.display());
+    }
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! The command line. It converts between files, flags and the library; nothing here decides what is proved.
+
+mod check;
+#[cfg(feature = "import")]
+mod import;
+#[cfg(feature = "inspect")]
+mod inspect;
+mod model;
+mod progress;
+#[cfg(feature = "prove")]
+mod prove;
+mod verdict;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use gbmi::refusal::Refusal;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Compact, checked proofs of what a neural network does.
+#[derive(Parser)]
+#[command(name = "gbmi", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check a certificate: re-derive its bound from the weights, in exact arithmetic
+    Check(check::Args),
+    /// Prove a lower bound on a model's accuracy, and write it as a certificate
+    #[cfg(feature = "prove")]
+    Prove(prove::Args),
+    /// Show a model's sizes, digest, singular values and paths; draw its circuits
+    #[cfg(feature = "inspect")]
+    Inspect(inspect::Args),
+    /// Turn a PyTorch state_dict into model.safetensors and config.json
+    #[cfg(feature = "import")]
+    Import(import::Args),
+    /// List the strategies
+    #[cfg(feature = "prove")]
+    Strategies {
+        /// Print one JSON array on one line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What `check` and `prove` share.
+#[derive(clap::Args)]
+struct Common {
+    /// The model: a folder with model.safetensors and config.json, or the safetensors file
+    #[arg(long, value_name = "PATH")]
+    model: Option<PathBuf>,
+    /// Decline proofs that take more FLOPs, or more integer operations, than this
+    #[arg(long, value_name = "N", default_value_t = gbmi::checker::DEFAULT_MAX_FLOPS)]
+    max_flops: u64,
+    /// Number of threads; the result does not depend on it [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Print one JSON object on one line
+    #[arg(long)]
+    json: bool,
+    /// No progress bar, and only the verdict's first line
+    #[arg(long)]
+    quiet: bool,
+}
+
+impl Common {
+    fn options<'a>(&self, progress: &'a (dyn Fn() + Sync)) -> gbmi::checker::Options<'a> {
+        let all = || std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = self.threads.map_or_else(all, usize::from);
+        gbmi::checker::Options { max_flops: self.max_flops, threads, progress }
+    }
+}
+
+/// Why a command did not succeed.
+enum Failure {
+    /// A verdict other than accepted, or a file that cannot be read: reported by the command itself.
+    Refused(Refusal),
+    /// Usage or input and output.
+    Other(String),
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl Failure {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Refused(refusal) => refusal.exit_code(),
+            Self::Other(_) => 3,
+        }
+    }
+}
+
+/// Runs the command line and returns the exit code.
+pub(crate) fn run() -> u8 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; clap prints them on stdout.
+            let _ = error.print();
+            return if error.use_stderr() { 3 } else { 0 };
+        }
+    };
+    let result = match cli.command {
+        Command::Check(args) => check::run(&args),
+        #[cfg(feature = "prove")]
+        Command::Prove(args) => prove::run(&args),
+        #[cfg(feature = "inspect")]
+        Command::Inspect(args) => inspect::run(&args),
+        #[cfg(feature = "import")]
+        Command::Import(args) => import::run(&args),
+        #[cfg(feature = "prove")]
+        Command::Strategies { json } => print(&prove::strategies(json)),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "gbmi", &mut script);
+            print(&String::from_utf8_lossy(&script))
+        }
+    };
+    match result {
+        Ok(()) => 0,
+        Err(failure) => {
+            match &failure {
+                Failure::Refused(refusal) => eprintln!("gbmi: {refusal}"),
+                Failure::Other(message) => eprintln!("gbmi: {message}"),
+            }
+            failure.exit_code()
+        }
+    }
+}
+
+/// Prints to stdout; a closed pipe or full disk is an error, not a panic.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    written.map_err(|error| Failure::Other(format!("cannot write to stdout: {error}")))
+}

@@ -1,0 +1,53 @@
+//! Which model a command is about. A certificate may suggest one; only the digest decides.
+
+use gbmi::model::{BUNDLED, Network};
+use gbmi::refusal::Refusal;
+use std::path::{Component, Path};
+
+/// A network and where it came from.
+pub(crate) struct Model {
+    pub(crate) network: Network,
+    pub(crate) source: String,
+}
+
+/// The model named on the command line, or the bundled one.
+pub(crate) fn named(path: Option<&Path>) -> Result<Model, Refusal> {
+    match path {
+        Some(path) => Ok(Model { network: Network::load(path)?, source: path.display().to_string() }),
+        None => Ok(Model { network: Network::bundled()?, source: format!("bundled {BUNDLED}") }),
+    }
+}
+
+/// The model for a certificate: the one named on the command line, else the bundled one if the digest is its, else the
+/// one that the certificate suggests, below the certificate's own folder.
+pub(crate) fn for_certificate(
+    path: Option<&Path>,
+    certificate: &Path,
+    sha256: &str,
+    suggestion: Option<&str>,
+) -> Result<Model, Refusal> {
+    let bundled = named(path)?;
+    if path.is_some() || bundled.network.sha256 == sha256 {
+        return Ok(bundled);
+    }
+    let Some(suggestion) = suggestion else { return Ok(bundled) };
+    let folder = certificate.parent().unwrap_or(Path::new(""));
+    let mut found = folder.to_path_buf();
+    for component in Path::new(suggestion).components() {
+        match component {
+            Component::Normal(name) => found.push(name),
+            _ => return Err(refused(suggestion, "it must be a relative path without `..`")),
+        }
+        if found.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink()) {
+            return Err(refused(suggestion, "it must not lead through symbolic links"));
+        }
+    }
+    named(Some(&found))
+}
+
+fn refused(suggestion: &str, reason: &str) -> Refusal {
+    let suggestion: String = suggestion.chars().take(100).collect();
+    Refusal::Unreadable(format!(
+        "the certificate suggests the model {suggestion:?}: {reason}; name the model with --model"
+    ))
+}

@@ -1,0 +1,48 @@
+//! A progress bar on stderr, on terminals only.
+
+#[cfg(feature = "prove")]
+mod bar {
+    use std::io::IsTerminal;
+
+    /// Steps of long work.
+    pub(crate) struct Progress(indicatif::ProgressBar);
+
+    impl Progress {
+        /// A bar of `steps` steps; hidden when quiet or when stderr is no terminal.
+        pub(crate) fn new(steps: usize, quiet: bool) -> Self {
+            if quiet || !std::io::stderr().is_terminal() {
+                return Self(indicatif::ProgressBar::hidden());
+            }
+            let bar = indicatif::ProgressBar::new(steps as u64);
+            let style = indicatif::ProgressStyle::with_template("{bar:40} {pos}/{len} {elapsed}");
+            Self(bar.with_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar())))
+        }
+
+        /// One step is done.
+        pub(crate) fn step(&self) {
+            self.0.inc(1);
+        }
+    }
+
+    impl Drop for Progress {
+        fn drop(&mut self) {
+            self.0.finish_and_clear();
+        }
+    }
+}
+
+#[cfg(not(feature = "prove"))]
+mod bar {
+    /// Without the `prove` feature there is no bar.
+    pub(crate) struct Progress;
+
+    impl Progress {
+        pub(crate) fn new(_steps: usize, _quiet: bool) -> Self {
+            Self
+        }
+
+        pub(crate) fn step(&self) {}
+    }
+}
+
+pub(crate) use bar::Progress;

@@ -1,0 +1,152 @@
+//! How verdicts are printed: from what the checker computed, never from the certificate's text.
+
+use gbmi::checker::Certified;
+use gbmi::checker::meter::Kind;
+use gbmi::model::Network;
+use gbmi::refusal::Refusal;
+use num_bigint::BigUint;
+use num_traits::Zero;
+use serde_json::{Value, json};
+
+/// What is known when a verdict is printed.
+pub(crate) struct Verdict<'a> {
+    /// The label, from a closed list.
+    pub(crate) strategy: &'a str,
+    pub(crate) network: Option<(&'a Network, &'a str)>,
+    pub(crate) result: Result<&'a Certified, &'a Refusal>,
+    pub(crate) arithmetic: &'a str,
+    pub(crate) seconds: f64,
+    /// The certificate written, with its size in bytes.
+    pub(crate) written: Option<(String, usize)>,
+}
+
+impl Verdict<'_> {
+    fn word(&self) -> &'static str {
+        match self.result {
+            Ok(_) => "ACCEPTED",
+            Err(Refusal::Rejected(_)) => "REJECTED",
+            Err(Refusal::Declined(_)) => "DECLINED",
+            Err(Refusal::Unreadable(_)) => "ERROR",
+        }
+    }
+
+    /// One JSON object on one line.
+    pub(crate) fn json(&self) -> String {
+        let certified = self.result.ok();
+        let count = |count: &BigUint| Value::from(count.to_string());
+        let mut object = json!({
+            "verdict": self.word(),
+            "strategy": self.strategy,
+            "rules": certified.map(|certified| certified.rules.clone()),
+            "correct": certified.map(|certified| count(&certified.correct)),
+            "upper": null,
+            "total": self.network.map(|(network, _)| count(&network.config.inputs())),
+            "bound": certified.map(|certified| fraction(&certified.correct, &certified.total)),
+            "bound_decimal": certified.map(|certified| decimal(&certified.correct, &certified.total)),
+            "flops": certified.map(|certified| certified.meter.flops()),
+            "int_ops": certified.map(|certified| certified.meter.int_ops()),
+            "tally": certified.map(|certified| {
+                Kind::ALL.map(|(kind, name)| (name.to_string(), Value::from(certified.meter.of(kind))))
+                    .into_iter().collect::<serde_json::Map<_, _>>()
+            }),
+            "network_sha256": self.network.map(|(network, _)| network.sha256.clone()),
+            "model": self.network.map(|(_, source)| source),
+            "n_ctx": self.network.map(|(network, _)| network.config.n_ctx),
+            "d_vocab": self.network.map(|(network, _)| network.config.d_vocab),
+            "arithmetic": self.arithmetic,
+            "seconds": (self.seconds * 1e6).round() / 1e6,
+            "reason": self.result.err().map(ToString::to_string),
+        });
+        if let (Some((path, bytes)), Value::Object(object)) = (&self.written, &mut object) {
+            object.insert("certificate".into(), json!(path));
+            object.insert("certificate_bytes".into(), json!(bytes));
+        }
+        format!("{object}\n")
+    }
+
+    /// Lines for people; the first is the verdict's word alone. Nothing where there is no verdict.
+    pub(crate) fn text(&self, quiet: bool) -> String {
+        let word = self.word();
+        if let Err(Refusal::Unreadable(_)) = self.result {
+            return String::new();
+        }
+        let (Ok(certified), Some((network, source)), false) = (self.result, self.network, quiet) else {
+            return format!("{word}\n");
+        };
+        let config = &network.config;
+        let tally = Kind::ALL.iter().filter(|(kind, _)| *kind != Kind::Integer && certified.meter.of(*kind) > 0);
+        let tally: Vec<String> =
+            tally.map(|(kind, name)| format!("{name} {}", grouped(&certified.meter.of(*kind).to_string()))).collect();
+        let mut lines = vec![
+            word.to_string(),
+            format!(
+                "at least {} of all {} inputs are answered correctly",
+                grouped(&certified.correct.to_string()),
+                grouped(&certified.total.to_string())
+            ),
+            format!("  accuracy  ≥ {}", decimal(&certified.correct, &certified.total)),
+            format!("  network   {source}, d_vocab {}, n_ctx {}", config.d_vocab, config.n_ctx),
+            format!("  sha256    {}", network.sha256),
+            format!("  strategy  {} (a label)", self.strategy),
+            format!("  rules     {}", certified.rules.join(", ")),
+            format!(
+                "  length    {} FLOPs, {} integer operations",
+                grouped(&certified.meter.flops().to_string()),
+                grouped(&certified.meter.int_ops().to_string())
+            ),
+            format!("            {}", tally.join(", ")),
+            format!("  checked   in {} arithmetic, {:.3} s", self.arithmetic, self.seconds),
+        ];
+        if let Some((path, bytes)) = &self.written {
+            lines.push(format!("  written   {path}, {} bytes", grouped(&bytes.to_string())));
+        }
+        lines.join("\n") + "\n"
+    }
+}
+
+/// `correct/total` in lowest terms.
+pub(crate) fn fraction(correct: &BigUint, total: &BigUint) -> String {
+    let (mut a, mut b) = (correct.clone(), total.clone());
+    while !b.is_zero() {
+        (a, b) = (b.clone(), a % b);
+    }
+    if a.is_zero() { "0/1".into() } else { format!("{}/{}", correct / &a, total / a) }
+}
+
+/// `correct/total` to nine decimals, rounded down.
+pub(crate) fn decimal(correct: &BigUint, total: &BigUint) -> String {
+    if total.is_zero() {
+        return "0.000000000".into();
+    }
+    let billionths = (correct * 1_000_000_000_u64 / total).to_string();
+    let padded = format!("{billionths:0>10}");
+    let (whole, part) = padded.split_at(padded.len() - 9);
+    format!("{whole}.{part}")
+}
+
+/// Digits in groups of three.
+fn grouped(digits: &str) -> String {
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_exact_or_rounded_down() {
+        let (two, three) = (BigUint::from(2_u8), BigUint::from(3_u8));
+        assert_eq!(decimal(&two, &three), "0.666666666");
+        assert_eq!(decimal(&three, &three), "1.000000000");
+        assert_eq!(fraction(&BigUint::from(6_u8), &BigUint::from(4_u8)), "3/2");
+        assert_eq!(fraction(&BigUint::zero(), &three), "0/1");
+        assert_eq!(grouped("1234567"), "1,234,567");
+    }
+}

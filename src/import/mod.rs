@@ -1,0 +1,66 @@
+//! Other formats in: a PyTorch `state_dict` becomes `model.safetensors`.
+//!
+//! Untrusted: whatever is written here is read back by [`Network::from_bytes`], and what that declines is not written.
+
+mod pickle;
+mod state_dict;
+
+use crate::model::{self, Network};
+use crate::output::{Pending, unwritable};
+use crate::refusal::{Decline, Refusal};
+use state_dict::StateDict;
+use std::path::Path;
+
+/// What was imported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imported {
+    /// The network's digest: see [`Network::from_bytes`].
+    pub sha256: String,
+    /// How many tensors were written.
+    pub tensors: usize,
+    /// Buffers that were left out because they do not belong to the function, in order of names.
+    pub ignored: Vec<String>,
+}
+
+/// Reads a TransformerLens `state_dict` that PyTorch saved as `file`, and writes `model.safetensors` and `config.json`
+/// (the contents of `config`, unchanged) into the folder `out`, which is created if there is none.
+///
+/// Of the `state_dict` only the causal mask's buffers, `blocks.0.attn.mask` and `blocks.0.attn.IGNORE`, are left out;
+/// data is copied, never converted. On an error nothing is written.
+///
+/// # Errors
+/// [`Refusal::Unreadable`] for what cannot be read or written, [`Refusal::Declined`] for anything but the `state_dict`
+/// of a supported network.
+pub fn import(file: &Path, config: &Path, out: &Path) -> Result<Imported, Refusal> {
+    let config = model::read_limited(config, model::MAX_CONFIG_BYTES)?;
+    let StateDict { tensors, ignored } = StateDict::read(&model::read_limited(file, model::MAX_WEIGHT_BYTES)?)?;
+    let count = tensors.len();
+    let weights = safetensors::serialize(tensors, None)
+        .map_err(|error| declined("state_dict", "tensors that fit a safetensors file", error.to_string()))?;
+    if u64::try_from(weights.len()).map_or(true, |len| len > model::MAX_WEIGHT_BYTES) {
+        let limit = usize::try_from(model::MAX_WEIGHT_BYTES).unwrap_or(usize::MAX);
+        return Err(Decline::too_large("state_dict", limit, weights.len()).into());
+    }
+    let network = Network::from_bytes(&config, &weights).map_err(name_the_source)?;
+    std::fs::create_dir_all(out).map_err(|error| unwritable(out, error))?;
+    // Both are whole before either has its name.
+    let weights = Pending::with_contents(&out.join("model.safetensors"), &weights)?;
+    let config = Pending::with_contents(&out.join("config.json"), &config)?;
+    weights.keep()?;
+    config.keep()?;
+    Ok(Imported { sha256: network.sha256, tensors: count, ignored })
+}
+
+/// A refusal of the intermediate `model.safetensors`, which the user never saw, is one of the `state_dict`.
+fn name_the_source(refusal: Refusal) -> Refusal {
+    match refusal {
+        Refusal::Declined(Decline::Model { at, expected, found }) if at == "model.safetensors" => {
+            declined("state_dict", &expected, found)
+        }
+        other => other,
+    }
+}
+
+fn declined(at: &str, expected: &str, found: String) -> Refusal {
+    Decline::Model { at: at.into(), expected: expected.into(), found }.into()
+}

@@ -1,0 +1,279 @@
+//! Heat maps of the two circuits.
+
+use super::tables::{Tables, rows_centred};
+use crate::model::Network;
+use crate::output::{Pending, unwritable};
+use crate::refusal::Refusal;
+use nalgebra::DMatrix;
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{FontTransform, register_font};
+use std::path::{Path, PathBuf};
+
+/// The file format of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Scalable, one rectangle for every run of cells of one colour: 90 bytes each, so 0.4 MB for 64 tokens, 90 MB for
+    /// 1,024.
+    Svg,
+    /// A bitmap.
+    Png,
+}
+
+impl Format {
+    /// The ending of the file's name.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Svg => "svg",
+            Self::Png => "png",
+        }
+    }
+}
+
+/// Draws the QK circuit A(q, t) as `qk.svg` and the OV circuit EV(t, j) as `ov.svg` (or `.png`) into the folder `out`,
+/// which is created if there is none, and returns their paths. Both are drawn after the free centring, less the mean
+/// of every row: only differences within a row change what the network does.
+///
+/// # Errors
+/// [`Refusal::Unreadable`] when a file cannot be written; no half-written file is left.
+pub fn draw(network: &Network, out: &Path, format: Format) -> Result<Vec<PathBuf>, Refusal> {
+    // The SVG says "sans-serif" too; the bitmap is drawn with this font, which needs no system library.
+    register_font(FONT, FontStyle::Normal, dejavu::sans::regular())
+        .map_err(|_| Refusal::Unreadable("cannot read the built-in font".into()))?;
+    std::fs::create_dir_all(out).map_err(|error| unwritable(out, error))?;
+    let tables = Tables::new(network);
+    let scores = HeatMap {
+        title: "QK circuit: attention score A(q, t), row mean removed",
+        columns: "key token t",
+        rows: "query token q",
+        unit: "softmax exponent",
+        colours: &VIRIDIS,
+        symmetric: false,
+        table: rows_centred(tables.a()),
+    };
+    let logits = HeatMap {
+        title: "OV circuit: logit EV(t, j), row mean removed",
+        columns: "output logit j",
+        rows: "input token t",
+        unit: "logit",
+        colours: &BLUE_WHITE_RED,
+        symmetric: true,
+        table: rows_centred(tables.ev()),
+    };
+    let mut paths = Vec::new();
+    for (name, map) in [("qk", scores), ("ov", logits)] {
+        let path = out.join(format!("{name}.{}", format.extension()));
+        // plotters tells the bitmap's format from the name.
+        let file = Pending::create(&path)?;
+        match format {
+            Format::Svg => map.onto(SVGBackend::new(file.temporary(), map.layout().size)),
+            Format::Png => map.onto(BitMapBackend::new(file.temporary(), map.layout().size)),
+        }
+        .map_err(|reason| unwritable(&path, reason))?;
+        paths.push(file.keep()?);
+    }
+    Ok(paths)
+}
+
+const FONT: &str = "sans-serif";
+/// Sizes of text and distances, in pixels.
+const TITLE: i32 = 22;
+const LABEL: i32 = 18;
+const TICK: i32 = 15;
+const MARGIN: i32 = 16;
+const LEFT: i32 = 84;
+const TOP: i32 = 56;
+const BELOW: i32 = 76;
+const BAR_GAP: i32 = 28;
+const BAR: i32 = 24;
+const BAR_LABELS: i32 = 112;
+/// The side of the map, to which cells of whole pixels come as near as they can.
+const SIDE: i32 = 640;
+
+/// A table, and how to show it.
+struct HeatMap<'a> {
+    title: &'a str,
+    columns: &'a str,
+    rows: &'a str,
+    unit: &'a str,
+    colours: &'a [[u8; 3]],
+    /// Is the middle of the colours zero?
+    symmetric: bool,
+    table: DMatrix<f64>,
+}
+
+struct Layout {
+    cell: i32,
+    /// Width and height of the map itself.
+    map: (i32, i32),
+    /// Width and height of the picture.
+    size: (u32, u32),
+}
+
+impl HeatMap<'_> {
+    fn layout(&self) -> Layout {
+        let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+        let (rows, cols) = (count(self.table.nrows()), count(self.table.ncols()));
+        // Whole pixels: no seams between cells, and all of one size.
+        let cell = (SIDE / rows.max(cols).max(1)).max(1);
+        let map = (cols.saturating_mul(cell), rows.saturating_mul(cell));
+        let width = LEFT + map.0 + BAR_GAP + BAR + BAR_LABELS;
+        let height = TOP + map.1 + BELOW;
+        Layout { cell, map, size: (width.unsigned_abs(), height.unsigned_abs()) }
+    }
+
+    /// The values at the two ends of the colours.
+    fn range(&self) -> (f64, f64) {
+        let low = self.table.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = self.table.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let (low, high) = if self.symmetric { (-high.max(-low), high.max(-low)) } else { (low, high) };
+        if low < high { (low, high) } else { (low - 1.0, high + 1.0) }
+    }
+
+    fn onto<B: DrawingBackend>(&self, backend: B) -> Result<(), String> {
+        let area = backend.into_drawing_area();
+        self.paint(&area).and_then(|()| area.present()).map_err(|error| error.to_string())
+    }
+
+    fn paint<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
+        let Layout { cell, map: (width, height), .. } = self.layout();
+        area.fill(&WHITE)?;
+        let text = |content: &str, at: (i32, i32), size: i32, anchor: Pos, turned: bool| {
+            let turn = if turned { FontTransform::Rotate270 } else { FontTransform::None };
+            let style = (FONT, size).into_font().transform(turn).color(&BLACK).pos(anchor);
+            area.draw(&Text::new(content.to_owned(), at, style))
+        };
+        let line = |from: (i32, i32), to: (i32, i32)| area.draw(&PathElement::new([from, to], INK));
+        let middle = Pos::new(HPos::Center, VPos::Center);
+        text(self.title, (LEFT + width / 2, TOP / 2), TITLE, middle, false)?;
+
+        let (low, high) = self.range();
+        let colour = |value: f64| interpolate(self.colours, (value - low) / (high - low));
+        for (row, y) in (TOP..).step_by(step(cell)).enumerate().take(self.table.nrows()) {
+            let colours: Vec<RGBColor> = self.table.row(row).iter().map(|entry| colour(*entry)).collect();
+            let mut x = LEFT;
+            for run in colours.chunk_by(PartialEq::eq) {
+                let right = x + cell * i32::try_from(run.len()).unwrap_or(i32::MAX);
+                if let Some(colour) = run.first() {
+                    area.draw(&Rectangle::new([(x, y), (right, y + cell)], colour.filled()))?;
+                }
+                x = right;
+            }
+        }
+        frame(area, (LEFT, TOP), (LEFT + width, TOP + height))?;
+
+        // Token numbers, at the middle of their cells.
+        for token in ticks(self.table.ncols()) {
+            let x = LEFT + cell * token + cell / 2;
+            line((x, TOP + height), (x, TOP + height + 5))?;
+            text(&token.to_string(), (x, TOP + height + 16), TICK, middle, false)?;
+        }
+        for token in ticks(self.table.nrows()) {
+            let y = TOP + cell * token + cell / 2;
+            line((LEFT - 5, y), (LEFT, y))?;
+            text(&token.to_string(), (LEFT - 9, y), TICK, Pos::new(HPos::Right, VPos::Center), false)?;
+        }
+        text(self.columns, (LEFT + width / 2, TOP + height + BELOW - MARGIN - LABEL / 2), LABEL, middle, false)?;
+        text(self.rows, (MARGIN + LABEL / 2, TOP + height / 2), LABEL, middle, true)?;
+
+        // The colour bar: its lower end is the smallest value.
+        let left = LEFT + width + BAR_GAP;
+        for y in 0..height {
+            let value = high - (high - low) * (f64::from(y) + 0.5) / f64::from(height);
+            area.draw(&Rectangle::new([(left, TOP + y), (left + BAR, TOP + y + 1)], colour(value).filled()))?;
+        }
+        frame(area, (left, TOP), (left + BAR, TOP + height))?;
+        for (value, label) in round_numbers(low, high) {
+            let y = TOP + ((high - value) / (high - low) * f64::from(height)).round() as i32;
+            line((left + BAR, y), (left + BAR + 5, y))?;
+            text(&label, (left + BAR + 9, y), TICK, Pos::new(HPos::Left, VPos::Center), false)?;
+        }
+        let x = left + BAR + BAR_LABELS - MARGIN - LABEL / 2;
+        text(self.unit, (x, TOP + height / 2), LABEL, middle, true)
+    }
+}
+
+const INK: ShapeStyle = ShapeStyle { color: RGBAColor(0, 0, 0, 1.0), filled: false, stroke_width: 1 };
+
+fn frame<B: DrawingBackend>(
+    area: &DrawingArea<B, Shift>,
+    from: (i32, i32),
+    to: (i32, i32),
+) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
+    area.draw(&Rectangle::new([from, to], INK))
+}
+
+fn step(size: i32) -> usize {
+    usize::try_from(size).unwrap_or(1)
+}
+
+/// The tokens to number: at most ten, a round number apart.
+fn ticks(count: usize) -> impl Iterator<Item = i32> {
+    let apart = [1, 2, 5, 10, 20, 50, 100].into_iter().find(|apart| count <= 10 * apart).unwrap_or(200);
+    (0..count).step_by(apart).filter_map(|token| i32::try_from(token).ok())
+}
+
+/// Round numbers from `low` to `high`, about five to ten of them, with their text.
+fn round_numbers(low: f64, high: f64) -> Vec<(f64, String)> {
+    let power = ((high - low) / 5.0).log10().floor();
+    let apart = [1.0, 2.0, 5.0, 10.0]
+        .into_iter()
+        .map(|factor| factor * 10_f64.powf(power))
+        .find(|apart| (high - low) / apart <= 10.0)
+        .unwrap_or(high - low);
+    let (first, last) = ((low / apart).ceil() as i64, (high / apart).floor() as i64);
+    let decimals = -apart.log10().floor();
+    let label = |value: f64| {
+        // Longer labels than these would not fit beside the bar.
+        let text = if value == 0.0 {
+            "0".into()
+        } else if (-6.0..=4.0).contains(&decimals) {
+            format!("{value:.*}", decimals.max(0.0) as usize)
+        } else {
+            format!("{value:.1e}")
+        };
+        text.replace('-', "−")
+    };
+    (first..=last).map(|count| count as f64 * apart).map(|value| (value, label(value))).collect()
+}
+
+/// The colour at `place`, from 0 to 1, between evenly spaced colours.
+fn interpolate(colours: &[[u8; 3]], place: f64) -> RGBColor {
+    let place = place.clamp(0.0, 1.0) * colours.len().saturating_sub(1) as f64;
+    let index = place.floor();
+    let at = |index: usize| colours.get(index).or(colours.last()).copied().unwrap_or_default();
+    let (low, high) = (at(index as usize), at(index as usize + 1));
+    let mix = |low: u8, high: u8| (f64::from(low) + (f64::from(high) - f64::from(low)) * (place - index)).round() as u8;
+    RGBColor(mix(low[0], high[0]), mix(low[1], high[1]), mix(low[2], high[2]))
+}
+
+/// Dark to light, evenly to the eye (after matplotlib's viridis).
+const VIRIDIS: [[u8; 3]; 11] = [
+    [68, 1, 84],
+    [72, 36, 117],
+    [65, 68, 135],
+    [53, 95, 141],
+    [42, 120, 142],
+    [33, 145, 140],
+    [34, 168, 132],
+    [68, 191, 112],
+    [122, 209, 81],
+    [189, 223, 38],
+    [253, 231, 37],
+];
+
+/// Blue below zero, white at zero, red above (after ColorBrewer's RdBu), safe for the colour-blind.
+const BLUE_WHITE_RED: [[u8; 3]; 11] = [
+    [5, 48, 97],
+    [33, 102, 172],
+    [67, 147, 195],
+    [146, 197, 222],
+    [209, 229, 240],
+    [255, 255, 255],
+    [253, 219, 199],
+    [244, 165, 130],
+    [214, 96, 77],
+    [178, 24, 43],
+    [103, 0, 31],
+];

@@ -1,0 +1,92 @@
+//! The network's paths as tables of doubles (THEORY §0).
+
+use crate::model::{Dyadic, Matrix, Network, Scale};
+use nalgebra::DMatrix;
+
+/// The paths, kept as products of thin factors where they are such.
+pub(super) struct Tables {
+    /// `v × h`: (Ê_q W_Q + b_Q) / s, of every query token.
+    pub(super) queries: DMatrix<f64>,
+    /// `v × h`: W_E W_K, of every key token.
+    pub(super) keys: DMatrix<f64>,
+    /// `n × h`: W_pos W_K, of every key position.
+    position_keys: DMatrix<f64>,
+    /// `v × h`: W_E W_V, of every token.
+    pub(super) values: DMatrix<f64>,
+    /// `n × h`: W_pos W_V, of every position.
+    position_values: DMatrix<f64>,
+    /// `h × v`: W_O W_U.
+    pub(super) outputs: DMatrix<f64>,
+    /// `v × v`: D(q, j), the direct path with all biases.
+    pub(super) d: DMatrix<f64>,
+}
+
+impl Tables {
+    pub(super) fn new(network: &Network) -> Self {
+        let config = &network.config;
+        let scale = match config.scale {
+            Scale::SqrtDHead => (config.d_head as f64).sqrt(),
+            Scale::One => 1.0,
+        };
+        let (w_e, w_pos) = (doubles(&network.w_e), doubles(&network.w_pos));
+        let (w_k, w_v, w_u) = (doubles(&network.w_k), doubles(&network.w_v), doubles(&network.w_u));
+        let w_o = doubles(&network.w_o);
+        // Ê_q = W_E[q] + W_pos[n−1]: logits are read at the last position.
+        let stream = plus_row(w_e.clone(), &w_pos.rows(config.n_ctx - 1, 1).into_owned());
+        let queries = plus_row(&stream * doubles(&network.w_q), &doubles(&network.b_q)) / scale;
+        let constant = (doubles(&network.b_v) * &w_o + doubles(&network.b_o)) * &w_u + doubles(&network.b_u);
+        Self {
+            queries,
+            keys: &w_e * &w_k,
+            position_keys: &w_pos * &w_k,
+            values: &w_e * &w_v,
+            position_values: &w_pos * &w_v,
+            outputs: w_o * &w_u,
+            d: plus_row(stream * w_u, &constant),
+        }
+    }
+
+    /// `v × v`: A(q, t), the score of key token t for query token q.
+    pub(super) fn a(&self) -> DMatrix<f64> {
+        &self.queries * self.keys.transpose()
+    }
+
+    /// `v × n`: B(q, p), the score of key position p for query token q.
+    pub(super) fn b(&self) -> DMatrix<f64> {
+        &self.queries * self.position_keys.transpose()
+    }
+
+    /// `v × v`: EV(t, j), logit j from attending to token t.
+    pub(super) fn ev(&self) -> DMatrix<f64> {
+        &self.values * &self.outputs
+    }
+
+    /// `n × v`: PV(p, j), logit j from attending to position p.
+    pub(super) fn pv(&self) -> DMatrix<f64> {
+        &self.position_values * &self.outputs
+    }
+}
+
+/// The table with the mean of every row removed.
+pub(super) fn rows_centred(mut table: DMatrix<f64>) -> DMatrix<f64> {
+    for mut row in table.row_iter_mut() {
+        let mean = row.mean();
+        row.add_scalar_mut(-mean);
+    }
+    table
+}
+
+/// Exact: a weight has 24 bits, and its exponent is one of a double.
+fn doubles(weights: &Matrix<Dyadic>) -> DMatrix<f64> {
+    DMatrix::from_fn(weights.rows(), weights.cols(), |row, col| {
+        let weight = weights.at(row, col);
+        f64::from(weight.mantissa) * 2_f64.powi(weight.exponent)
+    })
+}
+
+fn plus_row(mut table: DMatrix<f64>, row: &DMatrix<f64>) -> DMatrix<f64> {
+    for mut entries in table.row_iter_mut() {
+        entries += row;
+    }
+    table
+}

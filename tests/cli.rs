@@ -1,0 +1,293 @@
+//! The command line, as a user meets it: words, exit codes, files.
+#![cfg(all(feature = "prove", feature = "import", feature = "inspect"))]
+
+use assert_cmd::Command;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+struct Run {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+/// Runs `gbmi` in a folder.
+fn gbmi(folder: &Path, args: &[&str]) -> Run {
+    let output = Command::cargo_bin("gbmi").unwrap().current_dir(folder).args(args).output().unwrap();
+    Run {
+        code: output.status.code().expect("no signal ends it"),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn here(path: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path).display().to_string()
+}
+
+/// A folder with a copy of the tiny model in `model` and a certificate about it, `cert.json`.
+fn with_certificate() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    copy_tiny(&folder.path().join("model"));
+    let run = gbmi(folder.path(), &["prove", "--model", "model", "--quiet"]);
+    assert_eq!((run.code, run.stdout.as_str()), (0, "ACCEPTED\n"), "{}", run.stderr);
+    folder
+}
+
+fn copy_tiny(to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for name in ["config.json", "model.safetensors"] {
+        std::fs::copy(here(&format!("tests/data/tiny/{name}")), to.join(name)).unwrap();
+    }
+}
+
+/// Replaces text in a file that must hold it.
+fn edit(path: &Path, from: &str, to: &str) {
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(text.contains(from), "{from}");
+    std::fs::write(path, text.replace(from, to)).unwrap();
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+macro_rules! snapshot {
+    ($($args:tt)*) => {
+        insta::with_settings!({filters => vec![(r"\d+\.\d{3} s", "[time] s")]}, { insta::assert_snapshot!($($args)*) })
+    };
+}
+
+#[test]
+fn the_first_command_of_the_readme() {
+    let folder = TempDir::new().unwrap();
+    let proved = gbmi(folder.path(), &["prove", "--strategy", "subcubic"]);
+    assert_eq!((proved.code, proved.stderr.as_str()), (0, ""));
+    snapshot!("prove_bundled", proved.stdout);
+    let checked = gbmi(folder.path(), &["check", "cert.json"]);
+    assert_eq!((checked.code, checked.stderr.as_str()), (0, ""));
+    snapshot!("check_bundled", checked.stdout);
+    // The README shows this output.
+    let readme = std::fs::read_to_string(here("README.md")).unwrap();
+    for line in checked.stdout.lines().filter(|line| !line.contains("checked")) {
+        assert!(readme.contains(line), "README.md lacks: {line}");
+    }
+}
+
+#[test]
+fn json_is_one_line_with_every_field() {
+    let folder = with_certificate();
+    for args in [vec!["check", "cert.json", "--json"], vec!["prove", "--model", "model", "--json"]] {
+        let run = gbmi(folder.path(), &args);
+        assert_eq!((run.code, run.stdout.lines().count()), (0, 1));
+        let object: Value = serde_json::from_str(&run.stdout).unwrap();
+        assert_eq!(object["verdict"], "ACCEPTED");
+        assert_eq!(object["strategy"], "subcubic");
+        assert_eq!(object["rules"][0], "attention/exact");
+        assert_eq!(
+            (&object["correct"], &object["total"], &object["upper"]),
+            (&"109".into(), &"125".into(), &Value::Null)
+        );
+        assert_eq!((&object["bound"], &object["bound_decimal"]), (&"109/125".into(), &"0.872000000".into()));
+        assert_eq!((&object["n_ctx"], &object["d_vocab"]), (&3.into(), &5.into()));
+        assert_eq!(object["network_sha256"].as_str().unwrap().len(), 64);
+        for number in ["flops", "int_ops", "seconds"] {
+            assert!(object[number].as_f64().unwrap() > 0.0, "{number}");
+        }
+        let tally: u64 = object["tally"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
+        assert_eq!(tally, object["flops"].as_u64().unwrap() + object["int_ops"].as_u64().unwrap());
+    }
+    let refused = gbmi(folder.path(), &["check", "cert.json", "--model", &here("models/max_of_2_coq"), "--json"]);
+    let object: Value = serde_json::from_str(&refused.stdout).unwrap();
+    assert_eq!((refused.code, &object["verdict"], &object["correct"]), (1, &"REJECTED".into(), &Value::Null));
+    assert!(object["reason"].as_str().unwrap().starts_with("wrong network"));
+}
+
+#[test]
+fn exit_codes_and_words() {
+    let folder = with_certificate();
+    let path = folder.path();
+    std::fs::write(path.join("not.json"), "accepted").unwrap();
+    std::fs::copy(path.join("cert.json"), path.join("v2.json")).unwrap();
+    edit(&path.join("v2.json"), "\"gbmi\":\"1\"", "\"gbmi\":\"2\"");
+    std::fs::copy(path.join("cert.json"), path.join("more.json")).unwrap();
+    edit(&path.join("more.json"), "\"109\"", "\"110\"");
+    let cases: [(&[&str], i32, &str, &str); 17] = [
+        (&["check", "cert.json", "--quiet"], 0, "ACCEPTED\n", ""),
+        (&["check", "cert.json", "--quiet", "--arithmetic", "rational"], 0, "ACCEPTED\n", ""),
+        (&["check", "more.json"], 1, "REJECTED\n", "claimed 110, certified 109"),
+        (&["check", "not.json"], 1, "REJECTED\n", "malformed certificate"),
+        (&["check", "v2.json"], 2, "DECLINED\n", "unsupported certificate version \"2\""),
+        (&["check", "cert.json", "--max-flops", "100"], 2, "DECLINED\n", "raise --max-flops"),
+        (&["check", "none.json"], 3, "", "cannot read none.json"),
+        (&["check", "."], 3, "", "not a regular file"),
+        (&["check", "cert.json", "--model", "none"], 3, "", "no model at none"),
+        (&["check"], 3, "", "required"),
+        (&["check", "cert.json", "--threads", "0"], 3, "", "invalid value"),
+        (&["prove", "--model", "model", "--at-least", "0.88", "--out", "x.json"], 1, "REJECTED\n", "certified 109"),
+        (&["prove", "--model", "model", "--strategy", "magic"], 3, "", "expected one of: brute-force"),
+        (&["prove", "--model", "model", "--out", "no/such/folder.json"], 3, "", "cannot write"),
+        (&["prove", "--model", "model", "--direct-path", "exact"], 3, "", "--direct-path is for"),
+        (&["prove", "--model", "model", "--at-least", "1.5"], 3, "", "from 0 to 1"),
+        (&["nonsense"], 3, "", "unrecognized subcommand"),
+    ];
+    for (args, code, stdout, stderr) in cases {
+        let run = gbmi(path, args);
+        assert_eq!((run.code, run.stdout.as_str()), (code, stdout), "{args:?}: {}", run.stderr);
+        assert!(run.stderr.contains(stderr), "{args:?}: {}", run.stderr);
+    }
+    assert!(!path.join("x.json").exists());
+    if cfg!(not(feature = "mpfr")) {
+        let run = gbmi(path, &["check", "cert.json", "--arithmetic", "mpfr"]);
+        assert_eq!((run.code, run.stdout.as_str()), (2, "DECLINED\n"));
+    }
+}
+
+#[test]
+fn bounds_that_are_reached_are_written() {
+    let folder = with_certificate();
+    for bound in ["0.872", "109", "109/125", "0", "0.0"] {
+        let run = gbmi(folder.path(), &["prove", "--model", "model", "--quiet", "--at-least", bound]);
+        assert_eq!(run.code, 0, "{bound}: {}", run.stderr);
+    }
+    for bound in ["0.8720001", "110", "1.0", "110/125"] {
+        let run = gbmi(folder.path(), &["prove", "--model", "model", "--quiet", "--at-least", bound]);
+        assert_eq!(run.code, 1, "{bound}: {}", run.stderr);
+    }
+}
+
+/// A certificate finds its model beside it, but cannot choose another network or leave its own folder.
+#[test]
+fn a_certificate_suggests_a_model_and_does_not_choose_it() {
+    let folder = with_certificate();
+    let path = folder.path();
+    let certificate = std::fs::read_to_string(path.join("cert.json")).unwrap();
+    assert!(certificate.contains("\"model\":\"model\""));
+    // From another folder.
+    let away = TempDir::new().unwrap();
+    let run = gbmi(away.path(), &["check", &path.join("cert.json").display().to_string()]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stdout.contains(&path.join("model").display().to_string()));
+    // The suggestion leads to another network: the digest decides.
+    std::fs::create_dir(path.join("other")).unwrap();
+    for name in ["config.json", "model.safetensors"] {
+        std::fs::copy(here(&format!("models/max_of_2_coq/{name}")), path.join("other").join(name)).unwrap();
+    }
+    edit(&path.join("cert.json"), "\"model\":\"model\"", "\"model\":\"other\"");
+    let run = gbmi(path, &["check", "cert.json"]);
+    assert_eq!((run.code, run.stdout.as_str()), (1, "REJECTED\n"));
+    // The suggestion is no path below the folder.
+    let below = path.join("below");
+    std::fs::create_dir(&below).unwrap();
+    for suggestion in ["../model", "x/../../model", "/etc", "../../../../etc/passwd", "./../model"] {
+        let text = certificate.replace("\"model\":\"model\"", &format!("\"model\":\"{suggestion}\""));
+        std::fs::write(below.join("cert.json"), text).unwrap();
+        let run = gbmi(path, &["check", "below/cert.json"]);
+        assert_eq!((run.code, run.stdout.as_str()), (3, ""), "{suggestion}");
+        assert!(run.stderr.contains("relative path without `..`"), "{suggestion}: {}", run.stderr);
+        let run = gbmi(path, &["check", "below/cert.json", "--model", "model"]);
+        assert_eq!(run.code, 0, "{suggestion}: --model decides");
+    }
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(path.join("model"), below.join("model")).unwrap();
+        std::fs::write(below.join("cert.json"), &certificate).unwrap();
+        let run = gbmi(path, &["check", "below/cert.json"]);
+        assert_eq!(run.code, 3);
+        assert!(run.stderr.contains("symbolic links"), "{}", run.stderr);
+    }
+    // No suggestion, no --model: the bundled model is the only candidate.
+    std::fs::write(path.join("cert.json"), certificate.replace("\"model\":\"model\",", "")).unwrap();
+    let run = gbmi(path, &["check", "cert.json"]);
+    assert_eq!((run.code, run.stdout.as_str()), (1, "REJECTED\n"));
+    assert!(run.stderr.contains("--model"));
+}
+
+#[test]
+fn the_same_bytes_on_any_number_of_threads() {
+    let folder = TempDir::new().unwrap();
+    for strategy in ["subcubic", "cubic", "brute-force"] {
+        let mut texts = Vec::new();
+        for (threads, out) in [("1", "a.json"), ("2", "b.json"), ("7", "c.json")] {
+            let model = here("models/max_of_2_coq_undertrained");
+            let args =
+                ["prove", "--strategy", strategy, "--model", &model, "--threads", threads, "--out", out, "--json"];
+            let run = gbmi(folder.path(), &args);
+            assert_eq!(run.code, 0, "{}", run.stderr);
+            let object: Value = serde_json::from_str(&run.stdout).unwrap();
+            texts.push((std::fs::read(folder.path().join(out)).unwrap(), object["tally"].clone()));
+        }
+        assert!(texts.windows(2).all(|pair| pair[0] == pair[1]), "{strategy}");
+    }
+}
+
+#[test]
+fn nothing_half_written_is_left() {
+    let folder = TempDir::new().unwrap();
+    copy_tiny(&folder.path().join("model"));
+    edit(&folder.path().join("model/config.json"), "\"n_layers\": 1", "\"n_layers\": 2");
+    let run = gbmi(folder.path(), &["prove", "--model", "model"]);
+    assert_eq!((run.code, run.stdout.as_str()), (2, "DECLINED\n"));
+    assert!(run.stderr.contains("n_layers: expected 1, found 2"), "{}", run.stderr);
+    let file = here("tests/data/induction_head_two_layers.pth");
+    let config = here("models/max_of_4_seed50/config.json");
+    let run = gbmi(folder.path(), &["import", &file, "--config", &config, "--out", "imported"]);
+    assert_eq!((run.code, run.stdout.as_str()), (2, ""));
+    assert!(run.stderr.contains("2 layers"), "{}", run.stderr);
+    assert_eq!(files(folder.path()), [folder.path().join("model")]);
+    // A folder in the place of the certificate.
+    std::fs::create_dir(folder.path().join("cert.json")).unwrap();
+    edit(&folder.path().join("model/config.json"), "\"n_layers\": 2", "\"n_layers\": 1");
+    let run = gbmi(folder.path(), &["prove", "--model", "model"]);
+    assert_eq!(run.code, 3, "{}", run.stderr);
+    assert_eq!(files(folder.path()).len(), 2);
+}
+
+#[test]
+fn import_then_prove() {
+    let folder = TempDir::new().unwrap();
+    let file = here("tests/data/max_of_4_seed50_state_dict.pth");
+    let config = here("models/max_of_4_seed50/config.json");
+    let run = gbmi(folder.path(), &["import", &file, "--config", &config, "--out", "imported"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    snapshot!("import", run.stdout);
+    let run = gbmi(folder.path(), &["prove", "--model", "imported", "--quiet", "--at-least", "0.99"]);
+    assert_eq!((run.code, run.stdout.as_str()), (0, "ACCEPTED\n"), "{}", run.stderr);
+    let run = gbmi(folder.path(), &["check", "cert.json", "--quiet", "--model", &here("models/max_of_4_seed50")]);
+    assert_eq!(run.code, 0, "a re-saved model has the same digest: {}", run.stderr);
+}
+
+#[test]
+fn inspect_shows_and_draws() {
+    let folder = TempDir::new().unwrap();
+    let run = gbmi(folder.path(), &["inspect", "--out", "pictures", "--format", "png"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    snapshot!("inspect_bundled", run.stdout);
+    for name in ["qk.png", "ov.png"] {
+        assert!(std::fs::read(folder.path().join("pictures").join(name)).unwrap().starts_with(b"\x89PNG"));
+    }
+    let run = gbmi(folder.path(), &["inspect", &here("tests/data/tiny"), "--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&run.stdout).unwrap()["d_vocab"], 5);
+}
+
+#[test]
+fn lists_and_help() {
+    let folder = TempDir::new().unwrap();
+    snapshot!("strategies", gbmi(folder.path(), &["strategies"]).stdout);
+    let rows: Value = serde_json::from_str(&gbmi(folder.path(), &["strategies", "--json"]).stdout).unwrap();
+    assert_eq!(rows.as_array().unwrap().len(), 3);
+    for (name, args) in
+        [("help", vec!["--help"]), ("help_prove", vec!["prove", "--help"]), ("help_check", vec!["check", "--help"])]
+    {
+        let run = gbmi(folder.path(), &args);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+        snapshot!(name, run.stdout);
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(gbmi(folder.path(), &["completions", shell]).stdout.contains("max-flops"), "{shell}");
+    }
+    assert_eq!(gbmi(folder.path(), &["--version"]).stdout, format!("gbmi {}\n", env!("CARGO_PKG_VERSION")));
+}

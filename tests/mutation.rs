@@ -1,0 +1,152 @@
+//! Mutations of accepted certificates, with the uncorrupted control.
+//!
+//! Every certificate here claims exactly the true count, so that the margin is one: an accepted mutant can only be one
+//! whose change proves nothing new. Each accepted mutant is judged by the truth, known from brute force, and the
+//! numbers of accepted mutants are bounded, so that a reader that stops looking would be noticed.
+
+use gbmi::certificate::Certificate;
+use gbmi::checker::arithmetic::Fixed;
+use gbmi::checker::{Certified, Options, check};
+use gbmi::model::Network;
+use gbmi::refusal::Refusal;
+use num_bigint::BigUint;
+use serde_json::Value;
+use std::path::Path;
+
+const TRUTH: u32 = 109;
+const CERTIFICATES: [&str; 3] = ["brute_force", "cubic", "subcubic"];
+
+fn network() -> Network {
+    Network::load(Path::new("tests/data/tiny")).unwrap()
+}
+
+fn text(name: &str) -> Vec<u8> {
+    std::fs::read(format!("tests/certificates/accept/{name}.json")).unwrap()
+}
+
+fn verdict(network: &Network, text: &[u8]) -> Result<Certified, Refusal> {
+    check::<Fixed>(
+        network,
+        &Certificate::parse(text, &network.config)?,
+        Options { max_flops: 10_000_000, ..Options::default() },
+    )
+}
+
+/// Checks a mutant: was it accepted? Whatever it claims and proves must be true.
+fn accepted(network: &Network, mutant: &[u8]) -> bool {
+    let Ok(certified) = verdict(network, mutant) else { return false };
+    let claim = Certificate::parse(mutant, &network.config).unwrap().correct;
+    assert!(claim <= TRUTH.into() && certified.correct <= TRUTH.into(), "{}", String::from_utf8_lossy(mutant));
+    true
+}
+
+#[test]
+fn the_control_is_accepted_with_a_margin_of_zero() {
+    for name in CERTIFICATES {
+        let certified = verdict(&network(), &text(name)).unwrap();
+        assert_eq!(certified.correct, BigUint::from(TRUTH), "{name}");
+        let more = String::from_utf8(text(name)).unwrap().replace("\"109\"", "\"110\"");
+        assert!(verdict(&network(), more.as_bytes()).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn no_flipped_bit_proves_more() {
+    let network = network();
+    for name in CERTIFICATES {
+        let original = text(name);
+        let mut survivors = 0;
+        for bit in 0..original.len() * 8 {
+            let mut mutant = original.clone();
+            mutant[bit / 8] ^= 1 << (bit % 8);
+            survivors += usize::from(accepted(&network, &mutant));
+        }
+        println!("{name}: {survivors} of {} mutants accepted, none proves more than is true", original.len() * 8);
+        // Letters of the label, white space, weaker claims, and hints that are as good.
+        assert!(survivors * 10 < original.len() * 8, "{name}: {survivors} accepted");
+    }
+}
+
+#[test]
+fn no_truncation_is_accepted() {
+    let network = network();
+    for name in CERTIFICATES {
+        let original = text(name);
+        let end = original.trim_ascii_end().len();
+        assert!((0..end).all(|length| verdict(&network, &original[..length]).is_err()), "{name}");
+    }
+}
+
+#[test]
+fn no_mutated_field_proves_more() {
+    let network = network();
+    for name in CERTIFICATES {
+        let original: Value = serde_json::from_slice(&text(name)).unwrap();
+        let (mut tried, mut survivors) = (0, 0);
+        for pointer in pointers(&original) {
+            for mutate in MUTATIONS {
+                let mut mutant = original.clone();
+                let Some(place) = mutant.pointer_mut(&pointer) else { continue };
+                let before = place.clone();
+                mutate(place);
+                if *place == before {
+                    continue;
+                }
+                tried += 1;
+                survivors += usize::from(accepted(&network, ordered(&mutant).as_bytes()));
+            }
+        }
+        println!("{name}: {survivors} of {tried} mutants accepted, none proves more than is true");
+        assert!(tried > 50 && survivors * 2 < tried, "{name}: {survivors} of {tried} accepted");
+    }
+}
+
+const MUTATIONS: [fn(&mut Value); 7] = [
+    |value| *value = Value::Null,
+    |value| *value = Value::String(String::new()),
+    // One more, or one less, in every number of the field.
+    |value| numbers(value, |number| number + 1),
+    |value| numbers(value, |number| number - 1),
+    |value| numbers(value, |number| -number),
+    |value| match value {
+        Value::Array(items) => items.reverse(),
+        Value::String(list) => *list = list.split(' ').rev().collect::<Vec<_>>().join(" "),
+        _ => {}
+    },
+    |value| match value {
+        Value::Array(items) => drop(items.pop()),
+        Value::String(list) => *list = list.rsplit_once(' ').map_or("", |(rest, _)| rest).into(),
+        _ => {}
+    },
+];
+
+fn numbers(value: &mut Value, change: fn(i64) -> i64) {
+    if let Value::String(list) = value {
+        let changed: Result<Vec<String>, _> =
+            list.split(' ').map(|number| number.parse::<i64>().map(|number| change(number).to_string())).collect();
+        if let Ok(changed) = changed {
+            *list = changed.join(" ");
+        }
+    }
+}
+
+fn pointers(value: &Value) -> Vec<String> {
+    let children: Vec<(String, &Value)> = match value {
+        Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), value)).collect(),
+        Value::Array(items) => items.iter().enumerate().map(|(index, value)| (index.to_string(), value)).collect(),
+        _ => vec![],
+    };
+    let below = children.into_iter().flat_map(|(name, child)| {
+        std::iter::once(format!("/{name}")).chain(pointers(child).into_iter().map(move |rest| format!("/{name}{rest}")))
+    });
+    below.collect()
+}
+
+/// The certificate with its version first, as the format wants it.
+fn ordered(certificate: &Value) -> String {
+    let Value::Object(fields) = certificate else { return certificate.to_string() };
+    let field = |(name, value): (&String, &Value)| format!("{}:{value}", Value::from(name.as_str()));
+    let version = fields.iter().filter(|(name, _)| *name == "gbmi").map(field);
+    let fields: Vec<String> = version.chain(fields.iter().filter(|(name, _)| *name != "gbmi").map(field)).collect();
+    format!("{{{}}}", fields.join(","))
+}
