@@ -10,12 +10,12 @@ use gbmi::checker::arithmetic::{Fixed, Rational};
 use gbmi::checker::{Options, certify, parallel};
 use gbmi::model::Network;
 use gbmi::refusal::{Refusal, Rejection};
-use gbmi::search::{Strategy, prove};
+use gbmi::search::{DirectPathChoice, Strategy, prove};
 use num_bigint::BigUint;
 use num_traits::Zero;
 
-const MODELS: u64 = 160;
-/// Random hints for each model; the rationals, which are slow, follow the first.
+const MODELS: u64 = 1200;
+/// Random hints for each model; the rationals follow every third.
 const HINTS: usize = 6;
 
 /// What one model's cases came to.
@@ -42,8 +42,8 @@ fn nothing_certifies_more_than_the_truth() {
     });
     println!("{sum:?}");
     // Not vacuous: what could be certified often is.
-    assert!(sum.cases >= 1500 && sum.positive * 4 > sum.cases && sum.whole * 20 > sum.cases, "{sum:?}");
-    assert!(sum.equalities > 50 && sum.undecided == 0, "{sum:?}");
+    assert!(sum.cases >= 10_000 && sum.positive * 4 > sum.cases && sum.whole * 20 > sum.cases, "{sum:?}");
+    assert!(sum.equalities > 500 && sum.undecided == 0, "{sum:?}");
 }
 
 fn one_model(seed: u64) -> Tally {
@@ -70,7 +70,7 @@ fn one_model(seed: u64) -> Tally {
         let number = certified::<Fixed>(&network, &file);
         assert_eq!(number, by_pair.values().sum());
         judge(&format!("fixed, {file:?}"), &number);
-        if index == 0 {
+        if index % 3 == 0 {
             judge(&format!("rational, {file:?}"), &certified::<Rational>(&network, &file));
         }
     }
@@ -79,7 +79,7 @@ fn one_model(seed: u64) -> Tally {
             judge(strategy.name(), &proved);
         }
     }
-    let brute_force = prove(&network, Strategy::BruteForce, Options::default()).unwrap();
+    let brute_force = prove(&network, Strategy::BruteForce, DirectPathChoice::Best, None, Options::default()).unwrap();
     let certificate = gbmi::certificate::Certificate::parse(&brute_force.text, &network.config).unwrap();
     let rational = certify::<Rational>(&network, &certificate, Options::default()).unwrap().correct;
     judge("brute force by rationals", &rational);
@@ -93,7 +93,7 @@ fn one_model(seed: u64) -> Tally {
 /// What a strategy proves; nothing where the search writes hints that no certificate can hold (see
 /// [`the_search_writes_what_a_certificate_can_hold`]).
 fn proved(network: &Network, strategy: Strategy) -> Option<BigUint> {
-    match prove(network, strategy, Options::default()) {
+    match prove(network, strategy, DirectPathChoice::Best, None, Options::default()) {
         Ok(proof) => Some(proof.certified.correct),
         Err(Refusal::Rejected(Rejection::OutOfRange { .. })) => None,
         Err(other) => panic!("{other}"),
@@ -108,7 +108,7 @@ fn the_search_writes_what_a_certificate_can_hold() {
         large.set("unembed.b_U", 0, 2_f32.powi(22));
         for (model, network) in [("tiny", tiny.network()), ("large", large.network())] {
             for strategy in Strategy::ALL {
-                let proof = prove(&network, strategy, Options::default());
+                let proof = prove(&network, strategy, DirectPathChoice::Best, None, Options::default());
                 assert!(proof.is_ok(), "{model}, {v} tokens, {}: {}", strategy.name(), proof.unwrap_err());
             }
         }

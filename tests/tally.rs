@@ -9,7 +9,7 @@ use gbmi::checker::arithmetic::{Enclosure, Fixed, Term};
 use gbmi::checker::{Options, certify};
 use gbmi::model::Network;
 use gbmi::refusal::{Refusal, Rejection};
-use gbmi::search::{Strategy, prove};
+use gbmi::search::{DirectPathChoice, Strategy, prove};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -126,7 +126,8 @@ fn done_and_tallied(network: &Network, certificate: &Certificate) -> (u64, u64) 
 
 fn published_is_tallied(model: &str, strategy: Strategy) {
     let network = Network::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(model)).unwrap();
-    let proof = prove(&network, strategy, Options { threads: 2, ..Options::default() }).unwrap();
+    let proof =
+        prove(&network, strategy, DirectPathChoice::Best, None, Options { threads: 2, ..Options::default() }).unwrap();
     let certificate = Certificate::parse(&proof.text, &network.config).unwrap();
     let (done, tallied) = done_and_tallied(&network, &certificate);
     let overcount = i128::from(tallied) - i128::from(done);
@@ -169,7 +170,7 @@ fn strategies_on_random_models_are_tallied() {
     for seed in 0..60 {
         let network = random_model(&mut Random::new(seed)).1.network();
         for strategy in Strategy::ALL {
-            let proof = match prove(&network, strategy, Options::default()) {
+            let proof = match prove(&network, strategy, DirectPathChoice::Best, None, Options::default()) {
                 Err(Refusal::Rejected(Rejection::OutOfRange { .. })) => continue,
                 proof => proof.unwrap(),
             };
