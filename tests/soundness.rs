@@ -1,0 +1,136 @@
+//! No hint, good or bad, makes the checker certify more than the truth: random tiny models against an exact oracle.
+
+mod common;
+
+use common::{
+    Model, NOTHING, Paths, Random, broken_hints, certified, certified_by_pair, correct_by_pair, exact_correct, hints,
+    parse, random_model,
+};
+use gbmi::checker::arithmetic::{Fixed, Rational};
+use gbmi::checker::{Options, certify, parallel};
+use gbmi::model::Network;
+use gbmi::refusal::{Refusal, Rejection};
+use gbmi::search::{DirectPathChoice, Strategy, prove};
+use num_bigint::BigUint;
+use num_traits::Zero;
+
+const MODELS: u64 = 1200;
+/// Random hints for each model; the rationals follow every third.
+const HINTS: usize = 6;
+
+/// What one model's cases came to.
+#[derive(Debug, Default, Clone, Copy)]
+struct Tally {
+    cases: usize,
+    /// Cases that certify something.
+    positive: usize,
+    /// Cases that certify all that is true, and something is.
+    whole: usize,
+    undecided: usize,
+    equalities: usize,
+}
+
+#[test]
+fn nothing_certifies_more_than_the_truth() {
+    let tallies = parallel((0..MODELS).collect(), 2, |_, seed| one_model(seed));
+    let sum = tallies.into_iter().fold(Tally::default(), |a, b| Tally {
+        cases: a.cases + b.cases,
+        positive: a.positive + b.positive,
+        whole: a.whole + b.whole,
+        undecided: a.undecided + b.undecided,
+        equalities: a.equalities + b.equalities,
+    });
+    println!("{sum:?}");
+    // Not vacuous: what could be certified often is.
+    assert!(sum.cases >= 10_000 && sum.positive * 4 > sum.cases && sum.whole * 20 > sum.cases, "{sum:?}");
+    assert!(sum.equalities > 500 && sum.undecided == 0, "{sum:?}");
+}
+
+fn one_model(seed: u64) -> Tally {
+    let mut random = Random::new(seed);
+    let (kind, model) = random_model(&mut random);
+    let network = model.network();
+    let pairs = correct_by_pair(&model);
+    let (least, most) = pairs.values().fold((0, 0), |sum, pair| (sum.0 + pair.0, sum.1 + pair.1));
+    let mut tally = Tally { undecided: usize::from(least < most), ..Tally::default() };
+    let context = |what: &str| format!("seed {seed}, {kind:?}, {what}: the truth is {least} to {most}; {model:?}");
+    let mut judge = |what: &str, certified: &BigUint| {
+        assert!(*certified <= most.into(), "{certified} certified: {}", context(what));
+        tally.cases += 1;
+        tally.positive += usize::from(!certified.is_zero());
+        tally.whole += usize::from(!certified.is_zero() && *certified == most.into());
+    };
+    for index in 0..HINTS {
+        let file = hints(&mut random, &network);
+        // Pair by pair, lest one pair's caution hide another's fault.
+        let by_pair = certified_by_pair(&network, &file);
+        for (pair, certified) in &by_pair {
+            assert!(*certified <= pairs[pair].1.into(), "{certified} at {pair:?}: {}", context(&format!("{file:?}")));
+        }
+        let number = certified::<Fixed>(&network, &file);
+        assert_eq!(number, by_pair.values().sum());
+        judge(&format!("fixed, {file:?}"), &number);
+        if index % 3 == 0 {
+            judge(&format!("rational, {file:?}"), &certified::<Rational>(&network, &file));
+        }
+    }
+    for strategy in Strategy::ALL {
+        if let Some(proved) = proved(&network, strategy) {
+            judge(strategy.name(), &proved);
+        }
+    }
+    let brute_force = prove(&network, Strategy::BruteForce, DirectPathChoice::Best, None, Options::default()).unwrap();
+    let certificate = gbmi::certificate::Certificate::parse(&brute_force.text, &network.config).unwrap();
+    let rational = certify::<Rational>(&network, &certificate, Options::default()).unwrap().correct;
+    judge("brute force by rationals", &rational);
+    if kind.is_plain() {
+        assert_eq!((brute_force.certified.correct, rational), (least.into(), most.into()), "{}", context("equality"));
+        tally.equalities += 1;
+    }
+    tally
+}
+
+/// What a strategy proves; nothing where the search writes hints that no certificate can hold (see
+/// [`the_search_writes_what_a_certificate_can_hold`]).
+fn proved(network: &Network, strategy: Strategy) -> Option<BigUint> {
+    match prove(network, strategy, DirectPathChoice::Best, None, Options::default()) {
+        Ok(proof) => Some(proof.certified.correct),
+        Err(Refusal::Rejected(Rejection::OutOfRange { .. })) => None,
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[test]
+fn the_search_writes_what_a_certificate_can_hold() {
+    for v in 2..6 {
+        let tiny = Model::zero(v, 2, 1, 1);
+        let mut large = tiny.clone();
+        large.set("unembed.b_U", 0, 2_f32.powi(22));
+        for (model, network) in [("tiny", tiny.network()), ("large", large.network())] {
+            for strategy in Strategy::ALL {
+                let proof = prove(&network, strategy, DirectPathChoice::Best, None, Options::default());
+                assert!(proof.is_ok(), "{model}, {v} tokens, {}: {}", strategy.name(), proof.unwrap_err());
+            }
+        }
+    }
+}
+
+#[test]
+fn groups_that_are_no_partition_are_rejected() {
+    for seed in 0..400 {
+        let mut random = Random::new(seed);
+        let network = random_model(&mut random).1.network();
+        let file = broken_hints(&mut random, &network);
+        let verdict = certify::<Fixed>(&network, &parse(&network, &file).unwrap(), Options::default());
+        let not_a_partition = matches!(verdict, Err(Refusal::Rejected(Rejection::NotAPartition { .. })));
+        assert!(not_a_partition, "seed {seed}: {verdict:?}, {file:?}");
+    }
+}
+
+#[test]
+fn the_oracle_knows_ties_and_solutions() {
+    assert_eq!(exact_correct(&Model::zero(3, 2, 1, 1)), (0, 0));
+    // Uniform attention adds up the tokens' powers of three: the largest outweighs all others.
+    let powers = Paths { d_vocab: 3, token_logit: |t, j| if t == j { 3_f32.powi(j as i32) } else { 0.0 }, ..NOTHING };
+    assert_eq!(exact_correct(&powers.model()), (9, 9));
+}

@@ -1,0 +1,182 @@
+//! The proof length is what was done: every operation on real quantities, counted by the number type itself, is in
+//! the checker's own tally, and nothing else is.
+
+mod common;
+
+use common::{Random, hints, parse, random_model};
+use gbmi::certificate::Certificate;
+use gbmi::checker::arithmetic::{Enclosure, Fixed, Term};
+use gbmi::checker::{Options, certify};
+use gbmi::model::Network;
+use gbmi::refusal::{Refusal, Rejection};
+use gbmi::search::{DirectPathChoice, Strategy, prove};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Operations done by all [`Counting`] numbers. The checker's threads share it.
+static OPERATIONS: AtomicU64 = AtomicU64::new(0);
+/// One check at a time.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn count(operations: usize) {
+    OPERATIONS.fetch_add(operations.try_into().unwrap(), Ordering::Relaxed);
+}
+
+/// An enclosure that counts what is done with it. Constants and conversions are free (THEORY T9).
+#[derive(Debug, Clone)]
+struct Counting<R>(R);
+
+#[derive(Debug, Clone)]
+struct CountingTerm<T>(T);
+
+impl<R: Enclosure> Enclosure for Counting<R> {
+    type Term = CountingTerm<R::Term>;
+    const NAME: &'static str = "counting";
+
+    fn everything() -> Self {
+        Self(R::everything())
+    }
+    fn dyadic(mantissa: i64, exponent: i32) -> Self {
+        Self(R::dyadic(mantissa, exponent))
+    }
+    fn inverse_sqrt(n: usize) -> Self {
+        Self(R::inverse_sqrt(n))
+    }
+    fn add(&self, other: &Self) -> Self {
+        count(1);
+        Self(self.0.add(&other.0))
+    }
+    fn sub(&self, other: &Self) -> Self {
+        count(1);
+        Self(self.0.sub(&other.0))
+    }
+    fn mul_scaled(&self, other: &Self, shift: i32) -> Self {
+        count(1);
+        Self(self.0.mul_scaled(&other.0, shift))
+    }
+    fn max(&self, other: &Self) -> Self {
+        count(1);
+        Self(self.0.max(&other.0))
+    }
+    fn min(&self, other: &Self) -> Self {
+        count(1);
+        Self(self.0.min(&other.0))
+    }
+    fn exp(&self) -> (Self, i32) {
+        count(1);
+        let (y, k) = self.0.exp();
+        (Self(y), k)
+    }
+    fn is_negative(&self) -> bool {
+        count(1);
+        self.0.is_negative()
+    }
+    fn upper_at_most(&self, other: &Self) -> bool {
+        count(1);
+        self.0.upper_at_most(&other.0)
+    }
+    fn upper_term(&self, n_ctx: usize) -> Self::Term {
+        CountingTerm(self.0.upper_term(n_ctx))
+    }
+    fn ceil_to_grid(&self, bits: u32, limit: i64) -> Option<i64> {
+        count(1);
+        self.0.ceil_to_grid(bits, limit)
+    }
+    fn mul_term(&self, other: &Self, shift: i32, n_ctx: usize) -> Self::Term {
+        count(1);
+        CountingTerm(self.0.mul_term(&other.0, shift, n_ctx))
+    }
+    fn dot<'a>(pairs: impl Iterator<Item = (&'a Self, &'a Self)>) -> Self
+    where
+        R: 'a,
+    {
+        let pairs: Vec<_> = pairs.map(|(a, b)| (&a.0, &b.0)).collect();
+        // As many products, one addition less.
+        count((2 * pairs.len()).saturating_sub(1));
+        Self(R::dot(pairs.into_iter()))
+    }
+}
+
+impl<T: Term> Term for CountingTerm<T> {
+    fn plus(&self, other: &Self) -> Self {
+        count(1);
+        Self(self.0.plus(&other.0))
+    }
+    fn all_negative(prefix: &[Self], row: &[Self]) -> bool {
+        assert_eq!(prefix.len(), row.len());
+        // An addition and a comparison each.
+        count(2 * row.len());
+        let bare = |terms: &[Self]| terms.iter().map(|term| term.0.clone()).collect::<Vec<_>>();
+        T::all_negative(&bare(prefix), &bare(row))
+    }
+}
+
+/// The operations done, and those tallied.
+fn done_and_tallied(network: &Network, certificate: &Certificate) -> (u64, u64) {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    OPERATIONS.store(0, Ordering::Relaxed);
+    let certified = certify::<Counting<Fixed>>(network, certificate, Options { threads: 2, ..Options::default() });
+    let meter = certified.unwrap().meter;
+    // The one exemption: attention by position is brought to one unit per query by a power of two, which moves the
+    // point and is no operation; it passes through `mul_scaled` by 1.
+    let rescaled = u64::try_from(network.config.d_vocab * network.config.n_ctx).unwrap();
+    (OPERATIONS.load(Ordering::Relaxed) - rescaled, meter.flops())
+}
+
+fn published_is_tallied(model: &str, strategy: Strategy) {
+    let network = Network::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(model)).unwrap();
+    let proof =
+        prove(&network, strategy, DirectPathChoice::Best, None, Options { threads: 2, ..Options::default() }).unwrap();
+    let certificate = Certificate::parse(&proof.text, &network.config).unwrap();
+    let (done, tallied) = done_and_tallied(&network, &certificate);
+    let overcount = i128::from(tallied) - i128::from(done);
+    assert_eq!(done, tallied, "{model}, {}: over-counted by {overcount}", strategy.name());
+    assert_eq!(tallied, proof.certified.meter.flops(), "the tally depends on the arithmetic or on threads");
+}
+
+#[test]
+fn brute_force_is_tallied() {
+    published_is_tallied("max_of_2_coq", Strategy::BruteForce);
+}
+
+#[test]
+fn cubic_is_tallied() {
+    published_is_tallied("max_of_2_coq", Strategy::Cubic);
+    published_is_tallied("max_of_4_seed50", Strategy::Cubic);
+}
+
+#[test]
+fn subcubic_is_tallied() {
+    published_is_tallied("max_of_2_coq", Strategy::Subcubic);
+    published_is_tallied("max_of_4_seed50", Strategy::Subcubic);
+}
+
+#[test]
+fn random_hints_are_tallied() {
+    for seed in 0..300 {
+        let mut random = Random::new(seed);
+        let (kind, model) = random_model(&mut random);
+        let network = model.network();
+        let file = hints(&mut random, &network);
+        let (done, tallied) = done_and_tallied(&network, &parse(&network, &file).unwrap());
+        let overcount = i128::from(tallied) - i128::from(done);
+        assert_eq!(done, tallied, "seed {seed}, {kind:?}: over-counted by {overcount}: {file:?}, {model:?}");
+    }
+}
+
+#[test]
+fn strategies_on_random_models_are_tallied() {
+    for seed in 0..60 {
+        let network = random_model(&mut Random::new(seed)).1.network();
+        for strategy in Strategy::ALL {
+            let proof = match prove(&network, strategy, DirectPathChoice::Best, None, Options::default()) {
+                Err(Refusal::Rejected(Rejection::OutOfRange { .. })) => continue,
+                proof => proof.unwrap(),
+            };
+            let certificate = Certificate::parse(&proof.text, &network.config).unwrap();
+            let (done, tallied) = done_and_tallied(&network, &certificate);
+            assert_eq!(done, tallied, "seed {seed}, {}", strategy.name());
+        }
+    }
+}

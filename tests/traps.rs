@@ -1,0 +1,448 @@
+//! One model for each known way to certify a wrong input (THEORY, "traps"): what a careless rule would accept, the
+//! checker does not, and what is true is certified.
+//!
+//! Paths are written down as tables; without scores attention is uniform, and every weight is one.
+
+mod common;
+
+use common::{Model, NOTHING, Paths, assert_sound, certified, exact_correct, file, group, parse, plan, split};
+use gbmi::certificate::file::{Attention, Count, Criterion, DirectPath, File, Plan, Test};
+use gbmi::checker::arithmetic::{Fixed, Rational};
+use gbmi::checker::criterion::Level;
+use gbmi::checker::meter::Meter;
+use gbmi::checker::{Options, certify, tables};
+use gbmi::model::Network;
+use gbmi::refusal::{Decline, Refusal};
+use num_bigint::BigUint;
+
+fn tree(answers: &str) -> Plan {
+    plan(vec![group(answers, Test::Count, "all")], Count::Tree, "all")
+}
+
+fn grid(answers: &str, bits: u32) -> Plan {
+    plan(vec![group(answers, Test::Count, "all")], Count::Grid { bits: bits.to_string() }, "all")
+}
+
+fn whole(test: Test, window: &str) -> Plan {
+    plan(vec![group("rest", test, window)], Count::Tree, "all")
+}
+
+/// The number certified with one plan for all and exact margins, the same by both arithmetics; other hints give no more.
+fn with_plan(network: &Network, plan: Plan) -> u64 {
+    let exact = DirectPath::Exact { depth: network.config.d_vocab.to_string() };
+    let mut file = file(network, exact, vec![plan]);
+    let number = certified::<Fixed>(network, &file);
+    assert_eq!(number, certified::<Rational>(network, &file));
+    for order in ["", "0", "1", "1 0"] {
+        file.direct_path = split(network, order);
+        assert!(certified::<Fixed>(network, &file) <= number);
+    }
+    u64::try_from(number).unwrap()
+}
+
+/// The number of correct inputs, decided.
+fn truth(model: &Model) -> u64 {
+    let (least, most) = exact_correct(model);
+    assert_eq!(least, most);
+    least
+}
+
+/// Attention in descending order.
+fn attend(mut file: File, rows: &[&str]) -> File {
+    file.attention = Attention::Exact { orders: rows.iter().map(ToString::to_string).collect() };
+    file
+}
+
+#[test]
+fn t2_sign_a_negative_margin_takes_the_lower_end_of_its_weight() {
+    // Scores of half a unit in the last place of W_Q, times 2^47: enclosed by [0, 1/2], about 2^-13 in truth.
+    // Token 1's margin −1 is outweighed by the query's +1.3, unless its weight were e^½ = 1.65.
+    let paths = Paths {
+        token_logit: |t, j| if (t, j) == (1, 1) { 1.0 } else { 0.0 },
+        position_logit: |p, j| if (p, j) == (1, 0) { 1.3 } else { 0.0 },
+        ..NOTHING
+    };
+    let mut model = paths.model();
+    let (d, h) = (model.d_model, model.d_head);
+    model.set("blocks.0.attn.W_Q", 1, 2_f32.powi(-60));
+    model.set("blocks.0.attn.W_K", h + 1, 2_f32.powi(47));
+    assert_eq!(d, 6);
+    let network = model.network();
+    // (0, 0): 1.3 for the right answer; (1, ·) loses by .3 to (1, 0), wins with two tokens 1.
+    assert_eq!(truth(&model), 2);
+    let file = file(&network, split(&network, ""), vec![tree("each")]);
+    assert_sound(&model, &file);
+    assert_eq!(certified::<Rational>(&network, &file), 2_u8.into());
+    for plan in [whole(Test::Pooled, "all"), whole(Test::Unpooled, "all"), grid("each", 8)] {
+        let file = common::file(&network, split(&network, ""), vec![plan]);
+        assert_sound(&model, &file);
+    }
+}
+
+#[test]
+fn t2_an_empty_maximum_is_no_obstacle_and_no_proof() {
+    // Two tokens: one wrong answer. A group without answers changes nothing.
+    let identity = Paths { token_logit: |t, j| if t == j { (1 + 2 * j) as f32 } else { 0.0 }, ..NOTHING };
+    let inverted = Paths { token_logit: |t, j| if t == j { 0.0 } else { 1.0 }, ..NOTHING };
+    for (paths, correct) in [(identity, 4), (inverted, 0)] {
+        let model = paths.model();
+        let network = model.network();
+        assert_eq!(truth(&model), correct);
+        for test in [Test::Count, Test::Pooled, Test::Unpooled, Test::Forfeit] {
+            let groups = vec![group("", test, "all"), group("rest", Test::Count, "all")];
+            assert_eq!(with_plan(&network, plan(groups, Count::Tree, "all")), correct);
+        }
+    }
+}
+
+#[test]
+fn t8_failures_are_added_over_groups_not_successes_combined() {
+    // With maximum 2, answer 0 beats it beside token 0, answer 1 beside token 1: each alone fails on one of three.
+    let paths = Paths {
+        d_vocab: 3,
+        token_logit: |t, j| if t == j { [5.0, 5.0, 1.0][t] } else { 0.0 },
+        direct: |q, j| if q < 2 && q == j { -9.0 } else { 0.0 },
+        ..NOTHING
+    };
+    let model = paths.model();
+    let network = model.network();
+    for plan in [tree("each"), grid("each", 8)] {
+        let file = file(&network, split(&network, ""), vec![plan]);
+        let certificate = parse(&network, &file).unwrap();
+        let meter = Meter::new(u64::MAX);
+        let tables = tables::<Fixed>(&network, &certificate, &meter).unwrap();
+        let mut level = Level::new(&tables, 2, &meter);
+        let uncertified = level.uncertified(2, &certificate.criterion.plans[0], "").unwrap();
+        assert_eq!(uncertified, 2_u8.into());
+        assert_sound(&model, &file);
+    }
+}
+
+#[test]
+fn a_tie_is_wrong() {
+    let zero = Model::zero(3, 3, 1, 1);
+    // Answers 0 and 1 are alike: token 2 is still answered right.
+    let alike = Paths { d_vocab: 3, token_logit: |t, j| if t == 2 && j == 2 { 1.0 } else { 0.0 }, ..NOTHING }.model();
+    for (model, correct) in [(zero, 0), (alike, 5)] {
+        let network = model.network();
+        assert_eq!(truth(&model), correct);
+        for plan in [tree("each"), tree("rest"), grid("each", 1), grid("rest", 16)] {
+            assert_eq!(with_plan(&network, plan), correct);
+        }
+        for test in [Test::Pooled, Test::Unpooled] {
+            assert!(with_plan(&network, whole(test, "all")) <= correct);
+        }
+    }
+}
+
+#[test]
+fn t3_the_grid_rounds_up() {
+    // Margins of the wrong answer: .45 at two positions, −.6 at the last. Their sum is .3; rounded to nearest, −1.
+    let model =
+        Paths { n_ctx: 3, position_logit: |p, j| if j == 0 { [0.45, 0.45, -0.6][p] } else { 0.0 }, ..NOTHING }.model();
+    let network = model.network();
+    assert_eq!(truth(&model), 1); // (0, 0, 0)
+    for bits in 0..=16 {
+        assert!(with_plan(&network, grid("each", bits)) <= 1);
+    }
+    assert_eq!(with_plan(&network, grid("each", 16)), 1);
+}
+
+#[test]
+fn t3_zero_on_the_grid_is_a_failure() {
+    // −.25 rounds up to 0 on the integers: not certified there, certified on a finer grid.
+    let model = Paths { position_logit: |p, j| if (p, j) == (0, 1) { 0.25 } else { 0.0 }, ..NOTHING }.model();
+    let network = model.network();
+    assert_eq!(truth(&model), 3);
+    assert_eq!(with_plan(&network, grid("each", 0)), 0);
+    assert_eq!(with_plan(&network, grid("each", 3)), 3);
+}
+
+#[test]
+fn t3_large_margins_fail_instead_of_being_clamped() {
+    // One large margin against two of a third its size: clamped to the grid's or the terms' range, the sum is negative.
+    let grids = Paths {
+        n_ctx: 3,
+        position_logit: |p, j| if j == 0 { [3.0, -1.0, -1.0][p] * 65_536.0 } else { 0.0 },
+        ..NOTHING
+    };
+    let trees = Paths {
+        n_ctx: 3,
+        position_logit: |p, j| if j == 0 { [6.0, -2.0, -2.0][p] * 1_048_576.0 } else { 0.0 },
+        ..NOTHING
+    };
+    for paths in [grids, trees] {
+        let model = paths.model();
+        let network = model.network();
+        assert_eq!(truth(&model), 1);
+        for plan in [grid("each", 0), grid("each", 4), tree("each")] {
+            let file = file(&network, split(&network, ""), vec![plan]);
+            assert_sound(&model, &file);
+            assert!(certified::<Rational>(&network, &file) <= 1_u8.into());
+        }
+    }
+}
+
+#[test]
+fn t3_very_negative_margins_may_be_raised() {
+    // (1, 1, q) is right by far; at −2^30 terms stay within range, and the proof goes through.
+    let model = Paths {
+        n_ctx: 3,
+        token_logit: |t, j| if t == j { 2_f32.powi(if t == 1 { 30 } else { 4 }) } else { 0.0 },
+        ..NOTHING
+    }
+    .model();
+    let network = model.network();
+    assert_eq!(truth(&model), 8);
+    for plan in [grid("each", 0), tree("each")] {
+        // Token 0's margins of 16 vanish beside a raised −L; the level 0 is beyond doubt.
+        assert_eq!(with_plan(&network, plan), 8);
+    }
+}
+
+#[test]
+fn t3_sequences_without_the_maximum_are_no_inputs_of_it() {
+    // Every input is answered wrong, but sequences of zeros, judged as if the maximum were 1, "succeed".
+    let model = Paths {
+        d_vocab: 3,
+        n_ctx: 3,
+        token_logit: |t, j| {
+            if t == 0 && j > 0 {
+                1.0
+            } else if t > 0 && j == 0 {
+                4.0
+            } else {
+                0.0
+            }
+        },
+        ..NOTHING
+    }
+    .model();
+    let network = model.network();
+    assert_eq!(truth(&model), 0);
+    for plan in [tree("each"), tree("rest"), grid("each", 8), grid("rest", 8), whole(Test::Unpooled, "all")] {
+        assert_eq!(with_plan(&network, plan), 0);
+    }
+}
+
+#[test]
+fn t3_levels_hold_every_input_once() {
+    for (v, n) in [(2, 2), (3, 4), (6, 3), (100, 20)] {
+        let network = Model::zero(v, n, 1, 1).network();
+        let file = file(&network, DirectPath::Exact { depth: "1".into() }, vec![tree("rest")]);
+        let meter = Meter::new(u64::MAX);
+        let tables = tables::<Fixed>(&network, &parse(&network, &file).unwrap(), &meter).unwrap();
+        let levels = (0..v).map(|m| (m, Level::new(&tables, m, &meter)));
+        let inputs: BigUint =
+            levels.flat_map(|(m, level)| (0..=m).map(move |q| level.inputs(q)).collect::<Vec<_>>()).sum();
+        assert_eq!(inputs, BigUint::from(v).pow(n.try_into().unwrap()));
+    }
+}
+
+#[test]
+fn t3_every_arrangement_is_counted() {
+    // Right iff the larger token comes first: one arrangement of each pattern.
+    let model = Paths {
+        n_ctx: 3,
+        token_logit: |t, j| if t == j { 1.5 } else { 0.0 },
+        position_score: |_, p| [3.0, 0.0, -60.0][p],
+        ..NOTHING
+    }
+    .model();
+    let network = model.network();
+    // Zeros; (1, ·, ·); nothing with a zero in front.
+    assert_eq!(truth(&model), 5);
+    for plan in [tree("each"), grid("each", 12)] {
+        assert_eq!(with_plan(&network, plan), 5);
+    }
+}
+
+#[test]
+fn t3_multiplicities_exceed_machine_integers() {
+    // 100^20 > 2^127. Only maximum 99 is ever answered, and only by inputs with enough of it: each 99 gives 5, each
+    // other token takes 1. With c of them among 20, the margin is 20 − 6c.
+    let model = Paths {
+        d_vocab: 100,
+        n_ctx: 20,
+        token_logit: |t, j| {
+            if j < 99 {
+                0.0
+            } else if t == 99 {
+                5.0
+            } else {
+                -1.0
+            }
+        },
+        ..NOTHING
+    }
+    .model();
+    let network = model.network();
+    let binomial = |c: u32| (1..=c).fold(BigUint::from(1_u8), |product, i| product * (21 - i) / i);
+    let expected: BigUint = (4..=20).map(|c| binomial(c) * BigUint::from(99_u8).pow(20 - c)).sum();
+    let mut file = file(&network, split(&network, "99"), vec![grid("rest", 4), whole(Test::Forfeit, "all")]);
+    let Criterion::Partition { assignment, .. } = &mut file.criterion;
+    *assignment = (0..100).map(|m| vec![if m == 99 { "0" } else { "1" }; m + 1].join(" ")).collect();
+    assert_eq!(certified::<Fixed>(&network, &file), expected);
+    // The tree counts in machine integers, and would take more than is allowed: it declines.
+    let Criterion::Partition { plans, .. } = &mut file.criterion;
+    plans[0] = tree("rest");
+    let verdict = certify::<Fixed>(&network, &parse(&network, &file).unwrap(), Options::default());
+    assert!(matches!(verdict, Err(Refusal::Declined(Decline::TooLarge { .. } | Decline::Work { .. }))), "{verdict:?}");
+}
+
+#[test]
+fn t4_a_negative_margin_beyond_the_window_takes_the_least_weight() {
+    // Beyond a window of one, tokens 0 and 1 both have margin −1 over token 2, with weights e^-5 and 1. The query adds
+    // .5: (1, 2) is right, (0, 2) is wrong. The largest weight times the largest margin would certify both.
+    let model = Paths {
+        d_vocab: 3,
+        token_score: |_, t| [-5.0, 0.0, 0.0][t],
+        token_logit: |t, j| if t < 2 && j == 2 { 1.0 } else { 0.0 },
+        position_logit: |p, j| if p == 1 && j < 2 { 0.5 } else { 0.0 },
+        ..NOTHING
+    }
+    .model();
+    let network = model.network();
+    for plan in [tree("rest"), grid("rest", 8), whole(Test::Pooled, "1"), whole(Test::Unpooled, "1")] {
+        let narrow = Plan { window: "1".into(), ..plan };
+        let file = attend(file(&network, split(&network, "2 1 0"), vec![narrow]), &["1 2 0"; 3]);
+        let certificate = parse(&network, &file).unwrap();
+        let meter = Meter::new(u64::MAX);
+        let tables = tables::<Fixed>(&network, &certificate, &meter).unwrap();
+        let uncertified = Level::new(&tables, 2, &meter).uncertified(2, &certificate.criterion.plans[0], "").unwrap();
+        assert!(uncertified >= 2_u8.into(), "(0, 2) and (2, 2) are wrong, {uncertified} uncertified");
+        assert_sound(&model, &file);
+    }
+}
+
+#[test]
+fn t4_an_order_that_hides_the_strongest_token_bounds_nothing() {
+    // Token 0, beyond the window, has the most attention and answers 0; orders of attention that list it late, or
+    // not at all, must not make it weak.
+    let model = Paths {
+        d_vocab: 3,
+        token_score: |_, t| [3.0, 0.0, 0.0][t],
+        token_logit: |t, j| if t == j { (1 + t) as f32 } else { 0.0 },
+        ..NOTHING
+    }
+    .model();
+    let network = model.network();
+    let correct = truth(&model);
+    assert!(correct < 9);
+    for order in ["", "0", "1", "2 1 0", "1 2 0", "0 1 2", "2", "1 2"] {
+        for window in ["1", "2"] {
+            for base in [tree("rest"), grid("rest", 8), whole(Test::Pooled, window), whole(Test::Unpooled, window)] {
+                let narrow = Plan { window: window.into(), ..base };
+                let file = attend(file(&network, split(&network, "2 1 0"), vec![narrow]), &[order; 3]);
+                assert_sound(&model, &file);
+            }
+        }
+    }
+}
+
+#[test]
+fn t1_weights_are_relative_to_the_maximum() {
+    // Scores span 140: relative to a query's largest, small maxima's weights would vanish and nothing be certified.
+    let model = Paths {
+        d_vocab: 3,
+        n_ctx: 3,
+        token_score: |_, t| 70.0 * t as f32,
+        token_logit: |t, j| if t == j { 1.0 } else { 0.0 },
+        ..NOTHING
+    }
+    .model();
+    let network = model.network();
+    assert_eq!(truth(&model), 27);
+    for plan in [tree("each"), tree("rest"), grid("each", 4), whole(Test::Unpooled, "all"), whole(Test::Pooled, "all")]
+    {
+        assert_eq!(with_plan(&network, plan), 27);
+    }
+    // And attention that prefers small tokens as strongly certifies nothing but what is true.
+    let model = Paths {
+        d_vocab: 3,
+        n_ctx: 3,
+        token_score: |_, t| -70.0 * t as f32,
+        token_logit: |t, j| if t == j { 1.0 } else { 0.0 },
+        ..NOTHING
+    }
+    .model();
+    assert_eq!(truth(&model), 3);
+    assert_eq!(with_plan(&model.network(), tree("each")), 3);
+    // Answers 0 and 1 fail on five of the nine inputs with query and maximum 2 each: added up, on all.
+    assert_eq!(with_plan(&model.network(), grid("each", 4)), 2);
+}
+
+#[test]
+fn t0_the_query_bias_counts_and_the_key_bias_cancels() {
+    let paths = Paths { token_logit: |t, j| if t == j { [3.0, 2.0][t] } else { 0.0 }, ..NOTHING };
+    let plain = paths.model();
+    let (d, h) = (plain.d_model, plain.d_head);
+    assert_eq!((d, h), (6, 4));
+    // Token 1 needs more attention than token 0; the query bias alone can give it.
+    let mut query = plain.clone();
+    query.set("blocks.0.attn.b_Q", 1, 2.0);
+    let mut key = query.clone();
+    for index in 0..h {
+        key.set("blocks.0.attn.b_K", index, 5.0 - index as f32);
+    }
+    for (model, correct) in [(&plain, 2), (&query, 4), (&key, 4)] {
+        assert_eq!(truth(model), correct);
+        assert_eq!(with_plan(&model.network(), tree("each")), correct);
+    }
+    assert_ne!(query.network().sha256, key.network().sha256);
+}
+
+#[test]
+fn t0_scores_by_position_are_not_free() {
+    // Only the attention by position decides; centred over positions it would be lost.
+    for (score, correct) in [((|_, p| [2.0, 0.0][p]) as fn(usize, usize) -> f32, 3), (|_, p| [0.0, 2.0][p], 1 + 2)] {
+        let model =
+            Paths { token_logit: |t, j| if t == j { 1.0 } else { 0.0 }, position_score: score, ..NOTHING }.model();
+        assert_eq!(truth(&model), correct);
+        assert_eq!(with_plan(&model.network(), tree("each")), correct);
+        assert_eq!(with_plan(&model.network(), grid("each", 10)), correct);
+    }
+}
+
+#[test]
+fn a_hinted_order_need_not_be_one() {
+    // Answer 0 wins against maximum 2; orders that name it last, or not, must not hide it from the rest.
+    let model = Paths { d_vocab: 3, direct: |_, j| [5.0, 0.0, 3.0][j], ..NOTHING }.model();
+    let network = model.network();
+    assert_eq!(truth(&model), 1);
+    for order in ["", "1", "1 2", "2 1 0", "1 0", "2"] {
+        let direct = split(&network, order);
+        for test in [Test::Count, Test::Pooled, Test::Unpooled] {
+            let file = file(&network, direct.clone(), vec![plan(vec![group("rest", test, "all")], Count::Tree, "all")]);
+            assert_sound(&model, &file);
+        }
+    }
+    for depth in 1..=3 {
+        let direct = DirectPath::Exact { depth: depth.to_string() };
+        let file = file(&network, direct, vec![tree("rest")]);
+        assert_sound(&model, &file);
+    }
+}
+
+#[test]
+fn t2_any_offset_is_sound_and_cancels() {
+    let model = Paths {
+        d_vocab: 3,
+        token_logit: |t, j| if t == j { (1 + t) as f32 } else { 0.0 },
+        direct: |q, j| if q == j { 0.25 } else { 0.0 },
+        ..NOTHING
+    }
+    .model();
+    let network = model.network();
+    let correct = truth(&model);
+    for offset in ["", "0 0 0", "1048576 -1048576 0", "-1099511627776 1099511627775 3"] {
+        let mut file = file(&network, split(&network, ""), vec![tree("each")]);
+        let DirectPath::Split { offset: hinted, .. } = &mut file.direct_path else { unreachable!() };
+        *hinted = offset.into();
+        // One answer's margin is exact whatever the offset; groups of several may lose, never gain.
+        assert_eq!(certified::<Fixed>(&network, &file), correct.into(), "{offset}");
+        let Criterion::Partition { plans, .. } = &mut file.criterion;
+        plans[0] = tree("rest");
+        assert_sound(&model, &file);
+    }
+}
