@@ -176,7 +176,8 @@ fn split(orders: &Orders) -> DirectPathHints {
 fn cubic_exact(network: &Network, options: Options<'_>) -> Result<Certificate, Refusal> {
     let most_apart = 2;
     let style = Style { windows: &[usize::MAX], count_window: usize::MAX, most_apart, bits: 7, search_bits: 5 };
-    let hints = bare(network, Strategy::Cubic, DirectPathHints::Exact { depth: most_apart + 2 });
+    let hints =
+        bare(network, Strategy::Cubic, DirectPathHints::Exact { depth: (most_apart + 2).min(network.config.d_vocab) });
     with_plans(network, hints, &Orders::new(network)?, &style, options)
 }
 

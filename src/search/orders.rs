@@ -10,6 +10,9 @@ use crate::refusal::Refusal;
 /// The longest hinted prefix of an order of answers: what few groups need, at a fraction of the bytes.
 const PREFIX: usize = 32;
 
+/// Offsets beyond what a certificate can hold are cut off there: any offset is sound.
+const MOST: f64 = (1_i64 << 40) as f64 - 1.0;
+
 /// The tables in double precision, with the orders of their rows.
 #[derive(Debug)]
 pub(super) struct Orders {
@@ -29,7 +32,7 @@ impl Orders {
         let (scores, logits, direct) = (doubles(&paths.scores), doubles(&paths.logits), doubles(&paths.direct));
         let mean = |j: usize| (0..v).map(|q| direct.at(q, j)).sum::<f64>() / v as f64;
         let unit = f64::from(OFFSET_BITS).exp2();
-        let offset: Vec<i64> = (0..v).map(|j| (mean(j) * unit).round() as i64).collect();
+        let offset: Vec<i64> = (0..v).map(|j| (mean(j) * unit).round().clamp(-MOST, MOST) as i64).collect();
         let shift = |j: usize| offset[j] as f64 / unit;
         let row = |t: usize, p: usize| (0..v).map(|j| logits.at(t, j) + logits.at(v + p, j) + shift(j)).collect();
         let last = |q: usize| (0..v).map(|j| logits.at(q, j) + logits.at(v + n - 1, j) + direct.at(q, j)).collect();

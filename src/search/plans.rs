@@ -116,23 +116,29 @@ impl Pair<'_> {
         if groups.iter().all(|group| group.test != Test::Count) {
             return Ok(Plan { groups, count: Count::Tree, window: usize::MAX });
         }
-        Ok(Plan { groups, count: Count::Grid { bits: self.style.bits }, window: self.style.count_window })
+        Ok(Plan { groups, count: Count::Grid { bits: self.style.bits }, window: self.window(self.style.count_window) })
     }
 
     fn rest(&self, apart: &[usize]) -> Set {
         Set::Marked((0..self.v).map(|j| j != self.m && !apart.contains(&j)).collect())
     }
 
+    /// A window of all tokens is said to be one.
+    fn window(&self, size: usize) -> usize {
+        if size > self.m { usize::MAX } else { size }
+    }
+
     /// The cheapest whole-level test that settles the set, or a count.
     fn test(&mut self, q: usize, set: &Set) -> Result<Test, Refusal> {
         let plan = Plan { groups: vec![], count: Count::Tree, window: usize::MAX };
         for window in self.style.windows {
-            for test in [Test::Pooled(*window), Test::Unpooled(*window)] {
+            let window = self.window(*window);
+            for test in [Test::Pooled(window), Test::Unpooled(window)] {
                 if self.level.uncertified_by(q, set, test, &plan)? == num_traits::Zero::zero() {
                     return Ok(test);
                 }
             }
-            if *window > self.m {
+            if window == usize::MAX {
                 break;
             }
         }
@@ -144,7 +150,7 @@ impl Pair<'_> {
         let plan = Plan {
             groups: vec![],
             count: Count::Grid { bits: self.style.search_bits },
-            window: self.style.count_window,
+            window: self.window(self.style.count_window),
         };
         let widest = self.style.windows.get(self.style.windows.len() / 2).copied().unwrap_or(8);
         if self.level.uncertified_by(q, set, Test::Pooled(widest), &plan)? == num_traits::Zero::zero() {

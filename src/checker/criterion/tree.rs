@@ -94,7 +94,6 @@ fn steps<'a, T: Term>(meter: &Meter, positions: &'a [Position<T>], first: Option
     let others = positions.iter().enumerate().filter(|(p, _)| Some(*p) != first).rev();
     let others = others.map(|(p, position)| match &position.largest_below {
         Some(largest) if first.is_some_and(|first| p < first) => (position.items.get(1..).unwrap_or(&[]), largest),
-        None if first.is_some_and(|first| p < first) => (&[][..], &position.largest),
         _ => (position.items.as_slice(), &position.largest),
     });
     let fixed =

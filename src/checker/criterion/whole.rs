@@ -60,8 +60,9 @@ impl<R: Enclosure> Level<'_, R> {
             gains.push((at_m, most));
         }
         self.meter.add(Kind::Whole, 1);
-        if sum.is_negative() || q == self.m {
-            return sum.is_negative();
+        let holds = sum.is_negative();
+        if holds || q == self.m {
+            return holds;
         }
         self.meter.add(Kind::Whole, gains.len() + 2);
         let gain = self.largest(gains.iter().map(|(at_m, most)| at_m.sub(most)).collect());
