@@ -64,6 +64,6 @@ fn the_limits_are_those_of_the_code() {
     ] {
         assert!(page.contains(&stated), "{stated}");
     }
-    assert_eq!(gbmi::checker::DEFAULT_MAX_FLOPS, 200_000_000_000);
-    assert!(page.contains("`--max-flops`, 2·10^11"));
+    assert_eq!(gbmi::checker::DEFAULT_MAX_FLOPS, 50_000_000_000);
+    assert!(page.contains("`--max-flops`, 5·10^10"));
 }

@@ -286,7 +286,8 @@ fn t3_multiplicities_exceed_machine_integers() {
     // The tree counts in machine integers, and would take more than is allowed: it declines.
     let Criterion::Partition { plans, .. } = &mut file.criterion;
     plans[0] = tree("rest");
-    let verdict = certify::<Fixed>(&network, &parse(&network, &file).unwrap(), Options::default());
+    let options = Options { max_flops: 100_000_000, ..Options::default() };
+    let verdict = certify::<Fixed>(&network, &parse(&network, &file).unwrap(), options);
     assert!(matches!(verdict, Err(Refusal::Declined(Decline::TooLarge { .. } | Decline::Work { .. }))), "{verdict:?}");
 }
 

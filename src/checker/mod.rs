@@ -37,8 +37,9 @@ use rules::{Attention, DirectPath};
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-/// The default limit on FLOPs and on integer operations: brute force on Max-of-5 with 64 tokens takes 1.4e11.
-pub const DEFAULT_MAX_FLOPS: u64 = 200_000_000_000;
+/// The default limit on FLOPs and on integer operations: about a minute. The longest proof among the bundled models
+/// takes 2e10 integer operations.
+pub const DEFAULT_MAX_FLOPS: u64 = 50_000_000_000;
 
 /// What a check may spend, and who is told of its progress.
 #[derive(Clone, Copy)]
