@@ -183,7 +183,7 @@ fn cubic_exact(network: &Network, options: Options<'_>) -> Result<Certificate, R
 
 fn cubic_split(network: &Network, options: Options<'_>) -> Result<Certificate, Refusal> {
     let orders = Orders::new(network)?;
-    let style = Style { windows: &[usize::MAX], count_window: usize::MAX, most_apart: 6, bits: 7, search_bits: 5 };
+    let style = Style { windows: &[usize::MAX], count_window: usize::MAX, most_apart: 8, bits: 7, search_bits: 5 };
     let hints = bare(network, Strategy::Cubic, split(&orders));
     with_plans(network, hints, &orders, &style, options)
 }

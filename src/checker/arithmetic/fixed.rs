@@ -45,7 +45,7 @@ impl Fixed {
     }
 
     /// The least product of an element of one and an element of the other, exact, in units of 2^-96.
-    #[inline]
+    #[inline(always)]
     fn least_product(&self, other: &Self) -> Option<i128> {
         if self.lo >= 0 {
             // [a, b]·[c, d] with a ≥ 0: a·c if c ≥ 0, b·c if not.
@@ -56,7 +56,7 @@ impl Fixed {
     }
 
     /// The greatest product of an element of one and an element of the other.
-    #[inline]
+    #[inline(always)]
     fn greatest_product(&self, other: &Self) -> Option<i128> {
         // Ends and products are far from i128::MIN.
         let negated = Self { lo: other.hi.wrapping_neg(), hi: other.lo.wrapping_neg() };
@@ -65,7 +65,7 @@ impl Fixed {
 }
 
 /// The exact product of finite ends; `None` when it does not fit or an end is not finite.
-#[inline]
+#[inline(always)]
 fn product(a: i128, b: i128) -> Option<i128> {
     let below_2_63 = |x: i128| x >> 63 == x >> 127;
     if below_2_63(a) && below_2_63(b) {

@@ -157,6 +157,7 @@ impl<R: Enclosure> Margins<'_, R> {
     }
 
     /// An upper bound of the margin at position p < n − 1 holding token t.
+    #[inline]
     pub fn at(&mut self, margin: &Margin<'_, R>, t: usize, p: usize) -> R {
         let row = self.row(t, p);
         let Some(query) = &margin.query else { return self.selected(margin, row) };
@@ -255,6 +256,7 @@ impl<R: Enclosure> Margins<'_, R> {
     }
 
     /// `R(t,p,j) − R(t,p,m)`.
+    #[inline]
     fn token_difference(&mut self, row: usize, j: usize) -> R {
         let rows = &self.path.token_rows;
         let Some(slot) = self.differences.get_mut(row * rows.cols() + j) else { return R::everything() };
