@@ -98,7 +98,7 @@ impl Config {
     /// The largest supported `n_ctx`.
     pub const MAX_CTX: usize = 20;
     /// The largest supported `d_vocab² · n_ctx`: the entries of the checker's largest table.
-    pub const MAX_ROWS: usize = 1 << 24;
+    pub const MAX_ROWS: usize = 1 << 22;
     /// The largest supported `d_model` and `d_head`.
     pub const MAX_WIDTH: usize = 4096;
 

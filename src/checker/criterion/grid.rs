@@ -92,16 +92,16 @@ impl<R: Enclosure> Level<'_, R> {
 }
 
 /// A number of inputs: a machine integer where it fits, a big one elsewhere.
-trait Tally: Clone + Default + From<u8> + Into<BigUint> {
+trait Amount: Clone + Default + From<u8> + Into<BigUint> {
     /// Adds `other · times`.
     fn add_times(&mut self, other: &Self, times: &Self);
     /// Converts a small number.
     fn small(value: u64) -> Self;
 }
 
-macro_rules! machine_tally {
+macro_rules! machine_amount {
     ($integer:ty) => {
-        impl Tally for $integer {
+        impl Amount for $integer {
             // Within the number of all sequences, which the caller found to fit.
             fn add_times(&mut self, other: &Self, times: &Self) {
                 *self = self.wrapping_add(other.wrapping_mul(*times));
@@ -112,10 +112,10 @@ macro_rules! machine_tally {
         }
     };
 }
-machine_tally!(u64);
-machine_tally!(u128);
+machine_amount!(u64);
+machine_amount!(u128);
 
-impl Tally for BigUint {
+impl Amount for BigUint {
     fn add_times(&mut self, other: &Self, times: &Self) {
         *self += other * times;
     }
@@ -141,12 +141,13 @@ struct Problem<'a> {
 }
 
 impl Problem<'_> {
-    fn failures<T: Tally>(&self) -> Result<BigUint, Refusal> {
+    fn failures<T: Amount>(&self) -> Result<BigUint, Refusal> {
         // From the last position back: least and greatest sum still to come, and numbers of completions.
         let end = Rest { least: 0, most: 0, all: T::from(1), with_m: T::from(0) };
         let mut rests = vec![end];
         let (all, below) = (u64::try_from(self.tokens).unwrap_or(0), u64::try_from(self.tokens - 1).unwrap_or(0));
         for position in self.positions.iter().rev() {
+            self.meter.add(Kind::Integer, 2 * position.below.len() + 8);
             let mut rest = Rest { least: 0, most: 0, all: T::default(), with_m: T::default() };
             if let Some(next) = rests.last() {
                 rest.least = next.least.saturating_add(position.bins().min().unwrap_or(0));
@@ -178,7 +179,7 @@ impl Problem<'_> {
     }
 
     /// Extends every prefix sum by one position; those that can only fail are settled, those that cannot are dropped.
-    fn step<T: Tally>(
+    fn step<T: Amount>(
         &self,
         sums: &Histograms<T>,
         position: &Position,
@@ -193,9 +194,10 @@ impl Problem<'_> {
         let kept = usize::try_from(settled.min(sums.least + size + high) - least).unwrap_or(0);
         let without = vec![T::default(); if self.seen { 0 } else { kept }];
         let mut next = Histograms { least, without, with: vec![T::default(); kept] };
-        // A multiplication and an addition for every sum and bin below m, an addition for m's.
-        let sources = sums.with.len() + sums.without.len();
-        self.meter.spend(Kind::Integer, sources.saturating_mul(2 * position.below.len() + 1))?;
+        // A multiplication and an addition for every sum and bin below m, an addition for m's; for each bin twice, a
+        // multiplication and an addition of what is settled.
+        let (sources, bins) = (sums.with.len() + sums.without.len(), position.below.len());
+        self.meter.spend(Kind::Integer, sources.saturating_mul(2 * bins + 1).saturating_add(4 * bins + 4))?;
         for (bin, times) in &position.below {
             let times = T::small(*times);
             let tail = spread(&sums.with, sums.least + bin - least, &times, &mut next.with);
@@ -221,7 +223,7 @@ struct Rest<T> {
 
 /// Adds `source[i]·times` to `target[i + shift]`. What falls before the target is dropped; the sum of what falls behind
 /// it is returned.
-fn spread<T: Tally>(source: &[T], shift: i64, times: &T, target: &mut [T]) -> T {
+fn spread<T: Amount>(source: &[T], shift: i64, times: &T, target: &mut [T]) -> T {
     let dropped = usize::try_from(shift.saturating_neg()).unwrap_or(0).min(source.len());
     let source = source.get(dropped..).unwrap_or(&[]);
     let start = usize::try_from(shift).unwrap_or(0).min(target.len());

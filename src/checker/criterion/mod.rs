@@ -65,7 +65,8 @@ impl<'a, R: Enclosure> Level<'a, R> {
             })?;
             let uncertified = self.uncertified(q, plan, &format!("criterion.plans[{index}]"))?;
             let all = self.inputs(q);
-            self.meter.add(Kind::Integer, 2);
+            // Two powers, three differences and a sum.
+            self.meter.add(Kind::Integer, 2 * self.tables.n_ctx);
             certified += &all - uncertified.min(all.clone());
         }
         Ok(certified)

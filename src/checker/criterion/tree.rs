@@ -99,6 +99,7 @@ fn steps<'a, T: Term>(meter: &Meter, positions: &'a [Position<T>], first: Option
     let fixed =
         first.and_then(|first| positions.get(first)?.items.get(..1)).and_then(|items| Some((items, &items.first()?.0)));
     for (items, largest) in others.chain(fixed) {
+        meter.add(Kind::Integer, items.len() + 1);
         let tokens = items.iter().fold(0_u128, |sum, (_, times)| sum.saturating_add(*times));
         steps.push(match steps.last() {
             None => Step { items, most: largest.clone(), inputs: tokens },
@@ -124,6 +125,7 @@ fn walk<T: Term>(meter: &Meter, steps: &[Step<'_, T>], open: &[(usize, T)]) -> R
     }
     let mut certified = 0_u128;
     for (row, times) in step.items {
+        meter.add(Kind::Integer, 2);
         meter.add(Kind::Tree, open.len());
         let sums = open.iter().filter_map(|(group, sum)| Some((*group, sum.plus(row.get(*group)?))));
         let below = if deeper.is_empty() {
