@@ -81,7 +81,7 @@ impl Enclosure for Mpfr {
     fn exp(&self) -> (Self, i32) {
         let Some((low, high)) = &self.0 else { return (Self(None), 0) };
         // The power of two that is taken out is the same as in the other arithmetics.
-        let middle = down(low + high) / (2 * down(rug::float::Constant::Log2));
+        let middle: Float = down(low + high) / (2 * down(rug::float::Constant::Log2));
         let Some(exponent) = (middle + 0.5_f64).floor().to_integer().and_then(|k| k.to_i32()) else {
             return (Self(None), 0);
         };
