@@ -58,6 +58,9 @@ impl Fixed {
     /// The greatest product of an element of one and an element of the other.
     #[inline(always)]
     fn greatest_product(&self, other: &Self) -> Option<i128> {
+        if self.lo >= 0 {
+            return product(if other.hi < 0 { self.lo } else { self.hi }, other.hi);
+        }
         // Ends and products are far from i128::MIN.
         let negated = Self { lo: other.hi.wrapping_neg(), hi: other.lo.wrapping_neg() };
         self.least_product(&negated).map(i128::wrapping_neg)

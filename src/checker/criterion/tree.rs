@@ -73,9 +73,10 @@ impl<R: Enclosure> Level<'_, R> {
             let far = self.far_term(window, q, p).upper_term(n);
             items.push((vec![far; groups.len()], u128::try_from(window.far).unwrap_or(u128::MAX)));
         }
-        let rows = |from: usize| items.iter().skip(from).map(|(row, _)| row.clone());
-        let largest_below = rows(1).reduce(larger);
-        let largest = largest_below.iter().cloned().chain(rows(0).take(1)).reduce(larger).unwrap_or_default();
+        let mut below = items.iter().skip(1).map(|(row, _)| row);
+        let largest_below = below.next().map(|first| below.fold(first.clone(), larger));
+        let at_m = items.first().map(|(row, _)| row.clone()).unwrap_or_default();
+        let largest = largest_below.iter().fold(at_m, larger);
         self.meter.add(Kind::Tree, groups.len().saturating_mul(items.len().saturating_sub(1)));
         Position { items, largest_below, largest }
     }
@@ -84,8 +85,12 @@ impl<R: Enclosure> Level<'_, R> {
 /// No count of inputs below 2^127 leads here.
 const OVERFLOW: Decline = Decline::Work { limit: u64::MAX };
 
-fn larger<T: Term>(left: Vec<T>, right: Vec<T>) -> Vec<T> {
-    left.iter().zip(&right).map(|(left, right)| left.larger(right)).collect()
+/// Entry by entry, the larger of the two rows.
+fn larger<T: Term>(mut most: Vec<T>, row: &Vec<T>) -> Vec<T> {
+    for (most, entry) in most.iter_mut().zip(row) {
+        *most = most.larger(entry);
+    }
+    most
 }
 
 /// The positions of the pattern whose first m is at `first`, that position foremost; any pattern without it.

@@ -179,7 +179,8 @@ impl<R: Enclosure> Margins<'_, R> {
         let token = if let Some(known) = self.pooled.get(&key) {
             known.clone()
         } else {
-            let differences = rows.iter().zip(&key.1).map(|(row, top)| self.token_difference(*row, *top)).collect();
+            let differences =
+                rows.iter().zip(&key.1).map(|(row, top)| self.token_difference(*row, *top).clone()).collect();
             let largest = self.largest(differences);
             self.pooled.insert(key, largest.clone());
             largest
@@ -222,7 +223,7 @@ impl<R: Enclosure> Margins<'_, R> {
             let tops = (0..self.m).map(|t| self.row(t, p));
             let tops: Vec<_> = tops.map(|row| (row, self.wrong.top(self.path.token_orders.get(row)))).collect();
             tops.into_iter()
-                .map(|(row, top)| top.map_or(R::everything(), |top| self.token_difference(row, top)))
+                .map(|(row, top)| top.map_or(R::everything(), |top| self.token_difference(row, top).clone()))
                 .collect()
         };
         let largest = self.largest(entries);
@@ -257,13 +258,12 @@ impl<R: Enclosure> Margins<'_, R> {
 
     /// `R(t,p,j) − R(t,p,m)`.
     #[inline]
-    fn token_difference(&mut self, row: usize, j: usize) -> R {
+    fn token_difference(&mut self, row: usize, j: usize) -> &R {
         let rows = &self.path.token_rows;
-        let Some(slot) = self.differences.get_mut(row * rows.cols() + j) else { return R::everything() };
-        let difference = slot.get_or_insert_with(|| {
+        let Some(slot) = self.differences.get_mut(row * rows.cols() + j) else { return rows.at(usize::MAX, 0) };
+        slot.get_or_insert_with(|| {
             self.meter.add(Kind::Terms, 1);
             rows.at(row, j).sub(rows.at(row, self.m))
-        });
-        difference.clone()
+        })
     }
 }
