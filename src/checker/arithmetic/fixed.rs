@@ -178,13 +178,11 @@ impl Enclosure for Fixed {
     }
 
     fn ceil_to_grid(&self, bits: u32, limit: i64) -> Option<i64> {
-        let right = FRACTION.saturating_sub(i32::try_from(bits).ok()?);
-        let bin = if self.is_finite() { shift_up(self.hi, right) } else { None };
-        if bin.is_none() && self.hi < 0 {
-            return limit.checked_neg();
+        if self.hi > LIMIT {
+            return None;
         }
-        let bin = bin?.max(i128::from(limit.checked_neg()?));
-        i64::try_from(bin).ok().filter(|bin| *bin < limit)
+        let bin = shift_up(self.hi, FRACTION.saturating_sub(i32::try_from(bits).ok()?))?;
+        i64::try_from(bin.max(limit.checked_neg()?.into())).ok().filter(|bin| *bin < limit)
     }
 
     /// Exact products and sums, one outward rounding at the end.
@@ -294,6 +292,15 @@ mod tests {
             assert_eq!(wide.upper_term(4), 1 << 60);
             assert_eq!(wide.ceil_to_grid(6, 1 << 16), None);
         }
+    }
+
+    /// The smaller of everything and −5 is bounded above by −5 and by nothing less.
+    #[test]
+    fn half_an_interval_keeps_its_upper_end() {
+        let half = Fixed::everything().min(&Fixed::dyadic(-5, 0));
+        assert_eq!(half.ceil_to_grid(2, 1 << 16), Some(-20));
+        assert!(half.upper_term(4) >= Fixed::dyadic(-5, 0).upper_term(4));
+        assert!(half.add(&Fixed::dyadic(0, 0)).ends().is_none());
     }
 
     #[test]
