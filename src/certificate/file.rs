@@ -54,6 +54,53 @@ pub enum Attention {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         orders: Vec<String>,
     },
+    /// See [`super::published::Scores::LowRank`].
+    LowRank {
+        /// 2 or 4 factors.
+        factors: String,
+        /// The low-rank part of each factor.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        peel: Vec<Peel>,
+        /// How what is left is bounded.
+        error: AttentionError,
+    },
+}
+
+/// Columns and rows whose products are taken out of a factor.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Peel {
+    /// Columns.
+    pub left: Vec<String>,
+    /// Rows.
+    pub right: Vec<String>,
+}
+
+/// How the scores that a low-rank part leaves over are bounded: [`super::published::Residual`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
+pub enum AttentionError {
+    /// Computed.
+    Exact,
+    /// By the largest singular value.
+    Svd {
+        /// The bound.
+        bound: String,
+        /// The scale.
+        scale: String,
+    },
+    /// Dimension by dimension.
+    MaxDiff {
+        /// The mean row at each split.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        means: Vec<String>,
+    },
+    /// Dimension by dimension, factor by factor.
+    Recursive {
+        /// The mean row of each factor.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        means: Vec<String>,
+    },
 }
 
 /// The direct-path rule.
@@ -80,6 +127,16 @@ pub enum DirectPath {
         /// How many of the largest entries.
         depth: String,
     },
+    /// See [`super::published::Direct::MaxDiff`].
+    MaxDiff {
+        /// The direction taken out.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        mean: String,
+    },
+    /// See [`super::published::Direct::MaxDiffExact`].
+    MaxDiffExact {},
+    /// See [`super::published::Direct::GlobalMaxDiffExact`].
+    GlobalMaxDiffExact {},
 }
 
 /// The criterion.
@@ -94,6 +151,19 @@ pub enum Criterion {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         assignment: Vec<String>,
     },
+    /// See [`super::published::Gaps`].
+    Gaps {
+        /// Reference ratios by maximum and number of copies.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        references: Vec<String>,
+        /// Slopes, likewise.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        slopes: Vec<String>,
+        /// Gaps: one row for every maximum, n − 1 numbers for every query up to it.
+        gaps: Vec<String>,
+    },
+    /// See [`super::Published::Convexity`].
+    Convexity {},
 }
 
 /// How the inputs of one (query, maximum) are certified.

@@ -18,11 +18,13 @@
 
 pub mod file;
 mod numbers;
+pub mod published;
 
 use crate::model::Config;
 use crate::refusal::{Refusal, Rejection};
 use num_bigint::BigUint;
 use numbers::{integers, natural, naturals, out_of_range, small};
+pub use published::Published;
 
 /// The certificate version that this build reads and writes.
 pub const VERSION: &str = "1";
@@ -52,6 +54,8 @@ pub struct Certificate {
     pub direct_path: DirectPathHints,
     /// Hints for the criterion.
     pub criterion: CriterionHints,
+    /// A published strategy's hints, in place of all the above.
+    pub published: Option<Published>,
 }
 
 /// Hints for the direct-path rule: how max over j of `EV + PV + D` is bounded.
@@ -180,15 +184,18 @@ impl Certificate {
         let correct = count("claim.correct", &file.claim.correct)?;
         let upper = file.claim.upper.as_deref().map(|text| count("claim.upper", text)).transpose()?;
         let orders = |path: &str, rows: &[String], expected: usize| orders(path, rows, expected, v);
-        let file::Attention::Exact { orders: attention } = &file.attention;
-        Ok(Self {
-            network: file.network,
-            model: file.model,
-            strategy: file.strategy,
-            correct,
-            upper,
-            attention_orders: orders("attention.orders", attention, v)?,
-            direct_path: match &file.direct_path {
+        let (mut attention_orders, mut criterion) = (vec![], CriterionHints { plans: vec![], assignment: vec![] });
+        let (offset, token_orders, query_orders, last_orders) = (vec![], vec![], vec![], vec![]);
+        let mut direct_path = DirectPathHints::Split { offset, token_orders, query_orders, last_orders };
+        let published = Published::from_file(&file, config)?;
+        if published.is_none() {
+            let unfit = |path: &str| {
+                let expected = "rules for attention, direct path and criterion that go together".into();
+                Refusal::from(out_of_range(path, expected, "a rule that does not go with the others"))
+            };
+            let file::Attention::Exact { orders: rows } = &file.attention else { return Err(unfit("attention.rule")) };
+            attention_orders = orders("attention.orders", rows, v)?;
+            direct_path = match &file.direct_path {
                 file::DirectPath::Split { offset, token_orders, query_orders, last_orders } => DirectPathHints::Split {
                     offset: offsets(offset, v)?,
                     token_orders: orders("direct_path.token_orders", token_orders, v * (n - 1))?,
@@ -198,8 +205,23 @@ impl Certificate {
                 file::DirectPath::Exact { depth } => {
                     DirectPathHints::Exact { depth: small("direct_path.depth", depth, 1, v)? }
                 }
-            },
-            criterion: criterion(&file.criterion, v)?,
+                _ => return Err(unfit("direct_path.rule")),
+            };
+            let file::Criterion::Partition { plans, assignment } = &file.criterion else {
+                return Err(unfit("criterion.rule"));
+            };
+            criterion = self::criterion(plans, assignment, v)?;
+        }
+        Ok(Self {
+            network: file.network,
+            model: file.model,
+            strategy: file.strategy,
+            correct,
+            upper,
+            attention_orders,
+            direct_path,
+            criterion,
+            published,
         })
     }
 }
@@ -234,8 +256,7 @@ fn offsets(text: &str, v: usize) -> Result<Vec<i64>, Refusal> {
     Ok(offset)
 }
 
-fn criterion(file: &file::Criterion, v: usize) -> Result<CriterionHints, Refusal> {
-    let file::Criterion::Partition { plans, assignment } = file;
+fn criterion(plans: &[file::Plan], assignment: &[String], v: usize) -> Result<CriterionHints, Refusal> {
     if plans.is_empty() {
         return Err(out_of_range("criterion.plans", "at least one plan".into(), "none").into());
     }

@@ -22,8 +22,31 @@ pub struct Paths<R> {
     pub direct: Matrix<R>,
 }
 
-impl<R: Enclosure> Paths<R> {
-    /// Computes the tables, with every product tallied.
+/// The factors of the paths, with the softmax scale and the biases in their places.
+#[derive(Debug)]
+pub struct Factors<R> {
+    /// `v × d`, with a column of ones where there is a query bias: Ê_q = W_E\[q\] + W_pos\[n−1\].
+    pub query: Matrix<R>,
+    /// `d × h` over s, with the query bias as a further row.
+    pub w_q: Matrix<R>,
+    /// `h × d`: W_Kᵀ.
+    pub w_k: Matrix<R>,
+    /// `(v + n) × d`: W_E above W_pos.
+    pub sources: Matrix<R>,
+    /// `d × h`.
+    pub w_v: Matrix<R>,
+    /// `h × d`.
+    pub w_o: Matrix<R>,
+    /// `v × d`: Ê_q + b_V W_O + b_O.
+    pub stream: Matrix<R>,
+    /// `d × v`.
+    pub w_u: Matrix<R>,
+    /// `1 × v`, unless zero.
+    pub b_u: Option<Matrix<R>>,
+}
+
+impl<R: Enclosure> Factors<R> {
+    /// Encloses the weights.
     ///
     /// # Errors
     /// [`crate::refusal::Decline::Work`] when the products pass the meter's limit.
@@ -31,7 +54,6 @@ impl<R: Enclosure> Paths<R> {
         let (v, n) = (network.config.d_vocab, network.config.n_ctx);
         let w_e: Matrix<R> = enclose(&network.w_e);
         let w_pos = enclose(&network.w_pos);
-        // Ê_q = W_E[q] + W_pos[n−1]: the residual stream at the query.
         meter.add(Kind::Attention, v * w_e.cols());
         let query = add_row(&w_e, w_pos.row(n - 1));
         let sources = stack(&w_e, &w_pos);
@@ -50,13 +72,9 @@ impl<R: Enclosure> Paths<R> {
         } else if let Some(b_q) = nonzero(&network.b_q) {
             w_q = stack(&w_q, &b_q);
         }
-        let stream = if w_q.rows() > query.cols() { with_ones(&query) } else { query.clone() };
-        let w_k = enclose(&network.w_k).transposed();
-        let scores = product(vec![stream, w_q, w_k, sources.transposed()], meter, Kind::Attention)?;
-
-        let (w_v, w_o, w_u): (_, _, Matrix<R>) = (enclose(&network.w_v), enclose(&network.w_o), enclose(&network.w_u));
+        let (w_v, w_o): (_, Matrix<R>) = (enclose(&network.w_v), enclose(&network.w_o));
         // The attention-weighted biases reach every position alike: (b_V W_O + b_O) joins the residual stream.
-        let mut stream = query;
+        let mut stream = query.clone();
         if let Some(b_v) = nonzero(&network.b_v) {
             let row = product(vec![b_v, w_o.clone()], meter, Kind::Logits)?;
             meter.add(Kind::Logits, v * row.cols());
@@ -66,13 +84,56 @@ impl<R: Enclosure> Paths<R> {
             meter.add(Kind::Logits, v * b_o.cols());
             stream = add_row(&stream, b_o.row(0));
         }
-        let logits = product(vec![sources, w_v, w_o, w_u.clone()], meter, Kind::Logits)?;
-        let mut direct = product(vec![stream, w_u], meter, Kind::Logits)?;
-        if let Some(b_u) = nonzero(&network.b_u) {
-            meter.add(Kind::Logits, v * v);
-            direct = add_row(&direct, b_u.row(0));
-        }
-        Ok(Self { d_vocab: v, n_ctx: n, scores, logits, direct })
+        Ok(Self {
+            query: if w_q.rows() > query.cols() { with_ones(&query) } else { query },
+            w_q,
+            w_k: enclose(&network.w_k).transposed(),
+            sources,
+            w_v,
+            w_o,
+            stream,
+            w_u: enclose(&network.w_u),
+            b_u: nonzero(&network.b_u),
+        })
+    }
+
+    /// `v × v`: D(q, j).
+    ///
+    /// # Errors
+    /// As [`Factors::new`].
+    pub fn direct(&self, meter: &Meter) -> Result<Matrix<R>, Refusal> {
+        let direct = product(vec![self.stream.clone(), self.w_u.clone()], meter, Kind::Logits)?;
+        let Some(b_u) = &self.b_u else { return Ok(direct) };
+        meter.add(Kind::Logits, direct.rows() * direct.cols());
+        Ok(add_row(&direct, b_u.row(0)))
+    }
+
+    /// `(v + n) × v`: EV above PV.
+    ///
+    /// # Errors
+    /// As [`Factors::new`].
+    pub fn logits(&self, meter: &Meter) -> Result<Matrix<R>, Refusal> {
+        let Self { sources, w_v, w_o, w_u, .. } = self;
+        product(vec![sources.clone(), w_v.clone(), w_o.clone(), w_u.clone()], meter, Kind::Logits)
+    }
+}
+
+impl<R: Enclosure> Paths<R> {
+    /// Computes the tables, with every product tallied.
+    ///
+    /// # Errors
+    /// [`crate::refusal::Decline::Work`] when the products pass the meter's limit.
+    pub fn new(network: &Network, meter: &Meter) -> Result<Self, Refusal> {
+        let factors = Factors::<R>::new(network, meter)?;
+        let Factors { query, w_q, w_k, sources, .. } = &factors;
+        let chain = vec![query.clone(), w_q.clone(), w_k.clone(), sources.transposed()];
+        Ok(Self {
+            d_vocab: network.config.d_vocab,
+            n_ctx: network.config.n_ctx,
+            scores: product(chain, meter, Kind::Attention)?,
+            logits: factors.logits(meter)?,
+            direct: factors.direct(meter)?,
+        })
     }
 }
 
@@ -93,7 +154,7 @@ fn add_row<R: Enclosure>(table: &Matrix<R>, row: &[R]) -> Matrix<R> {
     Matrix::new(table.cols(), entries.collect(), R::everything())
 }
 
-fn stack<R: Enclosure>(top: &Matrix<R>, bottom: &Matrix<R>) -> Matrix<R> {
+pub(super) fn stack<R: Enclosure>(top: &Matrix<R>, bottom: &Matrix<R>) -> Matrix<R> {
     let entries = top.iter_rows().chain(bottom.iter_rows()).flatten().cloned().collect();
     Matrix::new(top.cols(), entries, R::everything())
 }
@@ -105,7 +166,7 @@ fn with_ones<R: Enclosure>(table: &Matrix<R>) -> Matrix<R> {
 }
 
 /// The product of a chain of matrices: the cheapest split first, then the same for both sides.
-fn product<R: Enclosure>(chain: Vec<Matrix<R>>, meter: &Meter, kind: Kind) -> Result<Matrix<R>, Refusal> {
+pub(super) fn product<R: Enclosure>(chain: Vec<Matrix<R>>, meter: &Meter, kind: Kind) -> Result<Matrix<R>, Refusal> {
     let Some(split) = (1..chain.len()).min_by_key(|split| cost_of_split(&chain, *split)) else {
         return Ok(chain.into_iter().next().unwrap_or_else(|| Matrix::new(1, vec![], R::everything())));
     };

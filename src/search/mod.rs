@@ -149,6 +149,7 @@ fn bare(network: &Network, strategy: Strategy, direct_path: DirectPathHints) -> 
         attention_orders: vec![],
         direct_path,
         criterion: CriterionHints { plans: vec![], assignment: vec![] },
+        published: None,
     }
 }
 

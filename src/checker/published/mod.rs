@@ -1,0 +1,124 @@
+//! The rules of the published strategies (Gross et al., arXiv 2406.11779), in sound form. Nothing else uses them.
+//!
+//! `docs/strategies.md` has each rule's statement, proof and cost, and what differs from the original.
+
+pub mod convexity;
+pub mod direct;
+pub mod gaps;
+pub mod peel;
+pub mod places;
+pub mod residual;
+pub mod scores;
+
+use super::arithmetic::Enclosure;
+use super::meter::{Kind, Meter};
+use super::{Certified, Options, parallel};
+use crate::certificate::Published;
+use crate::certificate::published::{Direct, Residual, Scores};
+use crate::model::{Matrix, Network};
+use crate::refusal::Refusal;
+use num_bigint::BigUint;
+
+/// Derives the bound that a published strategy's hints establish.
+///
+/// # Errors
+/// As [`super::certify`].
+pub fn certify<R: Enclosure>(network: &Network, hints: &Published, options: Options<'_>) -> Result<Certified, Refusal> {
+    let meter = Meter::new(options.max_flops);
+    let (correct, rules) = match hints {
+        Published::Convexity => {
+            let tables = convexity::Tables::<R>::new(network, &meter)?;
+            (levels(network, &meter, options, |m, meter| tables.certified(m, meter))?, vec!["published/convexity"])
+        }
+        Published::Gaps(gaps) => {
+            let tables = gaps::Tables::<R>::new(network, &gaps.scores, &gaps.direct, &meter)?;
+            let certified = |m, meter: &Meter| gaps::Level::new(&tables, m, meter).certified(gaps, meter);
+            (levels(network, &meter, options, certified)?, names(gaps))
+        }
+    };
+    meter.spend(Kind::Integer, 0)?;
+    Ok(Certified { correct, total: network.config.inputs(), rules, meter })
+}
+
+/// The sum over all maxima, the largest first.
+fn levels(
+    network: &Network,
+    meter: &Meter,
+    options: Options<'_>,
+    certified: impl Fn(usize, &Meter) -> Result<BigUint, Refusal> + Sync,
+) -> Result<BigUint, Refusal> {
+    let maxima: Vec<(usize, Meter)> = (0..network.config.d_vocab).rev().map(|m| (m, meter.fork())).collect();
+    let done = parallel(maxima, options.threads, |_, (m, meter)| {
+        let certified = certified(m, &meter);
+        (options.progress)();
+        (certified, meter)
+    });
+    done.into_iter().try_fold(BigUint::default(), |sum, (certified, level)| {
+        meter.join(&level);
+        Ok(sum + certified?)
+    })
+}
+
+fn names(gaps: &crate::certificate::published::Gaps) -> Vec<&'static str> {
+    let scores: &[&'static str] = match &gaps.scores {
+        Scores::Exact => &["attention/exact"],
+        Scores::LowRank { residual, .. } => match residual {
+            Residual::Exact => &["published/peel", "published/residual-exact"],
+            Residual::Svd { .. } => &["published/peel", "published/residual-svd"],
+            Residual::MaxDiff(_) => &["published/peel", "published/residual-max-diff"],
+            Residual::Recursive(_) => &["published/peel", "published/residual-recursive"],
+        },
+    };
+    let direct = match &gaps.direct {
+        Direct::MaxDiff(_) => "published/direct-max-diff",
+        Direct::MaxDiffExact => "published/direct-max-diff-exact",
+        Direct::GlobalMaxDiffExact => "published/direct-global-max-diff-exact",
+    };
+    let criterion: &[&'static str] =
+        if gaps.references.is_empty() { &["published/gaps"] } else { &["published/gaps", "published/reference"] };
+    [scores, &[direct], criterion].concat()
+}
+
+/// A hinted vector of this length; `None` if nothing is hinted. Missing entries are zero, others too many.
+fn vector<R: Enclosure>(hint: &[i64], length: usize) -> Option<Vec<R>> {
+    let entry = |index| R::dyadic(hint.get(index).copied().unwrap_or(0), -crate::certificate::published::VECTOR_BITS);
+    (!hint.is_empty()).then(|| (0..length).map(entry).collect())
+}
+
+/// The entry; everything outside.
+fn entry<R: Enclosure>(row: &[R], index: usize) -> R {
+    row.get(index).cloned().unwrap_or_else(R::everything)
+}
+
+fn largest<R: Enclosure>(values: impl IntoIterator<Item = R>) -> Option<R> {
+    values.into_iter().reduce(|a, b| a.max(&b))
+}
+
+/// The largest entry minus the smallest, of every row: 2c − 1 FLOPs for c entries.
+fn ranges<R: Enclosure>(table: &Matrix<R>, kind: Kind, meter: &Meter) -> Vec<R> {
+    meter.add(kind, table.rows() * (2 * table.cols() - 1));
+    let range = |row: &[R]| {
+        let least = row.iter().cloned().reduce(|a, b| a.min(&b));
+        largest(row.iter().cloned()).zip(least).map_or_else(R::everything, |(most, least)| most.sub(&least))
+    };
+    table.iter_rows().map(range).collect()
+}
+
+/// `Σ_k |row_k − mean_k| weights_k` for every row: what rows can contribute to a difference, when the k-th dimension
+/// differs by at most `weights_k`.
+fn spread<R: Enclosure>(table: &Matrix<R>, mean: Option<&[R]>, weights: &[R], kind: Kind, meter: &Meter) -> Vec<R> {
+    let (rows, cols) = (table.rows(), table.cols());
+    meter.add(kind, rows * (cols * if mean.is_some() { 5 } else { 4 } - 1));
+    let zero = R::dyadic(0, 0);
+    let term = |row: &[R], k: usize| {
+        let centred = mean.map_or_else(|| entry(row, k), |mean| entry(row, k).sub(&entry(mean, k)));
+        centred.max(&zero.sub(&centred)).mul(&entry(weights, k))
+    };
+    let sum = |row: &[R]| (0..cols).map(|k| term(row, k)).reduce(|a, b| a.add(&b)).unwrap_or_else(R::everything);
+    table.iter_rows().map(sum).collect()
+}
+
+/// `C(n, k)`; 0 for k > n.
+fn binomial(n: usize, k: usize) -> BigUint {
+    (0..k).fold(BigUint::from(1_u8), |product, i| product * n.saturating_sub(i) / (i + 1))
+}

@@ -1,0 +1,116 @@
+//! Rules `residual exact | svd | max_diff | recursive`: bounds on the range of each row of a product of factors.
+//!
+//! **Statement** (theorem `row_range`). For `E = F_1⋯F_k`, the result r satisfies `E(q,t) − E(q,t') ≤ r(q)` for all
+//! t, t':
+//! - exact: the largest entry of the row minus the smallest.
+//! - max_diff: for every split `E = L·M` and any row μ, `range_t(μM) + Σ_k |L(q,k) − μ_k| range_t M(k,·)`; the least
+//!   over the splits.
+//! - recursive: the same at the first split, with the range of each row of M bounded in the same way.
+//! - svd: `√2 σ₁(E)`. With `G = LᵀL·MMᵀ`, whose eigenvalues are the squared singular values of E and zeros, so none
+//!   is negative: if `trace((τG)^64) < 1` then `τσ₁² < 1`; if also `b²τ > 2` and `b ≥ 0`, then `√2 σ₁ < b`.
+//!
+//! **Cost.** exact v²d; max_diff v·d·h per product; recursive O(v·d); svd O(v·h² + h³). A hint that fails its test
+//! bounds nothing.
+
+use super::{ranges, spread, vector};
+use crate::certificate::published::{Residual, SPECTRAL_BITS};
+use crate::checker::arithmetic::Enclosure;
+use crate::checker::meter::{Kind, Meter};
+use crate::checker::paths::product;
+use crate::model::Matrix;
+use crate::refusal::Refusal;
+
+const KIND: Kind = Kind::Attention;
+/// Squarings before the trace, which is one more.
+const SQUARINGS: usize = 5;
+
+/// The bound for every row.
+///
+/// # Errors
+/// [`crate::refusal::Decline::Work`].
+pub fn bound<R: Enclosure>(chain: &[Matrix<R>], rule: &Residual, meter: &Meter) -> Result<Vec<R>, Refusal> {
+    match rule {
+        Residual::Exact => Ok(ranges(&product(chain.to_vec(), meter, KIND)?, KIND, meter)),
+        Residual::Svd { bound, scale } => svd(chain, *bound, *scale, meter),
+        Residual::MaxDiff(means) => max_diff(chain, means, meter),
+        Residual::Recursive(means) => recursive(chain, means, meter),
+    }
+}
+
+fn max_diff<R: Enclosure>(chain: &[Matrix<R>], means: &[Vec<i64>], meter: &Meter) -> Result<Vec<R>, Refusal> {
+    let mut right: Vec<Matrix<R>> = vec![];
+    for factor in chain.iter().skip(1).rev() {
+        let next = match right.last() {
+            Some(last) => product(vec![factor.clone(), last.clone()], meter, KIND)?,
+            None => factor.clone(),
+        };
+        right.push(next);
+    }
+    let mut best: Option<Vec<R>> = None;
+    let mut left: Option<Matrix<R>> = None;
+    for (index, (factor, right)) in chain.iter().zip(right.iter().rev()).enumerate() {
+        let table = match left.take() {
+            Some(before) => product(vec![before, factor.clone()], meter, KIND)?,
+            None => factor.clone(),
+        };
+        let mean = means.get(index).and_then(|mean| vector::<R>(mean, table.cols()));
+        let bound = split(&table, mean, std::slice::from_ref(right), &ranges(right, KIND, meter), meter)?;
+        best = Some(match best {
+            Some(best) => {
+                meter.add(KIND, best.len());
+                best.iter().zip(&bound).map(|(a, b)| a.min(b)).collect()
+            }
+            None => bound,
+        });
+        left = Some(table);
+    }
+    Ok(best.unwrap_or_default())
+}
+
+fn recursive<R: Enclosure>(chain: &[Matrix<R>], means: &[Vec<i64>], meter: &Meter) -> Result<Vec<R>, Refusal> {
+    let mut bound = chain.last().map(|last| ranges(last, KIND, meter)).unwrap_or_default();
+    for (index, factor) in chain.iter().enumerate().rev().skip(1) {
+        let mean = means.get(index).and_then(|mean| vector::<R>(mean, factor.cols()));
+        bound = split(factor, mean, chain.get(index + 1..).unwrap_or(&[]), &bound, meter)?;
+    }
+    Ok(bound)
+}
+
+/// `range(mean·right) + Σ_k |left_k − mean_k| range_k` for every row of `left`.
+fn split<R: Enclosure>(
+    left: &Matrix<R>,
+    mean: Option<Vec<R>>,
+    right: &[Matrix<R>],
+    ranges_of_right: &[R],
+    meter: &Meter,
+) -> Result<Vec<R>, Refusal> {
+    meter.spend(KIND, 0)?;
+    let rest = spread(left, mean.as_deref(), ranges_of_right, KIND, meter);
+    let Some(mean) = mean else { return Ok(rest) };
+    let mean = Matrix::new(left.cols(), mean, R::everything());
+    let shared = ranges(&product([&[mean], right].concat(), meter, KIND)?, KIND, meter);
+    meter.add(KIND, rest.len());
+    Ok(rest.iter().map(|rest| rest.add(&super::entry(&shared, 0))).collect())
+}
+
+fn svd<R: Enclosure>(chain: &[Matrix<R>], bound: i64, scale: i64, meter: &Meter) -> Result<Vec<R>, Refusal> {
+    let (left, right) = chain.split_at(1.min(chain.len()));
+    let (left, right) = (product(left.to_vec(), meter, KIND)?, product(right.to_vec(), meter, KIND)?);
+    let [b, tau] = [bound, scale].map(|number| R::dyadic(number, -SPECTRAL_BITS));
+    let rows = left.rows();
+    let gram = product(vec![left.transposed(), left], meter, KIND)?;
+    let other = product(vec![right.clone(), right.transposed()], meter, KIND)?;
+    let mut power = product(vec![gram, other], meter, KIND)?;
+    let size = power.rows();
+    meter.spend(KIND, size * size)?;
+    power = Matrix::from_fn(size, size, R::everything(), |row, col| power.at(row, col).mul(&tau));
+    for _ in 0..SQUARINGS {
+        power = product(vec![power.clone(), power], meter, KIND)?;
+    }
+    meter.spend(KIND, 2 * size * size + 3)?;
+    let transposed = power.transposed();
+    let trace = R::dot(power.iter_rows().flatten().zip(transposed.iter_rows().flatten()));
+    let small = trace.sub(&R::dyadic(1, 0)).is_negative();
+    let wide = R::dyadic(2, 0).sub(&b.mul(&b).mul(&tau)).is_negative();
+    Ok(vec![if small && wide && bound >= 0 { b } else { R::everything() }; rows])
+}
