@@ -280,11 +280,11 @@ fn t3_multiplicities_exceed_machine_integers() {
     let binomial = |c: u32| (1..=c).fold(BigUint::from(1_u8), |product, i| product * (21 - i) / i);
     let expected: BigUint = (4..=20).map(|c| binomial(c) * BigUint::from(99_u8).pow(20 - c)).sum();
     let mut file = file(&network, split(&network, "99"), vec![grid("rest", 4), whole(Test::Forfeit, "all")]);
-    let Criterion::Partition { assignment, .. } = &mut file.criterion;
+    let Criterion::Partition { assignment, .. } = &mut file.criterion else { unreachable!() };
     *assignment = (0..100).map(|m| vec![if m == 99 { "0" } else { "1" }; m + 1].join(" ")).collect();
     assert_eq!(certified::<Fixed>(&network, &file), expected);
     // The tree counts in machine integers, and would take more than is allowed: it declines.
-    let Criterion::Partition { plans, .. } = &mut file.criterion;
+    let Criterion::Partition { plans, .. } = &mut file.criterion else { unreachable!() };
     plans[0] = tree("rest");
     let options = Options { max_flops: 100_000_000, ..Options::default() };
     let verdict = certify::<Fixed>(&network, &parse(&network, &file).unwrap(), options);
@@ -442,7 +442,7 @@ fn t2_any_offset_is_sound_and_cancels() {
         *hinted = offset.into();
         // One answer's margin is exact whatever the offset; groups of several may lose, never gain.
         assert_eq!(certified::<Fixed>(&network, &file), correct.into(), "{offset}");
-        let Criterion::Partition { plans, .. } = &mut file.criterion;
+        let Criterion::Partition { plans, .. } = &mut file.criterion else { unreachable!() };
         plans[0] = tree("rest");
         assert_sound(&model, &file);
     }

@@ -2,6 +2,7 @@
 
 mod orders;
 mod plans;
+pub mod published;
 mod write;
 
 use crate::certificate::{Answers, Certificate, Count, CriterionHints, DirectPathHints, Group, Plan, Test};

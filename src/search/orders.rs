@@ -46,7 +46,7 @@ impl Orders {
     }
 }
 
-fn doubles(table: &Matrix<Fixed>) -> Matrix<f64> {
+pub(super) fn doubles(table: &Matrix<Fixed>) -> Matrix<f64> {
     Matrix::from_fn(table.rows(), table.cols(), f64::NAN, |row, col| {
         table
             .at(row, col)

@@ -1,13 +1,15 @@
 //! From hints to the certificate's text.
 
+use crate::certificate::Published;
 use crate::certificate::file::{self, File};
+use crate::certificate::published::{Direct, Residual, Scores};
 use crate::certificate::{Answers, Certificate, Count, DirectPathHints, Plan, Test, VERSION};
 use crate::model::Config;
 
 /// The certificate file that holds these hints.
 pub fn to_file(certificate: &Certificate, config: &Config) -> File {
     let rows = |rows: &[Vec<usize>]| rows.iter().map(|row| list(row)).collect::<Vec<_>>();
-    File {
+    let mut file = File {
         gbmi: VERSION.into(),
         network: certificate.network.clone(),
         model: certificate.model.clone(),
@@ -33,7 +35,49 @@ pub fn to_file(certificate: &Certificate, config: &Config) -> File {
             plans: certificate.criterion.plans.iter().map(plan).collect(),
             assignment: rows(&certificate.criterion.assignment),
         },
+    };
+    if let Some(published) = &certificate.published {
+        (file.attention, file.direct_path, file.criterion) = sections(published);
     }
+    file
+}
+
+/// The sections of a published strategy.
+fn sections(published: &Published) -> (file::Attention, file::DirectPath, file::Criterion) {
+    let exact = file::Attention::Exact { orders: vec![] };
+    let Published::Gaps(gaps) = published else {
+        return (exact, file::DirectPath::MaxDiffExact {}, file::Criterion::Convexity {});
+    };
+    let vectors = |vectors: &[Vec<i64>]| vectors.iter().map(|vector| list(vector)).collect::<Vec<_>>();
+    let attention = match &gaps.scores {
+        Scores::Exact => exact,
+        Scores::LowRank { four, peel, residual } => file::Attention::LowRank {
+            factors: if *four { "4" } else { "2" }.into(),
+            peel: peel.iter().map(|(left, right)| file::Peel { left: vectors(left), right: vectors(right) }).collect(),
+            error: match residual {
+                Residual::Exact => file::AttentionError::Exact,
+                Residual::Svd { bound, scale } => {
+                    file::AttentionError::Svd { bound: bound.to_string(), scale: scale.to_string() }
+                }
+                Residual::MaxDiff(means) => file::AttentionError::MaxDiff { means: vectors(means) },
+                Residual::Recursive(means) => file::AttentionError::Recursive { means: vectors(means) },
+            },
+        },
+    };
+    let direct_path = match &gaps.direct {
+        Direct::MaxDiff(mean) => file::DirectPath::MaxDiff { mean: list(mean) },
+        Direct::MaxDiffExact => file::DirectPath::MaxDiffExact {},
+        Direct::GlobalMaxDiffExact => file::DirectPath::GlobalMaxDiffExact {},
+    };
+    let column = |part: fn(&(i64, i64)) -> i64| {
+        gaps.references.iter().map(|row| list(&row.iter().map(part).collect::<Vec<_>>())).collect()
+    };
+    let criterion = file::Criterion::Gaps {
+        references: column(|pair| pair.0),
+        slopes: column(|pair| pair.1),
+        gaps: gaps.gaps.iter().map(|row| list(row)).collect(),
+    };
+    (attention, direct_path, criterion)
 }
 
 /// The text of a certificate file.

@@ -143,7 +143,7 @@ pub(crate) fn broken_hints(random: &mut Random, network: &Network) -> File {
     }
     let test = random.pick(&[Test::Count, Test::Pooled, Test::Unpooled, Test::Forfeit]);
     let broken = plan(groups.iter().map(|answers| group(answers, test, "all")).collect(), Count::Tree, "all");
-    let Criterion::Partition { plans, assignment } = &mut file.criterion;
+    let Criterion::Partition { plans, assignment } = &mut file.criterion else { unreachable!() };
     // Any query's plan may be the broken one.
     let mut row: Vec<usize> = assignment[m].split(' ').map(|index| index.parse().unwrap()).collect();
     row[random.within(0, m)] = plans.len();

@@ -1,0 +1,296 @@
+//! Witnesses of the published strategies: singular vectors, means, references and gaps, in double precision.
+
+use super::orders::doubles;
+use super::{Proof, bare, derive};
+use crate::certificate::published::{Direct, Gaps, Published, Residual, SPECTRAL_BITS, Scores, VECTOR_BITS};
+use crate::certificate::{Certificate, DirectPathHints};
+use crate::checker::arithmetic::{Enclosure, Fixed};
+use crate::checker::meter::Meter;
+use crate::checker::paths::Factors;
+use crate::checker::published::gaps::{Level, Tables};
+use crate::checker::published::scores::chain;
+use crate::checker::{Options, parallel};
+use crate::model::{Matrix, Network};
+use crate::refusal::Refusal;
+use nalgebra::DMatrix;
+use num_bigint::BigUint;
+
+/// The published ways to handle the direct path.
+pub const EUPU: [&str; 5] =
+    ["mean-query+max-diff", "svd-query+max-diff", "max-diff", "max-diff-exact", "global-max-diff-exact"];
+/// The published ways to handle attention.
+pub const ATTENTION: [&str; 2] = ["mean-query+diff", "drop-average-query-per-output-logit-reasoning"];
+/// The published ways to handle the error of low-rank attention.
+pub const ATTENTION_ERROR: [&str; 10] = [
+    "svd",
+    "max-diff",
+    "mean+max-diff",
+    "max-diff-subproduct",
+    "mean+max-diff-subproduct",
+    "max-diff-subproduct-recursive",
+    "mean+max-diff-subproduct-recursive",
+    "mean-recursive+max-diff-subproduct-recursive",
+    "max-diff-exact",
+    "exact-EQKE+max-diff-exact",
+];
+
+/// A strategy of the subcubic family: how it handles the direct path, attention, and the attention error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Family {
+    eupu: &'static str,
+    attention: &'static str,
+    error: &'static str,
+}
+
+impl Family {
+    /// All 100.
+    pub fn all() -> impl Iterator<Item = Self> {
+        EUPU.into_iter().flat_map(|eupu| {
+            ATTENTION.into_iter().flat_map(move |attention| {
+                ATTENTION_ERROR.into_iter().map(move |error| Self { eupu, attention, error })
+            })
+        })
+    }
+
+    /// The published short description.
+    pub fn name(self) -> String {
+        format!("EUPU-{}--attn-{}--attn-err-{}", self.eupu, self.attention, self.error)
+    }
+
+    /// The class of the published tables.
+    pub fn class(self) -> &'static str {
+        let eu = matches!(self.eupu, "mean-query+max-diff" | "svd-query+max-diff" | "max-diff");
+        let recursive = self.error.ends_with("recursive");
+        let exact = self.error.ends_with("exact");
+        match (exact, recursive, eu) {
+            (true, _, false) => "subcubic",
+            (true, _, true) => "low-rank-eu",
+            (_, true, false) => "quadratic-qk",
+            (_, true, true) => "quadratic-qk-eu",
+            (_, _, false) => "low-rank-qk",
+            (_, _, true) => "low-rank-qk-eu",
+        }
+    }
+
+    /// The paper's unexplained dimension for v = `d_vocab` and d = `d_model`.
+    pub fn unexplained_dimension(self, v: usize, d: usize) -> usize {
+        let eu = match self.eupu {
+            "global-max-diff-exact" => 2,
+            "max-diff-exact" => 2 * v,
+            "max-diff" => v * d + 2,
+            _ => v + v * d + 2,
+        };
+        let qk = match self.error {
+            "svd" => 2 * v,
+            "max-diff-exact" => 4 * v,
+            "exact-EQKE+max-diff-exact" => v * v,
+            error => 2 * v + 2 * d + if error.starts_with("mean") { v } else { 0 },
+        };
+        eu + qk + v + v * v
+    }
+}
+
+fn units(value: f64, bits: i32, most: i64) -> i64 {
+    ((value * f64::from(bits).exp2()).round() as i64).clamp(1 - most, most - 1)
+}
+
+fn vector<'a>(values: impl IntoIterator<Item = &'a f64>) -> Vec<i64> {
+    values.into_iter().map(|value| units(*value, VECTOR_BITS, 1 << 40)).collect()
+}
+
+fn dense(table: &Matrix<Fixed>) -> DMatrix<f64> {
+    let table = doubles(table);
+    DMatrix::from_fn(table.rows(), table.cols(), |row, col| *table.at(row, col))
+}
+
+fn mean_row(table: &DMatrix<f64>) -> Vec<i64> {
+    vector(table.row_mean().iter())
+}
+
+/// The leading singular vectors and value.
+fn leading(table: &DMatrix<f64>) -> Option<(DMatrix<f64>, f64, DMatrix<f64>)> {
+    let svd = table.clone().svd(true, true);
+    let (u, v_t) = (svd.u?, svd.v_t?);
+    let column = DMatrix::from_column_slice(u.nrows(), 1, u.column(0).clone_owned().as_slice());
+    let row = DMatrix::from_row_slice(1, v_t.ncols(), v_t.row(0).transpose().as_slice());
+    Some((column, svd.singular_values[0], row))
+}
+
+type Part = (Vec<Vec<i64>>, Vec<Vec<i64>>);
+
+fn scores(factors: &Factors<Fixed>, error: &str) -> Result<Scores, Refusal> {
+    if error == "exact-EQKE+max-diff-exact" {
+        return Ok(Scores::Exact);
+    }
+    let free = Meter::new(u64::MAX);
+    let four = error.contains("subproduct");
+    let mut rests: Vec<DMatrix<f64>> = chain(factors, four, &free)?.iter().map(dense).collect();
+    let mut peel: Vec<Part> = vec![(vec![], vec![]); rests.len()];
+    let last = rests.len() - 1;
+    // Take u uᵀF out of the first factor, F v vᵀ out of the last, as often as the original does.
+    for _ in 0..if four { 2 } else { 1 } {
+        let Some((u, _, v_t)) = leading(&rests.iter().skip(1).fold(rests[0].clone(), |product, next| product * next))
+        else {
+            break;
+        };
+        let row = u.transpose() * &rests[0];
+        let column = &rests[last] * v_t.transpose();
+        rests[0] -= &u * &row;
+        rests[last] -= &column * &v_t;
+        peel[0].0.push(vector(u.iter()));
+        peel[0].1.push(vector(row.iter()));
+        peel[last].0.push(vector(column.iter()));
+        peel[last].1.push(vector(v_t.iter()));
+    }
+    if four {
+        if let Some((a, _, _)) = leading(&rests[1]) {
+            let row = a.transpose() * &rests[1];
+            rests[1] -= &a * &row;
+            peel[1] = (vec![vector(a.iter())], vec![vector(row.iter())]);
+        }
+        if let Some((_, _, c_t)) = leading(&rests[2]) {
+            let column = &rests[2] * c_t.transpose();
+            rests[2] -= &column * &c_t;
+            peel[2] = (vec![vector(column.iter())], vec![vector(c_t.iter())]);
+        }
+    }
+    let product = || rests.iter().skip(1).fold(rests[0].clone(), |product, next| product * next);
+    let residual = match error {
+        "max-diff-exact" => Residual::Exact,
+        "svd" => {
+            // trace((τG)^64) < 1 wants τ a little below the 64-norm of the squared singular values.
+            let squares: Vec<f64> = product().singular_values().iter().map(|sigma| sigma * sigma).collect();
+            let most = squares.iter().copied().fold(0.0, f64::max);
+            let norm = most * squares.iter().map(|square| (square / most).powi(64)).sum::<f64>().powf(1.0 / 64.0);
+            let (scale, bound) = (1.0 / (norm * (1.0 + 1e-5)), (2.0 * norm * (1.0 + 1e-4)).sqrt());
+            Residual::Svd { bound: units(bound, SPECTRAL_BITS, 1 << 60), scale: units(scale, SPECTRAL_BITS, 1 << 60) }
+        }
+        _ if error.ends_with("recursive") => Residual::Recursive(match error.split('+').next() {
+            Some("mean") => vec![mean_row(&rests[0])],
+            Some("mean-recursive") => rests[..last].iter().map(mean_row).collect(),
+            _ => vec![],
+        }),
+        _ if error.starts_with("mean") => {
+            let mut left = rests[0].clone();
+            let mut means = vec![mean_row(&left)];
+            for factor in &rests[1..last] {
+                left *= factor;
+                means.push(mean_row(&left));
+            }
+            Residual::MaxDiff(means)
+        }
+        _ => Residual::MaxDiff(vec![]),
+    };
+    Ok(Scores::LowRank { four, peel, residual })
+}
+
+fn direct(factors: &Factors<Fixed>, eupu: &str) -> Direct {
+    let stream = dense(&factors.stream);
+    match eupu {
+        "mean-query+max-diff" => Direct::MaxDiff(mean_row(&stream)),
+        // The mean query's part along the leading direction: the original subtracts a vector about √v too long.
+        "svd-query+max-diff" => Direct::MaxDiff(
+            leading(&stream).map_or_else(Vec::new, |(u, sigma, v_t)| vector((v_t * (sigma * u.mean())).iter())),
+        ),
+        "max-diff" => Direct::MaxDiff(vec![]),
+        "max-diff-exact" => Direct::MaxDiffExact,
+        _ => Direct::GlobalMaxDiffExact,
+    }
+}
+
+/// A reference with its slope, and the gaps for it.
+type Choice = (BigUint, (i64, i64), Vec<usize>);
+
+/// The least gaps that pass at one maximum, by copies; with the best of a range of references, if wanted.
+fn level(tables: &Tables<Fixed>, m: usize, n: usize, references: bool) -> Vec<Choice> {
+    let free = Meter::new(u64::MAX);
+    let level = Level::new(tables, m, &free);
+    let far: Vec<Vec<_>> =
+        (0..=m).map(|q| (1..=if q == m { m } else { m - q }).map(|g| tables.far(q, m, g, &free)).collect()).collect();
+    let at_zero = level.at_zero(&free);
+    let mut candidates = vec![];
+    if references {
+        for exponent in -16..=6 {
+            let ratio = 1_i64 << (VECTOR_BITS + exponent / 2).clamp(0, 40);
+            let enclosed = Fixed::dyadic(ratio, -VECTOR_BITS);
+            let at_ratio = level.at_ratio(&enclosed, &free);
+            let middle = |x: &Fixed| x.ends().map_or(0.0, |(lo, hi)| (lo as f64 + hi as f64) / 2.0);
+            let rise = (middle(&at_ratio) - middle(&at_zero)) * f64::from(-Fixed::FRACTION).exp2();
+            let slope = units(rise / (ratio as f64 * f64::from(-VECTOR_BITS).exp2()), VECTOR_BITS, 1 << 59);
+            candidates.push(((ratio, slope), level.lines(&at_zero, &at_ratio, &enclosed, slope, &free)));
+        }
+        candidates.dedup_by_key(|(choice, _)| *choice);
+    } else {
+        candidates.push(((0, 0), level.plain(&free)));
+    }
+    let choice = |c: usize, reference: &(i64, i64), lines: &[(Fixed, Fixed)]| {
+        let mut inputs = BigUint::default();
+        let gaps = far.iter().enumerate().map(|(q, far)| {
+            // Passing is monotone in the gap.
+            let fails = |far: &(usize, &(Fixed, i32))| !level.passes(q, c, far.0 + 1, far.1, lines, &free);
+            let (mut low, mut high) = (0, far.len());
+            while low < high {
+                let middle = (low + high) / 2;
+                if fails(&(middle, &far[middle])) { low = middle + 1 } else { high = middle }
+            }
+            if low == far.len() {
+                return 0;
+            }
+            inputs += level.inputs(q, c, low + 1, &free);
+            low + 1
+        });
+        let gaps = gaps.collect();
+        (inputs, *reference, gaps)
+    };
+    (1..n)
+        .map(|c| {
+            let choices = candidates.iter().map(|(reference, lines)| choice(c, reference, lines));
+            choices.reduce(|best, next| if next.0 > best.0 { next } else { best }).unwrap_or_default()
+        })
+        .collect()
+}
+
+/// Finds the hints of a strategy of the subcubic family, and proves.
+///
+/// # Errors
+/// Those of the checker.
+pub fn prove_family(
+    network: &Network,
+    family: Family,
+    model: Option<String>,
+    options: Options<'_>,
+) -> Result<Proof, Refusal> {
+    let free = Meter::new(u64::MAX);
+    let factors = Factors::<Fixed>::new(network, &free)?;
+    let (scores, direct) = (scores(&factors, family.error)?, direct(&factors, family.eupu));
+    let tables = Tables::<Fixed>::new(network, &scores, &direct, &free)?;
+    let (v, n) = (network.config.d_vocab, network.config.n_ctx);
+    let references = family.attention == ATTENTION[0];
+    let levels = parallel((0..v).rev().collect(), options.threads, |_, m| level(&tables, m, n, references));
+    let levels: Vec<Vec<Choice>> = levels.into_iter().rev().collect();
+    let by_copies = |level: &Vec<Choice>| level.iter().map(|(_, reference, _)| *reference).collect();
+    let gaps = levels.iter().enumerate().map(|(m, level)| {
+        (0..=m).flat_map(|q| level.iter().map(move |(_, _, gaps)| gaps.get(q).copied().unwrap_or(0))).collect()
+    });
+    let gaps = gaps.collect();
+    let references = if references { levels.iter().map(by_copies).collect() } else { vec![] };
+    let published = Published::Gaps(Gaps { scores, direct, references, gaps });
+    derive(network, hints(network, &family.name(), published), model, options)
+}
+
+/// The paper's own cubic proof.
+///
+/// # Errors
+/// Those of the checker.
+pub fn prove_convexity(network: &Network, model: Option<String>, options: Options<'_>) -> Result<Proof, Refusal> {
+    derive(network, hints(network, "published-cubic", Published::Convexity), model, options)
+}
+
+fn hints(network: &Network, name: &str, published: Published) -> Certificate {
+    let direct_path = DirectPathHints::Exact { depth: 1 };
+    Certificate {
+        published: Some(published),
+        strategy: name.into(),
+        ..bare(network, super::Strategy::Cubic, direct_path)
+    }
+}
