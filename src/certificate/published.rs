@@ -45,11 +45,20 @@ pub enum Scores {
     LowRank {
         /// Is the product taken as four factors, not two?
         four: bool,
-        /// The low-rank part of each factor: (columns, rows).
-        peel: Vec<(Vec<Vec<i64>>, Vec<Vec<i64>>)>,
+        /// The low-rank part of each factor.
+        peel: Vec<Peel>,
         /// The bound on the rest.
         residual: Residual,
     },
+}
+
+/// A low-rank part: the sum of the products of each column with its row.
+#[derive(Debug, Clone, Default)]
+pub struct Peel {
+    /// The columns.
+    pub left: Vec<Vec<i64>>,
+    /// The rows.
+    pub right: Vec<Vec<i64>>,
 }
 
 /// A bound on the range of each row of a product of factors.
@@ -109,8 +118,8 @@ impl Published {
                     .iter()
                     .enumerate()
                     .map(|(index, peel)| {
-                        let left = vectors(&format!("attention.peel[{index}].left"), &peel.left)?;
-                        Ok((left, vectors(&format!("attention.peel[{index}].right"), &peel.right)?))
+                        let part = |side, texts| vectors(&format!("attention.peel[{index}].{side}"), texts);
+                        Ok(Peel { left: part("left", &peel.left)?, right: part("right", &peel.right)? })
                     })
                     .collect::<Result<_, Refusal>>()?,
                 residual: match error {
@@ -134,27 +143,27 @@ impl Published {
             DirectPath::GlobalMaxDiffExact {} => Direct::GlobalMaxDiffExact,
             _ => return Err(unfit("direct_path.rule")),
         };
-        let table = |path: &str, rows: &[String], row: &dyn Fn(&str, &str, usize) -> Result<Vec<i64>, Refusal>| {
-            if rows.len() != v {
-                return Err(Refusal::from(out_of_range(path, format!("{v} rows"), rows.len())));
-            }
-            rows.iter()
-                .enumerate()
-                .map(|(m, text)| row(&format!("{path}[{m}]"), text, m))
-                .collect::<Result<Vec<_>, _>>()
-        };
         let copies = config.n_ctx.saturating_sub(1);
-        let by_copies = |path: &str, text: &str, _: usize| exactly(path, integers(path, text, 1 << 60)?, copies);
+        let by_copies = |path: &str, rows: &[String]| -> Result<Vec<Vec<i64>>, Refusal> {
+            if rows.len() != v {
+                return Err(out_of_range(path, format!("{v} rows"), rows.len()).into());
+            }
+            let row = |(m, text): (usize, &String)| {
+                let path = format!("{path}[{m}]");
+                exactly(&path, integers(&path, text, 1 << 60)?, copies)
+            };
+            rows.iter().enumerate().map(row).collect()
+        };
         let references = if references.is_empty() && slopes.is_empty() {
             vec![]
         } else {
-            let references = table("criterion.references", references, &by_copies)?;
+            let references = by_copies("criterion.references", references)?;
             if references.iter().flatten().any(|ratio| *ratio < 0) {
                 return Err(
                     out_of_range("criterion.references", "ratios, at least 0".into(), "a negative number").into()
                 );
             }
-            let slopes = table("criterion.slopes", slopes, &by_copies)?;
+            let slopes = by_copies("criterion.slopes", slopes)?;
             references.into_iter().zip(slopes).map(|(row, slopes)| row.into_iter().zip(slopes).collect()).collect()
         };
         if gaps.len() != v {

@@ -2,7 +2,7 @@
 
 use super::orders::doubles;
 use super::{Proof, bare, derive};
-use crate::certificate::published::{Direct, Gaps, Published, Residual, SPECTRAL_BITS, Scores, VECTOR_BITS};
+use crate::certificate::published::{Direct, Gaps, Peel, Published, Residual, SPECTRAL_BITS, Scores, VECTOR_BITS};
 use crate::certificate::{Certificate, DirectPathHints};
 use crate::checker::arithmetic::{Enclosure, Fixed};
 use crate::checker::meter::Meter;
@@ -116,8 +116,6 @@ fn leading(table: &DMatrix<f64>) -> Option<(DMatrix<f64>, f64, DMatrix<f64>)> {
     Some((column, svd.singular_values[0], row))
 }
 
-type Part = (Vec<Vec<i64>>, Vec<Vec<i64>>);
-
 fn scores(factors: &Factors<Fixed>, error: &str) -> Result<Scores, Refusal> {
     if error == "exact-EQKE+max-diff-exact" {
         return Ok(Scores::Exact);
@@ -125,7 +123,7 @@ fn scores(factors: &Factors<Fixed>, error: &str) -> Result<Scores, Refusal> {
     let free = Meter::new(u64::MAX);
     let four = error.contains("subproduct");
     let mut rests: Vec<DMatrix<f64>> = chain(factors, four, &free)?.iter().map(dense).collect();
-    let mut peel: Vec<Part> = vec![(vec![], vec![]); rests.len()];
+    let mut peel = vec![Peel::default(); rests.len()];
     let last = rests.len() - 1;
     // Take u uᵀF out of the first factor, F v vᵀ out of the last, as often as the original does.
     for _ in 0..if four { 2 } else { 1 } {
@@ -137,21 +135,21 @@ fn scores(factors: &Factors<Fixed>, error: &str) -> Result<Scores, Refusal> {
         let column = &rests[last] * v_t.transpose();
         rests[0] -= &u * &row;
         rests[last] -= &column * &v_t;
-        peel[0].0.push(vector(u.iter()));
-        peel[0].1.push(vector(row.iter()));
-        peel[last].0.push(vector(column.iter()));
-        peel[last].1.push(vector(v_t.iter()));
+        peel[0].left.push(vector(u.iter()));
+        peel[0].right.push(vector(row.iter()));
+        peel[last].left.push(vector(column.iter()));
+        peel[last].right.push(vector(v_t.iter()));
     }
     if four {
         if let Some((a, _, _)) = leading(&rests[1]) {
             let row = a.transpose() * &rests[1];
             rests[1] -= &a * &row;
-            peel[1] = (vec![vector(a.iter())], vec![vector(row.iter())]);
+            peel[1] = Peel { left: vec![vector(a.iter())], right: vec![vector(row.iter())] };
         }
         if let Some((_, _, c_t)) = leading(&rests[2]) {
             let column = &rests[2] * c_t.transpose();
             rests[2] -= &column * &c_t;
-            peel[2] = (vec![vector(column.iter())], vec![vector(c_t.iter())]);
+            peel[2] = Peel { left: vec![vector(column.iter())], right: vec![vector(c_t.iter())] };
         }
     }
     let product = || rests.iter().skip(1).fold(rests[0].clone(), |product, next| product * next);

@@ -53,7 +53,10 @@ fn sections(published: &Published) -> (file::Attention, file::DirectPath, file::
         Scores::Exact => exact,
         Scores::LowRank { four, peel, residual } => file::Attention::LowRank {
             factors: if *four { "4" } else { "2" }.into(),
-            peel: peel.iter().map(|(left, right)| file::Peel { left: vectors(left), right: vectors(right) }).collect(),
+            peel: peel
+                .iter()
+                .map(|part| file::Peel { left: vectors(&part.left), right: vectors(&part.right) })
+                .collect(),
             error: match residual {
                 Residual::Exact => file::AttentionError::Exact,
                 Residual::Svd { bound, scale } => {

@@ -7,28 +7,31 @@
 //! singular vectors make the remainder small, no tolerance is needed.
 
 use super::vector;
+use crate::certificate::published::Peel;
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
 use crate::checker::paths::{product, stack};
 use crate::model::Matrix;
 use crate::refusal::Refusal;
 
-/// Columns and rows for each factor, as hinted.
-pub type Hints = [(Vec<Vec<i64>>, Vec<Vec<i64>>)];
+/// A product taken apart.
+#[derive(Debug)]
+pub struct Peeled<R> {
+    /// The low-rank table, if anything is taken out.
+    pub table: Option<Matrix<R>>,
+    /// F̃_1 … F̃_k.
+    pub rests: Vec<Matrix<R>>,
+}
 
-/// The low-rank table, if anything is taken out, and the remainders.
+/// Takes the hinted low-rank part out of each factor.
 ///
 /// # Errors
 /// [`crate::refusal::Decline::Work`].
-pub fn peel<R: Enclosure>(
-    chain: &[Matrix<R>],
-    hints: &Hints,
-    meter: &Meter,
-) -> Result<(Option<Matrix<R>>, Vec<Matrix<R>>), Refusal> {
+pub fn peel<R: Enclosure>(chain: &[Matrix<R>], hints: &[Peel], meter: &Meter) -> Result<Peeled<R>, Refusal> {
     let mut rests: Vec<Matrix<R>> = vec![];
     let mut parts: Option<(Matrix<R>, Matrix<R>)> = None;
     for (index, factor) in chain.iter().enumerate() {
-        let (left, right) = hints.get(index).map_or((&[][..], &[][..]), |(left, right)| (left, right));
+        let (left, right) = hints.get(index).map_or((&[][..], &[][..]), |peel| (&peel.left, &peel.right));
         let pairs = left.iter().zip(right);
         let (left, right): (Vec<_>, Vec<_>) = pairs
             .filter_map(|(left, right)| vector::<R>(left, factor.rows()).zip(vector::<R>(right, factor.cols())))
@@ -53,5 +56,5 @@ pub fn peel<R: Enclosure>(
         rests.push(Matrix::from_fn(factor.rows(), factor.cols(), R::everything(), rest));
     }
     let table = parts.map(|(lefts, rights)| product(vec![lefts.transposed(), rights], meter, Kind::Attention));
-    Ok((table.transpose()?, rests))
+    Ok(Peeled { table: table.transpose()?, rests })
 }

@@ -4,7 +4,7 @@
 //! rule `peel` splits A into the table and a product whose rows have range at most the error; with exact scores the
 //! error is zero.
 
-use super::peel::peel;
+use super::peel::{Peeled, peel};
 use super::residual;
 use crate::certificate::published::Scores as Hints;
 use crate::checker::arithmetic::Enclosure;
@@ -54,7 +54,7 @@ impl<R: Enclosure> Scores<R> {
         let (table, error) = match hints {
             Hints::Exact => (product(chain(factors, false, meter)?, meter, Kind::Attention)?, None),
             Hints::LowRank { four, peel: hinted, residual } => {
-                let (table, rests) = peel(&chain(factors, *four, meter)?, hinted, meter)?;
+                let Peeled { table, rests } = peel(&chain(factors, *four, meter)?, hinted, meter)?;
                 let zero = || Matrix::from_fn(v, v, R::everything(), |_, _| R::dyadic(0, 0));
                 (table.unwrap_or_else(zero), Some(residual::bound(&rests, residual, meter)?))
             }
