@@ -11,7 +11,8 @@ use gbmi::checker::meter::Meter;
 use gbmi::checker::paths::Paths;
 use gbmi::checker::{Options, check};
 use gbmi::model::Network;
-use gbmi::search::{DirectPathChoice, Strategy, prove};
+use gbmi::search::{DirectPathChoice, prove};
+use gbmi::strategy::Strategy;
 use std::hint::black_box;
 
 fn options() -> Options<'static> {

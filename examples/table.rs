@@ -7,7 +7,8 @@ use gbmi::certificate::Certificate;
 use gbmi::checker::arithmetic::Fixed;
 use gbmi::checker::{Certified, Options, check};
 use gbmi::model::Network;
-use gbmi::search::{DirectPathChoice, Strategy, prove};
+use gbmi::search::{DirectPathChoice, prove};
+use gbmi::strategy::Strategy;
 use num_bigint::BigUint;
 use std::fmt::Write;
 use std::path::Path;
@@ -35,7 +36,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     for model in MODELS {
         let network = Network::load(&Path::new("models").join(model))?;
-        for strategy in Strategy::ALL {
+        for strategy in Strategy::OWN {
             if strategy == Strategy::BruteForce && network.config.n_ctx > 5 {
                 continue;
             }

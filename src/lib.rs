@@ -10,6 +10,7 @@
 //! | [`model`] | yes | reading weights, and what the network means |
 //! | [`certificate`] | yes | the format of a proof |
 //! | [`checker`] | yes | arithmetic, proof rules, counting, the tally of FLOPs |
+//! | [`strategy`] | no | the strategies by name; unexplained dimensions |
 //! | `search` | no | finds hints for the rules |
 //! | `import`, `inspect`, `output` | no | other formats in, pictures out, whole files |
 //!
@@ -28,3 +29,4 @@ pub mod refusal;
 
 #[cfg(feature = "prove")]
 pub mod search;
+pub mod strategy;

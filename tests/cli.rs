@@ -115,7 +115,7 @@ fn exit_codes_and_words() {
     edit(&path.join("v2.json"), "\"gbmi\":\"1\"", "\"gbmi\":\"2\"");
     std::fs::copy(path.join("cert.json"), path.join("more.json")).unwrap();
     edit(&path.join("more.json"), "\"109\"", "\"110\"");
-    let cases: [(&[&str], i32, &str, &str); 17] = [
+    let cases: [(&[&str], i32, &str, &str); 22] = [
         (&["check", "cert.json", "--quiet"], 0, "ACCEPTED\n", ""),
         (&["check", "cert.json", "--quiet", "--arithmetic", "rational"], 0, "ACCEPTED\n", ""),
         (&["check", "more.json"], 1, "REJECTED\n", "claimed 110, certified 109"),
@@ -128,10 +128,20 @@ fn exit_codes_and_words() {
         (&["check"], 3, "", "required"),
         (&["check", "cert.json", "--threads", "0"], 3, "", "invalid value"),
         (&["prove", "--model", "model", "--at-least", "0.88", "--out", "x.json"], 1, "REJECTED\n", "certified 109"),
-        (&["prove", "--model", "model", "--strategy", "magic"], 3, "", "expected one of: brute-force"),
+        (&["prove", "--model", "model", "--strategy", "magic"], 3, "", "expected brute-force"),
         (&["prove", "--model", "model", "--out", "no/such/folder.json"], 3, "", "cannot write"),
         (&["prove", "--model", "model", "--direct-path", "exact"], 3, "", "--direct-path is for"),
         (&["prove", "--model", "model", "--at-least", "1.5"], 3, "", "from 0 to 1"),
+        (&["prove", "--model", "model", "--eupu", "max_diff"], 3, "", "possible values: mean-query+max-diff"),
+        (&["prove", "--model", "model", "--eupu", "max-diff", "--strategy", "cubic"], 3, "", "cannot be used with"),
+        (&["prove", "--model", "model", "--published", "best"], 3, "", "--class"),
+        (&["compare", "model", "--strategies", "magic"], 3, "", "expected own, published, all"),
+        (
+            &["compare", "model", "--strategies", "own", "--class", "quadratic-qk"],
+            3,
+            "",
+            "no strategy is of the classes",
+        ),
         (&["nonsense"], 3, "", "unrecognized subcommand"),
     ];
     for (args, code, stdout, stderr) in cases {
@@ -224,6 +234,57 @@ fn the_same_bytes_on_any_number_of_threads() {
     }
 }
 
+/// A published strategy by its name, by its parts, and as the best of its class.
+#[test]
+fn published_strategies_by_name_and_by_parts() {
+    let folder = with_certificate();
+    let path = folder.path();
+    let name = "EUPU-max-diff-exact--attn-mean-query+diff--attn-err-max-diff-exact";
+    let prove = |args: &[&str], out: &str| {
+        let run = gbmi(path, &[&["prove", "--model", "model", "--json", "--out", out], args].concat());
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        let object: Value = serde_json::from_str(&run.stdout).unwrap();
+        (object["strategy"].as_str().unwrap().to_string(), std::fs::read(path.join(out)).unwrap())
+    };
+    let by_name = prove(&["--strategy", name], "a.json");
+    assert_eq!(by_name.0, name);
+    assert_eq!(prove(&["--eupu", "max-diff-exact", "--attention-error", "max-diff-exact"], "b.json"), by_name);
+    let run = gbmi(path, &["check", "a.json"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stdout.contains(name) && run.stdout.contains("published/gaps"), "{}", run.stdout);
+    let (best, _) = prove(&["--published", "best", "--class", "subcubic"], "c.json");
+    let compared = gbmi(path, &["compare", "model", "--strategies", "published", "--class", "subcubic", "--json"]);
+    let rows: Value = serde_json::from_str(&compared.stdout).unwrap();
+    let correct = |row: &Value| row["correct"].as_str().unwrap().parse::<u32>().unwrap();
+    let most = rows.as_array().unwrap().iter().map(correct).max().unwrap();
+    let best = rows.as_array().unwrap().iter().find(|row| row["strategy"] == best.as_str()).unwrap();
+    assert!((correct(best), rows.as_array().unwrap().len()) == (most, 8), "{rows}");
+}
+
+#[test]
+fn compare_shows_strategies_side_by_side() {
+    let folder = with_certificate();
+    let path = folder.path();
+    let args = ["compare", "model", "--strategies", "own,published-cubic", "--out", "certificates"];
+    let run = gbmi(path, &args);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    insta::with_settings!({filters => vec![(r"\d+\.\d\d\n", "[time]\n")]}, { insta::assert_snapshot!("compare", run.stdout) });
+    for name in ["brute-force", "cubic", "subcubic", "published-cubic"] {
+        let certificate = format!("certificates/model/{name}.json");
+        let run = gbmi(path, &["check", &certificate, "--model", "model", "--quiet"]);
+        assert_eq!((run.code, run.stdout.as_str()), (0, "ACCEPTED\n"), "{name}: {}", run.stderr);
+    }
+    let run = gbmi(path, &[args.as_slice(), &["--csv"]].concat());
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    assert!(lines[0].starts_with("model,class,strategy,verdict,correct,total,bound,bound_over_true,flops,int_ops,"));
+    assert!(lines.len() == 5 && lines[1].starts_with("model,brute-force,brute-force,accepted,109,125,0.872"));
+    // What is declined is a row of its own; the others go on.
+    let run = gbmi(path, &[args.as_slice(), &["--json", "--max-flops", "2500"]].concat());
+    let rows: Value = serde_json::from_str(&run.stdout).unwrap();
+    let verdicts: Vec<bool> = rows.as_array().unwrap().iter().map(|row| row["verdict"] == "accepted").collect();
+    assert!(run.code == 0 && verdicts.contains(&true) && verdicts.contains(&false), "{rows}");
+}
+
 #[test]
 fn nothing_half_written_is_left() {
     let folder = TempDir::new().unwrap();
@@ -278,10 +339,13 @@ fn lists_and_help() {
     let folder = TempDir::new().unwrap();
     snapshot!("strategies", gbmi(folder.path(), &["strategies"]).stdout);
     let rows: Value = serde_json::from_str(&gbmi(folder.path(), &["strategies", "--json"]).stdout).unwrap();
-    assert_eq!(rows.as_array().unwrap().len(), 3);
-    for (name, args) in
-        [("help", vec!["--help"]), ("help_prove", vec!["prove", "--help"]), ("help_check", vec!["check", "--help"])]
-    {
+    assert_eq!(rows.as_array().unwrap().len(), 104);
+    for (name, args) in [
+        ("help", vec!["--help"]),
+        ("help_prove", vec!["prove", "--help"]),
+        ("help_check", vec!["check", "--help"]),
+        ("help_compare", vec!["compare", "--help"]),
+    ] {
         let run = gbmi(folder.path(), &args);
         assert_eq!((run.code, run.stderr.as_str()), (0, ""));
         snapshot!(name, run.stdout);

@@ -7,7 +7,8 @@ use gbmi::checker::arithmetic::Mpfr;
 use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
 use gbmi::checker::{Certified, Options, check};
 use gbmi::model::Network;
-use gbmi::search::{DirectPathChoice, Strategy, prove};
+use gbmi::search::{DirectPathChoice, prove};
+use gbmi::strategy::Strategy;
 use std::path::Path;
 
 fn checked<R: Enclosure>(network: &Network, text: &[u8]) -> Certified {

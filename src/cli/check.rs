@@ -11,6 +11,8 @@ use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
 use gbmi::checker::{Certified, check};
 use gbmi::model::{Network, read_limited};
 use gbmi::refusal::Refusal;
+use gbmi::strategy::{Strategy, unexplained_dimension};
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -35,36 +37,47 @@ pub(crate) enum Arithmetic {
     Mpfr,
 }
 
-/// Strategy names a certificate may carry as its label; any other is printed as `unknown`.
-const LABELS: [&str; 3] = ["brute-force", "cubic", "subcubic"];
+impl Arithmetic {
+    /// Its name, and the check in it.
+    pub(crate) fn checker(self) -> (&'static str, Checker) {
+        match self {
+            Self::Fixed => (Fixed::NAME, certified::<Fixed>),
+            Self::Rational => (Rational::NAME, certified::<Rational>),
+            #[cfg(feature = "mpfr")]
+            Self::Mpfr => (Mpfr::NAME, certified::<Mpfr>),
+            #[cfg(not(feature = "mpfr"))]
+            Self::Mpfr => ("mpfr", |_, _, _| {
+                let hint = "build with --features mpfr";
+                Err(gbmi::refusal::Decline::Arithmetic { found: "mpfr".into(), hint }.into())
+            }),
+        }
+    }
+}
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let start = Instant::now();
-    let (name, checker): (_, Checker) = match args.arithmetic {
-        Arithmetic::Fixed => (Fixed::NAME, certified::<Fixed>),
-        Arithmetic::Rational => (Rational::NAME, certified::<Rational>),
-        #[cfg(feature = "mpfr")]
-        Arithmetic::Mpfr => (Mpfr::NAME, certified::<Mpfr>),
-        #[cfg(not(feature = "mpfr"))]
-        Arithmetic::Mpfr => ("mpfr", |_, _, _| {
-            let hint = "build with --features mpfr";
-            Err(gbmi::refusal::Decline::Arithmetic { found: "mpfr".into(), hint }.into())
-        }),
-    };
-    let mut strategy = "unknown";
+    let (name, checker) = args.arithmetic.checker();
+    // A certificate's label is printed if it is a strategy's name, and decides nothing.
+    let mut strategy = Cow::from("unknown");
+    let mut unexplained = None;
     let mut model = None;
     let result = (|| {
         let file = File::parse(&read_limited(&args.certificate, MAX_BYTES)?)?;
-        strategy = LABELS.into_iter().find(|label| *label == file.strategy).unwrap_or(strategy);
+        if let Some(known) = Strategy::named(&file.strategy) {
+            strategy = known.name();
+        }
         let suggestion = file.model.as_deref();
         let found = model::for_certificate(args.common.model.as_deref(), &args.certificate, &file.network, suggestion)?;
         let found = model.insert(found);
-        checker(&found.network, file, &args.common)
+        let certificate = certificate(&found.network, file)?;
+        unexplained = Some(unexplained_dimension(&certificate, &found.network.config));
+        checker(&found.network, &certificate, &args.common)
     })();
     let verdict = Verdict {
-        strategy,
+        strategy: &strategy,
         network: model.as_ref().map(|model| (&model.network, model.source.as_str())),
         result: result.as_ref(),
+        unexplained,
         arithmetic: name,
         seconds: start.elapsed().as_secs_f64(),
         written: None,
@@ -73,15 +86,23 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     result.map(|_| ()).map_err(Failure::from)
 }
 
-type Checker = fn(&Network, File, &Common) -> Result<Certified, Refusal>;
+pub(crate) type Checker = fn(&Network, &Certificate, &Common) -> Result<Certified, Refusal>;
 
-fn certified<R: Enclosure>(network: &Network, file: File, common: &Common) -> Result<Certified, Refusal> {
+/// The certificate in a file, if it is about this network.
+fn certificate(network: &Network, file: File) -> Result<Certificate, Refusal> {
     // The digest first: sizes that do not fit another network are no news.
     if file.network != network.sha256 {
         let expected = file.network.chars().take(64).collect();
         return Err(gbmi::refusal::Rejection::WrongNetwork { expected, found: network.sha256.clone() }.into());
     }
-    let certificate = Certificate::from_file(file, &network.config)?;
+    Certificate::from_file(file, &network.config)
+}
+
+fn certified<R: Enclosure>(
+    network: &Network,
+    certificate: &Certificate,
+    common: &Common,
+) -> Result<Certified, Refusal> {
     let progress = Progress::new(network.config.d_vocab, common.quiet);
-    check::<R>(network, &certificate, common.options(&|| progress.step()))
+    check::<R>(network, certificate, common.options(&|| progress.step()))
 }

@@ -1,6 +1,8 @@
 //! The command line. It converts between files, flags and the library; nothing here decides what is proved.
 
 mod check;
+#[cfg(feature = "prove")]
+mod compare;
 #[cfg(feature = "import")]
 mod import;
 #[cfg(feature = "inspect")]
@@ -31,6 +33,9 @@ enum Command {
     /// Prove a lower bound on a model's accuracy, and write it as a certificate
     #[cfg(feature = "prove")]
     Prove(prove::Args),
+    /// Run strategies on models, side by side
+    #[cfg(feature = "prove")]
+    Compare(compare::Args),
     /// Show a model's sizes, digest, singular values and paths; draw its circuits
     #[cfg(feature = "inspect")]
     Inspect(inspect::Args),
@@ -116,6 +121,8 @@ pub(crate) fn run() -> u8 {
         Command::Check(args) => check::run(&args),
         #[cfg(feature = "prove")]
         Command::Prove(args) => prove::run(&args),
+        #[cfg(feature = "prove")]
+        Command::Compare(args) => compare::run(&args),
         #[cfg(feature = "inspect")]
         Command::Inspect(args) => inspect::run(&args),
         #[cfg(feature = "import")]
@@ -138,6 +145,18 @@ pub(crate) fn run() -> u8 {
             failure.exit_code()
         }
     }
+}
+
+/// Columns of text, two spaces apart.
+#[cfg(feature = "prove")]
+fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let line = |row: &[String; N]| {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        format!("{}\n", cells.join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
 }
 
 /// Prints to stdout; a closed pipe or full disk is an error, not a panic.

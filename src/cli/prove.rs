@@ -3,10 +3,13 @@
 use super::progress::Progress;
 use super::verdict::Verdict;
 use super::{Common, Failure, model, print};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use gbmi::checker::arithmetic::{Enclosure, Fixed};
+use gbmi::model::Network;
 use gbmi::output::Pending;
-use gbmi::refusal::Rejection;
-use gbmi::search::{DirectPathChoice, Strategy, prove};
+use gbmi::refusal::{Refusal, Rejection};
+use gbmi::search::{DirectPathChoice, Proof, prove, prove_best_published, steps};
+use gbmi::strategy::{ATTENTION, ATTENTION_ERROR, CLASSES, EUPU, Family, Strategy, unexplained_dimension};
 use num_bigint::BigUint;
 use num_rational::BigRational;
 use std::path::{Component, Path, PathBuf};
@@ -19,6 +22,21 @@ pub(crate) struct Args {
     /// The strategy: see `gbmi strategies`
     #[arg(long, value_name = "NAME", default_value = "subcubic", value_parser = strategy)]
     strategy: Strategy,
+    /// The best published strategy of a class, by trying them all
+    #[arg(long, value_enum, value_name = "WHICH", requires = "class", conflicts_with = "strategy")]
+    published: Option<Which>,
+    /// The class for --published
+    #[arg(long, value_name = "SLUG", requires = "published", value_parser = CLASSES)]
+    class: Option<String>,
+    /// A published strategy by its parts: the direct path
+    #[arg(long, value_name = "RULE", value_parser = part(&EUPU), conflicts_with_all = PARTS_OR)]
+    eupu: Option<&'static str>,
+    /// A published strategy by its parts: attention
+    #[arg(long, value_name = "RULE", value_parser = part(&ATTENTION), conflicts_with_all = PARTS_OR)]
+    attention: Option<&'static str>,
+    /// A published strategy by its parts: the error of low-rank attention
+    #[arg(long, value_name = "RULE", value_parser = part(&ATTENTION_ERROR), conflicts_with_all = PARTS_OR)]
+    attention_error: Option<&'static str>,
     /// The direct-path rule of the cubic strategy [default: the one with the better bound]
     #[arg(long, value_enum, value_name = "RULE")]
     direct_path: Option<DirectPath>,
@@ -38,6 +56,21 @@ enum DirectPath {
     Exact,
 }
 
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Which {
+    /// The one with the best bound
+    Best,
+}
+
+/// What names a strategy as a whole.
+const PARTS_OR: [&str; 2] = ["strategy", "published"];
+
+/// One part of a published strategy.
+fn part(names: &'static [&'static str]) -> impl TypedValueParser<Value = &'static str> {
+    let known = move |name: String| names.iter().copied().find(|known| *known == name).ok_or("not a published rule");
+    TypedValueParser::try_map(PossibleValuesParser::new(names), known)
+}
+
 /// A requested bound.
 #[derive(Clone)]
 enum Bound {
@@ -46,8 +79,10 @@ enum Bound {
 }
 
 fn strategy(name: &str) -> Result<Strategy, String> {
-    let names = Strategy::ALL.map(Strategy::name).join(", ");
-    Strategy::ALL.into_iter().find(|strategy| strategy.name() == name).ok_or(format!("expected one of: {names}"))
+    Strategy::named(name).ok_or_else(|| {
+        let own = Strategy::OWN.map(Strategy::name).join(", ");
+        format!("expected {own}, published-cubic, or a published name: see `gbmi strategies`")
+    })
 }
 
 fn bound(text: &str) -> Result<Bound, String> {
@@ -84,26 +119,52 @@ impl Bound {
     }
 }
 
+impl Args {
+    /// The strategy asked for by name or by parts; parts left out are those of the paper's default.
+    fn strategy(&self) -> Strategy {
+        let Self { eupu, attention, attention_error, .. } = self;
+        if eupu.or(*attention).or(*attention_error).is_none() {
+            return self.strategy;
+        }
+        Strategy::Published(Family {
+            eupu: eupu.unwrap_or(EUPU[0]),
+            attention: attention.unwrap_or(ATTENTION[0]),
+            error: attention_error.unwrap_or("mean+max-diff"),
+        })
+    }
+
+    /// Finds the proof.
+    fn prove(&self, network: &Network) -> Result<(Strategy, Proof), Refusal> {
+        let common = &self.common;
+        let suggestion = suggestion(common.model.as_deref(), &self.out);
+        if let (Some(Which::Best), Some(class)) = (self.published, &self.class) {
+            let best = prove_best_published(network, class, suggestion.as_deref(), common.options(&|| ()))?;
+            return best.ok_or_else(|| Refusal::Unreadable(format!("no published strategy is of class {class}")));
+        }
+        let choice = match self.direct_path {
+            None => DirectPathChoice::Best,
+            Some(DirectPath::Split) => DirectPathChoice::Split,
+            Some(DirectPath::Exact) => DirectPathChoice::Exact,
+        };
+        let strategy = self.strategy();
+        let progress = Progress::new(steps(strategy, choice) * network.config.d_vocab, common.quiet);
+        let proof = prove(network, strategy, choice, suggestion, common.options(&|| progress.step()))?;
+        Ok((strategy, proof))
+    }
+}
+
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let start = Instant::now();
     let common = &args.common;
-    if args.direct_path.is_some() && args.strategy != Strategy::Cubic {
+    let mut strategy = args.strategy();
+    if args.direct_path.is_some() && strategy != Strategy::Cubic {
         return Err(Failure::Other("--direct-path is for --strategy cubic".into()));
     }
     let mut model = None;
     let result = (|| {
         let found = model.insert(model::named(common.model.as_deref())?);
-        let choice = match args.direct_path {
-            None => DirectPathChoice::Best,
-            Some(DirectPath::Split) => DirectPathChoice::Split,
-            Some(DirectPath::Exact) => DirectPathChoice::Exact,
-        };
-        let suggestion = suggestion(common.model.as_deref(), &args.out);
-        let progress = Progress::new(args.strategy.steps(choice) * found.network.config.d_vocab, common.quiet);
-        prove(&found.network, args.strategy, choice, suggestion, common.options(&|| progress.step()))
-    })();
-    let mut written = None;
-    let result = result.and_then(|proof| {
+        let proof;
+        (strategy, proof) = args.prove(&found.network)?;
         let certified = &proof.certified;
         let least = args.at_least.as_ref().map_or_else(BigUint::default, |bound| bound.inputs(&certified.total));
         if certified.correct < least {
@@ -111,15 +172,21 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             return Err(Rejection::NotEstablished { path: "--at-least", claimed, certified }.into());
         }
         Ok(proof)
-    });
+    })();
+    let mut written = None;
     if let Ok(proof) = &result {
         Pending::with_contents(&args.out, &proof.text)?.keep()?;
         written = Some((args.out.display().to_string(), proof.text.len()));
     }
     let verdict = Verdict {
-        strategy: args.strategy.name(),
+        strategy: &strategy.name(),
         network: model.as_ref().map(|model| (&model.network, model.source.as_str())),
         result: result.as_ref().map(|proof| &proof.certified),
+        unexplained: result
+            .as_ref()
+            .ok()
+            .zip(model.as_ref())
+            .map(|(proof, model)| unexplained_dimension(&proof.certificate, &model.network.config)),
         arithmetic: Fixed::NAME,
         seconds: start.elapsed().as_secs_f64(),
         written,
@@ -144,7 +211,7 @@ fn suggestion(model: Option<&Path>, out: &Path) -> Option<String> {
 /// The table of strategies.
 pub(crate) fn strategies(json: bool) -> String {
     if json {
-        let rows = Strategy::ALL.map(|strategy| {
+        let rows = Strategy::all().map(|strategy| {
             serde_json::json!({
                 "name": strategy.name(),
                 "class": strategy.class(),
@@ -152,12 +219,16 @@ pub(crate) fn strategies(json: bool) -> String {
                 "description": strategy.description(),
             })
         });
-        return format!("{}\n", serde_json::Value::from(rows.to_vec()));
+        return format!("{}\n", serde_json::Value::from_iter(rows));
     }
-    let mut text = format!("{:<12} {:<12} {:<22} {}\n", "name", "class", "cost", "description");
-    for strategy in Strategy::ALL {
-        let (name, class) = (strategy.name(), strategy.class());
-        text += &format!("{name:<12} {class:<12} {:<22} {}\n", strategy.cost(), strategy.description());
-    }
-    text + "v = d_vocab, n = n_ctx, d = d_model, g = window\n"
+    let cells = |strategy: Strategy| [strategy.name(), strategy.class().into(), strategy.cost().into()].map(Into::into);
+    let mut own = vec![["name", "class", "cost", "description"].map(String::from)];
+    own.extend(Strategy::OWN.map(|strategy| {
+        let [name, class, cost] = cells(strategy);
+        [name, class, cost, strategy.description().into()]
+    }));
+    let mut published = vec![["published name", "class", "cost"].map(String::from)];
+    published.extend(Strategy::published().map(cells));
+    let legend = "v = d_vocab, n = n_ctx, d = d_model, g = window";
+    format!("{}\n{}\n{legend}\n", super::aligned(&own), super::aligned(&published))
 }

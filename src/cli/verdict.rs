@@ -14,6 +14,7 @@ pub(crate) struct Verdict<'a> {
     pub(crate) strategy: &'a str,
     pub(crate) network: Option<(&'a Network, &'a str)>,
     pub(crate) result: Result<&'a Certified, &'a Refusal>,
+    pub(crate) unexplained: Option<BigUint>,
     pub(crate) arithmetic: &'a str,
     pub(crate) seconds: f64,
     /// The certificate written, with its size in bytes.
@@ -45,6 +46,7 @@ impl Verdict<'_> {
             "bound_decimal": certified.map(|certified| decimal(&certified.correct, &certified.total)),
             "flops": certified.map(|certified| certified.meter.flops()),
             "int_ops": certified.map(|certified| certified.meter.int_ops()),
+            "unexplained_dimension": self.unexplained.as_ref().map(count),
             "tally": certified.map(|certified| {
                 Kind::ALL.map(|(kind, name)| (name.to_string(), Value::from(certified.meter.of(kind))))
                     .into_iter().collect::<serde_json::Map<_, _>>()
@@ -97,6 +99,9 @@ impl Verdict<'_> {
             format!("            {}", tally.join(", ")),
             format!("  checked   in {} arithmetic, {:.3} s", self.arithmetic, self.seconds),
         ];
+        if let Some(dimension) = &self.unexplained {
+            lines.insert(lines.len() - 1, format!("  dimension {} unexplained", grouped(&dimension.to_string())));
+        }
         if let Some((path, bytes)) = &self.written {
             lines.push(format!("  written   {path}, {} bytes", grouped(&bytes.to_string())));
         }
@@ -125,7 +130,7 @@ pub(crate) fn decimal(correct: &BigUint, total: &BigUint) -> String {
 }
 
 /// Digits in groups of three.
-fn grouped(digits: &str) -> String {
+pub(crate) fn grouped(digits: &str) -> String {
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {

@@ -2,7 +2,7 @@
 
 mod orders;
 mod plans;
-pub mod published;
+mod published;
 mod write;
 
 use crate::certificate::{Answers, Certificate, Count, CriterionHints, DirectPathHints, Group, Plan, Test};
@@ -11,70 +11,12 @@ use crate::checker::meter::Meter;
 use crate::checker::{self, Certified, Options};
 use crate::model::Network;
 use crate::refusal::Refusal;
+use crate::strategy::Strategy;
 use num_bigint::BigUint;
 use orders::Orders;
 use plans::Style;
 
 pub use write::to_file;
-
-/// A strategy of this version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Strategy {
-    /// Every input, every wrong answer.
-    BruteForce,
-    /// The whole vocabulary, token by token.
-    Cubic,
-    /// A window of tokens, the others as a far class.
-    Subcubic,
-}
-
-impl Strategy {
-    /// Every strategy, shortest proofs last.
-    pub const ALL: [Self; 3] = [Self::BruteForce, Self::Cubic, Self::Subcubic];
-
-    /// The name on the command line and in certificates.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::BruteForce => "brute-force",
-            Self::Cubic => "cubic",
-            Self::Subcubic => "subcubic",
-        }
-    }
-}
-
-impl Strategy {
-    /// The asymptotic class, as in the published tables.
-    pub fn class(self) -> &'static str {
-        self.name()
-    }
-
-    /// FLOPs in terms of v = d_vocab, n = n_ctx, d = d_model, g = window.
-    pub fn cost(self) -> &'static str {
-        match self {
-            Self::BruteForce => "O(v^(n+1))",
-            Self::Cubic => "O(v³·n)",
-            Self::Subcubic => "O(v²·(n·g + d) + d³)",
-        }
-    }
-
-    /// One line about it.
-    pub fn description(self) -> &'static str {
-        match self {
-            Self::BruteForce => "every input, every wrong answer",
-            Self::Cubic => "whole vocabulary; sums counted on a grid",
-            Self::Subcubic => "a window of tokens and a far class; whole-level tests, counts on a grid",
-        }
-    }
-
-    /// How many times a proof goes through all maxima: searches and checks, for progress bars.
-    pub fn steps(self, choice: DirectPathChoice) -> usize {
-        match (self, choice) {
-            (Self::BruteForce, _) => 1,
-            (Self::Cubic, DirectPathChoice::Best) => 4,
-            _ => 2,
-        }
-    }
-}
 
 /// Which direct-path rule the cubic strategy uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +34,8 @@ pub enum DirectPathChoice {
 pub struct Proof {
     /// The certificate, ready to be written.
     pub text: Vec<u8>,
+    /// The certificate as it is read.
+    pub certificate: Certificate,
     /// What the checker derived from it.
     pub certified: Certified,
 }
@@ -114,6 +58,8 @@ pub fn prove(
         (Strategy::Cubic, DirectPathChoice::Exact) => cubic_exact(network, options)?,
         (Strategy::Cubic, _) => cubic_split(network, options)?,
         (Strategy::Subcubic, _) => subcubic(network, options)?,
+        (Strategy::PublishedCubic, _) => published::cubic(network),
+        (Strategy::Published(family), _) => published::family(network, family, options)?,
     };
     let proof = derive(network, first, model.clone(), options)?;
     if strategy == Strategy::Cubic && choice == DirectPathChoice::Best {
@@ -123,6 +69,36 @@ pub fn prove(
         }
     }
     Ok(proof)
+}
+
+/// How many times [`prove`] goes through all maxima: searches and checks, for progress bars.
+pub fn steps(strategy: Strategy, choice: DirectPathChoice) -> usize {
+    match (strategy, choice) {
+        (Strategy::BruteForce | Strategy::PublishedCubic, _) => 1,
+        (Strategy::Cubic, DirectPathChoice::Best) => 4,
+        _ => 2,
+    }
+}
+
+/// The published strategy of a class with the best bound, as the name of its certificate says; `None` for other
+/// classes.
+///
+/// # Errors
+/// As [`prove`].
+pub fn prove_best_published(
+    network: &Network,
+    class: &str,
+    model: Option<&str>,
+    options: Options<'_>,
+) -> Result<Option<(Strategy, Proof)>, Refusal> {
+    let mut best: Option<(Strategy, Proof)> = None;
+    for strategy in Strategy::published().filter(|strategy| strategy.class() == class) {
+        let proof = prove(network, strategy, DirectPathChoice::Best, model.map(Into::into), options)?;
+        if best.as_ref().is_none_or(|(_, best)| proof.certified.correct > best.certified.correct) {
+            best = Some((strategy, proof));
+        }
+    }
+    Ok(best)
 }
 
 /// Writes the hints out, reads them back, and claims what the checker derives from them.
@@ -136,7 +112,8 @@ fn derive(
     let certificate = Certificate::parse(&write::text(&file), &network.config)?;
     let certified = checker::certify::<Fixed>(network, &certificate, options)?;
     file.claim.correct = certified.correct.to_string();
-    Ok(Proof { text: write::text(&file), certified })
+    let certificate = Certificate { correct: certified.correct.clone(), ..certificate };
+    Ok(Proof { text: write::text(&file), certificate, certified })
 }
 
 /// Hints with no orders and no plan.
@@ -144,7 +121,7 @@ fn bare(network: &Network, strategy: Strategy, direct_path: DirectPathHints) -> 
     Certificate {
         network: network.sha256.clone(),
         model: None,
-        strategy: strategy.name().into(),
+        strategy: strategy.name().into_owned(),
         correct: BigUint::default(),
         upper: None,
         attention_orders: vec![],

@@ -1,7 +1,7 @@
 //! Witnesses of the published strategies: singular vectors, means, references and gaps, in double precision.
 
+use super::bare;
 use super::orders::doubles;
-use super::{Proof, bare, derive};
 use crate::certificate::published::{Direct, Gaps, Peel, Published, Residual, SPECTRAL_BITS, Scores, VECTOR_BITS};
 use crate::certificate::{Certificate, DirectPathHints};
 use crate::checker::arithmetic::{Enclosure, Fixed};
@@ -12,83 +12,9 @@ use crate::checker::published::scores::chain;
 use crate::checker::{Options, parallel};
 use crate::model::{Matrix, Network};
 use crate::refusal::Refusal;
+use crate::strategy::{ATTENTION, Family, Strategy};
 use nalgebra::DMatrix;
 use num_bigint::BigUint;
-
-/// The published ways to handle the direct path.
-pub const EUPU: [&str; 5] =
-    ["mean-query+max-diff", "svd-query+max-diff", "max-diff", "max-diff-exact", "global-max-diff-exact"];
-/// The published ways to handle attention.
-pub const ATTENTION: [&str; 2] = ["mean-query+diff", "drop-average-query-per-output-logit-reasoning"];
-/// The published ways to handle the error of low-rank attention.
-pub const ATTENTION_ERROR: [&str; 10] = [
-    "svd",
-    "max-diff",
-    "mean+max-diff",
-    "max-diff-subproduct",
-    "mean+max-diff-subproduct",
-    "max-diff-subproduct-recursive",
-    "mean+max-diff-subproduct-recursive",
-    "mean-recursive+max-diff-subproduct-recursive",
-    "max-diff-exact",
-    "exact-EQKE+max-diff-exact",
-];
-
-/// A strategy of the subcubic family: how it handles the direct path, attention, and the attention error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Family {
-    eupu: &'static str,
-    attention: &'static str,
-    error: &'static str,
-}
-
-impl Family {
-    /// All 100.
-    pub fn all() -> impl Iterator<Item = Self> {
-        EUPU.into_iter().flat_map(|eupu| {
-            ATTENTION.into_iter().flat_map(move |attention| {
-                ATTENTION_ERROR.into_iter().map(move |error| Self { eupu, attention, error })
-            })
-        })
-    }
-
-    /// The published short description.
-    pub fn name(self) -> String {
-        format!("EUPU-{}--attn-{}--attn-err-{}", self.eupu, self.attention, self.error)
-    }
-
-    /// The class of the published tables.
-    pub fn class(self) -> &'static str {
-        let eu = matches!(self.eupu, "mean-query+max-diff" | "svd-query+max-diff" | "max-diff");
-        let recursive = self.error.ends_with("recursive");
-        let exact = self.error.ends_with("exact");
-        match (exact, recursive, eu) {
-            (true, _, false) => "subcubic",
-            (true, _, true) => "low-rank-eu",
-            (_, true, false) => "quadratic-qk",
-            (_, true, true) => "quadratic-qk-eu",
-            (_, _, false) => "low-rank-qk",
-            (_, _, true) => "low-rank-qk-eu",
-        }
-    }
-
-    /// The paper's unexplained dimension for v = `d_vocab` and d = `d_model`.
-    pub fn unexplained_dimension(self, v: usize, d: usize) -> usize {
-        let eu = match self.eupu {
-            "global-max-diff-exact" => 2,
-            "max-diff-exact" => 2 * v,
-            "max-diff" => v * d + 2,
-            _ => v + v * d + 2,
-        };
-        let qk = match self.error {
-            "svd" => 2 * v,
-            "max-diff-exact" => 4 * v,
-            "exact-EQKE+max-diff-exact" => v * v,
-            error => 2 * v + 2 * d + if error.starts_with("mean") { v } else { 0 },
-        };
-        eu + qk + v + v * v
-    }
-}
 
 fn units(value: f64, bits: i32, most: i64) -> i64 {
     ((value * f64::from(bits).exp2()).round() as i64).clamp(1 - most, most - 1)
@@ -248,23 +174,22 @@ fn level(tables: &Tables<Fixed>, m: usize, n: usize, references: bool) -> Vec<Ch
         .collect()
 }
 
-/// Finds the hints of a strategy of the subcubic family, and proves.
+/// The hints of a strategy of the subcubic family.
 ///
 /// # Errors
 /// Those of the checker.
-pub fn prove_family(
-    network: &Network,
-    family: Family,
-    model: Option<String>,
-    options: Options<'_>,
-) -> Result<Proof, Refusal> {
+pub(super) fn family(network: &Network, family: Family, options: Options<'_>) -> Result<Certificate, Refusal> {
     let free = Meter::new(u64::MAX);
     let factors = Factors::<Fixed>::new(network, &free)?;
     let (scores, direct) = (scores(&factors, family.error)?, direct(&factors, family.eupu));
     let tables = Tables::<Fixed>::new(network, &scores, &direct, &free)?;
     let (v, n) = (network.config.d_vocab, network.config.n_ctx);
     let references = family.attention == ATTENTION[0];
-    let levels = parallel((0..v).rev().collect(), options.threads, |_, m| level(&tables, m, n, references));
+    let levels = parallel((0..v).rev().collect(), options.threads, |_, m| {
+        let level = level(&tables, m, n, references);
+        (options.progress)();
+        level
+    });
     let levels: Vec<Vec<Choice>> = levels.into_iter().rev().collect();
     let by_copies = |level: &Vec<Choice>| level.iter().map(|(_, reference, _)| *reference).collect();
     let gaps = levels.iter().enumerate().map(|(m, level)| {
@@ -273,22 +198,13 @@ pub fn prove_family(
     let gaps = gaps.collect();
     let references = if references { levels.iter().map(by_copies).collect() } else { vec![] };
     let published = Published::Gaps(Gaps { scores, direct, references, gaps });
-    derive(network, hints(network, &family.name(), published), model, options)
+    Ok(Certificate { published: Some(published), ..bare(network, Strategy::Published(family), NO_HINTS) })
 }
 
-/// The paper's own cubic proof.
-///
-/// # Errors
-/// Those of the checker.
-pub fn prove_convexity(network: &Network, model: Option<String>, options: Options<'_>) -> Result<Proof, Refusal> {
-    derive(network, hints(network, "published-cubic", Published::Convexity), model, options)
+/// The paper's own cubic proof needs no hints.
+pub(super) fn cubic(network: &Network) -> Certificate {
+    Certificate { published: Some(Published::Convexity), ..bare(network, Strategy::PublishedCubic, NO_HINTS) }
 }
 
-fn hints(network: &Network, name: &str, published: Published) -> Certificate {
-    let direct_path = DirectPathHints::Exact { depth: 1 };
-    Certificate {
-        published: Some(published),
-        strategy: name.into(),
-        ..bare(network, super::Strategy::Cubic, direct_path)
-    }
-}
+/// Published rules have their own hints for the direct path.
+const NO_HINTS: DirectPathHints = DirectPathHints::Exact { depth: 1 };

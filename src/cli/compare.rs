@@ -1,0 +1,233 @@
+//! `gbmi compare`.
+
+use super::check::Arithmetic;
+use super::progress::Progress;
+use super::verdict::{decimal, grouped};
+use super::{Common, Failure, aligned, model, print};
+use gbmi::checker::Certified;
+use gbmi::output::Pending;
+use gbmi::refusal::Refusal;
+use gbmi::search::{DirectPathChoice, prove};
+use gbmi::strategy::{CLASSES, Strategy, unexplained_dimension};
+use num_bigint::BigUint;
+use serde::Serialize;
+use std::path::PathBuf;
+use std::time::Instant;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The models: folders with model.safetensors and config.json [default: the bundled one]
+    #[arg(value_name = "MODEL")]
+    models: Vec<PathBuf>,
+    /// Names of strategies, or `own`, `published`, `all`; with commas between them
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "all", value_parser = strategies)]
+    strategies: Vec<Strategies>,
+    /// Only strategies of these classes
+    #[arg(long, value_name = "SLUG", value_delimiter = ',', value_parser = CLASSES)]
+    class: Vec<String>,
+    /// The arithmetic that every certificate is checked in once more
+    #[arg(long, value_enum, default_value_t = Arithmetic::Fixed)]
+    arithmetic: Arithmetic,
+    /// Decline proofs that take more FLOPs, or more integer operations, than this
+    #[arg(long, value_name = "N", default_value_t = gbmi::checker::DEFAULT_MAX_FLOPS)]
+    max_flops: u64,
+    /// Number of threads; the result does not depend on it [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Write every certificate into this folder, as MODEL/STRATEGY.json
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print comma-separated values
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+    /// Print one JSON array on one line
+    #[arg(long)]
+    json: bool,
+    /// No progress bar
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// One word of `--strategies`.
+type Strategies = Vec<Strategy>;
+
+fn strategies(name: &str) -> Result<Strategies, String> {
+    match name {
+        "own" => Ok(Strategy::OWN.to_vec()),
+        "published" => Ok(Strategy::published().collect()),
+        "all" => Ok(Strategy::all().collect()),
+        name => Strategy::named(name)
+            .map(|strategy| vec![strategy])
+            .ok_or_else(|| "expected own, published, all, or names: see `gbmi strategies`".into()),
+    }
+}
+
+/// Brute force and true accuracies are for models with at most this many inputs.
+const MOST_INPUTS: u64 = 1 << 32;
+
+/// One strategy on one model.
+#[derive(Serialize)]
+struct Row {
+    model: String,
+    class: &'static str,
+    strategy: String,
+    /// `accepted`, or why there is no proof.
+    verdict: String,
+    correct: Option<String>,
+    total: String,
+    /// Rounded down.
+    bound: Option<String>,
+    /// The bound over the true accuracy, where that is known.
+    bound_over_true: Option<String>,
+    flops: Option<u64>,
+    int_ops: Option<u64>,
+    unexplained_dimension: Option<String>,
+    bytes: Option<usize>,
+    prove_seconds: Option<f64>,
+    check_seconds: Option<f64>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let mut chosen: Vec<Strategy> = vec![];
+    for strategy in args.strategies.iter().flatten() {
+        let wanted = args.class.is_empty() || args.class.iter().any(|class| class == strategy.class());
+        if wanted && !chosen.contains(strategy) {
+            chosen.push(*strategy);
+        }
+    }
+    chosen.sort_by_key(|strategy| CLASSES.iter().position(|class| *class == strategy.class()));
+    if chosen.is_empty() {
+        return Err(Failure::Other("no strategy is of the classes asked for".into()));
+    }
+    let bundled = [None];
+    let named: Vec<_> = args.models.iter().map(|path| Some(path.as_path())).collect();
+    let models = if named.is_empty() { bundled.as_slice() } else { named.as_slice() };
+    let progress = Progress::new(models.len() * chosen.len(), args.quiet);
+    let mut rows = vec![];
+    for path in models {
+        let found = model::named(*path)?;
+        let truth = args.truth(&found)?;
+        for strategy in &chosen {
+            rows.push(args.row(&found, *strategy, truth.as_ref())?);
+            progress.step();
+        }
+    }
+    drop(progress);
+    print(&if args.json {
+        let json = serde_json::to_string(&rows).map_err(|error| Failure::Other(error.to_string()))?;
+        format!("{json}\n")
+    } else if args.csv {
+        csv(&rows).map_err(|error| Failure::Other(error.to_string()))?
+    } else {
+        text(&rows)
+    })
+}
+
+impl Args {
+    fn common(&self) -> Common {
+        let Self { max_flops, threads, json, .. } = *self;
+        Common { model: None, max_flops, threads, json, quiet: true }
+    }
+
+    /// The number of inputs answered correctly, if brute force can tell.
+    fn truth(&self, model: &model::Model) -> Result<Option<BigUint>, Failure> {
+        if model.network.config.inputs() > MOST_INPUTS.into() {
+            return Ok(None);
+        }
+        let options = self.common();
+        let proof = prove(&model.network, Strategy::BruteForce, DirectPathChoice::Best, None, options.options(&|| ()));
+        match proof {
+            Ok(proof) => Ok(Some(proof.certified.correct)),
+            Err(Refusal::Declined(_)) => Ok(None),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// Proves, writes and checks.
+    fn row(&self, model: &model::Model, strategy: Strategy, truth: Option<&BigUint>) -> Result<Row, Failure> {
+        let network = &model.network;
+        let total = network.config.inputs();
+        let mut row = Row {
+            model: model.source.clone(),
+            class: strategy.class(),
+            strategy: strategy.name().into_owned(),
+            verdict: "accepted".into(),
+            correct: None,
+            total: total.to_string(),
+            bound: None,
+            bound_over_true: None,
+            flops: None,
+            int_ops: None,
+            unexplained_dimension: None,
+            bytes: None,
+            prove_seconds: None,
+            check_seconds: None,
+        };
+        if strategy == Strategy::BruteForce && total > MOST_INPUTS.into() {
+            row.verdict = format!("not run: {total} inputs");
+            return Ok(row);
+        }
+        let common = self.common();
+        let start = Instant::now();
+        let proof = match prove(network, strategy, DirectPathChoice::Best, None, common.options(&|| ())) {
+            Ok(proof) => proof,
+            Err(Refusal::Declined(reason)) => {
+                row.verdict = format!("declined: {reason}");
+                return Ok(row);
+            }
+            Err(other) => return Err(other.into()),
+        };
+        row.prove_seconds = Some(start.elapsed().as_secs_f64());
+        if let Some(folder) = &self.out {
+            let name = std::path::Path::new(&model.source).file_name().unwrap_or("model".as_ref());
+            let folder = folder.join(name);
+            std::fs::create_dir_all(&folder)
+                .map_err(|error| Failure::Other(format!("cannot make {}: {error}", folder.display())))?;
+            Pending::with_contents(&folder.join(format!("{}.json", row.strategy)), &proof.text)?.keep()?;
+        }
+        let start = Instant::now();
+        let (_, check) = self.arithmetic.checker();
+        let certificate = gbmi::certificate::Certificate::parse(&proof.text, &network.config)?;
+        let Certified { correct, meter, .. } = check(network, &certificate, &common)?;
+        row.check_seconds = Some(start.elapsed().as_secs_f64());
+        row.bound = Some(decimal(&correct, &total));
+        row.bound_over_true = truth.map(|truth| decimal(&correct, truth));
+        row.correct = Some(correct.to_string());
+        (row.flops, row.int_ops) = (Some(meter.flops()), Some(meter.int_ops()));
+        row.unexplained_dimension = Some(unexplained_dimension(&certificate, &network.config).to_string());
+        row.bytes = Some(proof.text.len());
+        Ok(row)
+    }
+}
+
+fn csv(rows: &[Row]) -> Result<String, Box<dyn std::error::Error>> {
+    let mut writer = csv::Writer::from_writer(vec![]);
+    rows.iter().try_for_each(|row| writer.serialize(row))?;
+    Ok(String::from_utf8(writer.into_inner()?)?)
+}
+
+/// A table for each model.
+fn text(rows: &[Row]) -> String {
+    let head = ["class", "strategy", "bound", "÷ true", "FLOPs", "unexplained", "seconds"].map(String::from);
+    let mut text = String::new();
+    for model in rows.chunk_by(|a, b| a.model == b.model) {
+        let mut table = vec![head.clone()];
+        for row in model {
+            let dash = || "–".to_string();
+            let digits = |number: String| grouped(&number);
+            let seconds =
+                row.prove_seconds.zip(row.check_seconds).map(|(prove, check)| format!("{:.2}", prove + check));
+            table.push([
+                row.class.into(),
+                row.strategy.clone(),
+                row.bound.clone().unwrap_or_else(|| row.verdict.clone()),
+                row.bound_over_true.clone().unwrap_or_else(dash),
+                row.flops.map_or_else(dash, |flops| digits(flops.to_string())),
+                row.unexplained_dimension.clone().map_or_else(dash, digits),
+                seconds.unwrap_or_else(dash),
+            ]);
+        }
+        text += &format!("{}{}\n{}", if text.is_empty() { "" } else { "\n" }, model[0].model, aligned(&table));
+    }
+    text
+}
