@@ -35,7 +35,8 @@ use gbmi::checker::published::gaps::{Level, Tables};
 use gbmi::checker::{Options, check};
 use gbmi::model::Network;
 use gbmi::refusal::{Refusal, Rejection};
-use gbmi::search::published::{Family, prove_family};
+use gbmi::search::{DirectPathChoice, prove};
+use gbmi::strategy::{Family, Strategy};
 use num_bigint::Sign;
 use num_rational::BigRational;
 use num_traits::{Signed, Zero};
@@ -270,10 +271,10 @@ fn planted(name: &str, wrong: &[(usize, usize)], about: i64) {
         assert!(!level.passes(0, 1, GAP, &far, &lines, &meter));
     }
 
-    let families: Vec<Family> = Family::all().filter(|family| family.name().contains("attn-mean-query+diff")).collect();
+    let families: Vec<Family> = Family::all().filter(|family| family.to_string().contains("attn-mean-query+diff")).collect();
     assert_eq!(families.len(), 50);
     for family in families {
-        let proof = prove_family(&network, family, None, Options::default()).unwrap();
+        let proof = prove(&network, Strategy::Published(family), DirectPathChoice::Best, None, Options::default()).unwrap();
         assert!(proof.certified.correct <= 4_u8.into(), "{}", family.name());
         let mut file: File = serde_json::from_slice(&proof.text).unwrap();
         let Criterion::Gaps { gaps, .. } = &mut file.criterion else { unreachable!() };
