@@ -55,7 +55,7 @@ fn sections(published: &Published) -> (file::Attention, file::DirectPath, file::
             factors: if *four { "4" } else { "2" }.into(),
             peel: peel.iter().map(|(left, right)| file::Peel { left: vectors(left), right: vectors(right) }).collect(),
             error: match residual {
-                Residual::Exact => file::AttentionError::Exact,
+                Residual::Exact => file::AttentionError::Exact {},
                 Residual::Svd { bound, scale } => {
                     file::AttentionError::Svd { bound: bound.to_string(), scale: scale.to_string() }
                 }

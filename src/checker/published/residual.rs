@@ -9,8 +9,8 @@
 //! - svd: `√2 σ₁(E)`. With `G = LᵀL·MMᵀ`, whose eigenvalues are the squared singular values of E and zeros, so none
 //!   is negative: if `trace((τG)^64) < 1` then `τσ₁² < 1`; if also `b²τ > 2` and `b ≥ 0`, then `√2 σ₁ < b`.
 //!
-//! **Cost.** exact v²d; max_diff v·d·h per product; recursive O(v·d); svd O(v·h² + h³). A hint that fails its test
-//! bounds nothing.
+//! **Cost.** exact v²d; max_diff v·d·h per product; recursive O(v·d); svd O(v·k² + k³) for inner dimension k of the first
+//! factor: h with two factors, d with four. A hint that fails its test bounds nothing.
 
 use super::{ranges, spread, vector};
 use crate::certificate::published::{Residual, SPECTRAL_BITS};
