@@ -34,7 +34,7 @@ fn seeds(network: &Network) -> Vec<Seed> {
     let read = |name: &str| std::fs::read(format!("tests/certificates/accept/{name}.json")).unwrap();
     let core = ["brute_force", "cubic", "subcubic"].map(|name| (name.to_string(), read(name), (10, 2)));
     // Low digits of vectors, and hints of rules that prove little here, matter little.
-    let weak = (2, 4);
+    let weak = (3, 3);
     let fixtures = ["published_references_at_zero", "published_error_svd", "published_error_recursive_means"];
     let fixtures = fixtures.map(|name| (name.to_string(), read(name), weak));
     let cubic =
