@@ -36,6 +36,9 @@ pub struct Gaps {
     pub gaps: Vec<Vec<usize>>,
 }
 
+/// The low-rank part of a factor: columns and rows.
+pub type Peel = (Vec<Vec<i64>>, Vec<Vec<i64>>);
+
 /// How the scores are bounded.
 #[derive(Debug, Clone)]
 pub enum Scores {
@@ -46,7 +49,7 @@ pub enum Scores {
         /// Is the product taken as four factors, not two?
         four: bool,
         /// The low-rank part of each factor: (columns, rows).
-        peel: Vec<(Vec<Vec<i64>>, Vec<Vec<i64>>)>,
+        peel: Vec<Peel>,
         /// The bound on the rest.
         residual: Residual,
     },
@@ -134,27 +137,27 @@ impl Published {
             DirectPath::GlobalMaxDiffExact {} => Direct::GlobalMaxDiffExact,
             _ => return Err(unfit("direct_path.rule")),
         };
-        let table = |path: &str, rows: &[String], row: &dyn Fn(&str, &str, usize) -> Result<Vec<i64>, Refusal>| {
+        let copies = config.n_ctx.saturating_sub(1);
+        let table = |path: &str, rows: &[String]| {
             if rows.len() != v {
                 return Err(Refusal::from(out_of_range(path, format!("{v} rows"), rows.len())));
             }
-            rows.iter()
-                .enumerate()
-                .map(|(m, text)| row(&format!("{path}[{m}]"), text, m))
-                .collect::<Result<Vec<_>, _>>()
+            let row = |(m, text): (usize, &String)| {
+                let path = format!("{path}[{m}]");
+                exactly(&path, integers(&path, text, 1 << 60)?, copies)
+            };
+            rows.iter().enumerate().map(row).collect::<Result<Vec<_>, _>>()
         };
-        let copies = config.n_ctx.saturating_sub(1);
-        let by_copies = |path: &str, text: &str, _: usize| exactly(path, integers(path, text, 1 << 60)?, copies);
         let references = if references.is_empty() && slopes.is_empty() {
             vec![]
         } else {
-            let references = table("criterion.references", references, &by_copies)?;
+            let references = table("criterion.references", references)?;
             if references.iter().flatten().any(|ratio| *ratio < 0) {
                 return Err(
                     out_of_range("criterion.references", "ratios, at least 0".into(), "a negative number").into()
                 );
             }
-            let slopes = table("criterion.slopes", slopes, &by_copies)?;
+            let slopes = table("criterion.slopes", slopes)?;
             references.into_iter().zip(slopes).map(|(row, slopes)| row.into_iter().zip(slopes).collect()).collect()
         };
         if gaps.len() != v {

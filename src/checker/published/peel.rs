@@ -7,6 +7,7 @@
 //! singular vectors make the remainder small, no tolerance is needed.
 
 use super::vector;
+use crate::certificate::published::Peel;
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
 use crate::checker::paths::{product, stack};
@@ -14,17 +15,15 @@ use crate::model::Matrix;
 use crate::refusal::Refusal;
 
 /// Columns and rows for each factor, as hinted.
-pub type Hints = [(Vec<Vec<i64>>, Vec<Vec<i64>>)];
+pub type Hints = [Peel];
+/// The low-rank table, if anything is taken out, and the remainders.
+pub type Peeled<R> = (Option<Matrix<R>>, Vec<Matrix<R>>);
 
 /// The low-rank table, if anything is taken out, and the remainders.
 ///
 /// # Errors
 /// [`crate::refusal::Decline::Work`].
-pub fn peel<R: Enclosure>(
-    chain: &[Matrix<R>],
-    hints: &Hints,
-    meter: &Meter,
-) -> Result<(Option<Matrix<R>>, Vec<Matrix<R>>), Refusal> {
+pub fn peel<R: Enclosure>(chain: &[Matrix<R>], hints: &Hints, meter: &Meter) -> Result<Peeled<R>, Refusal> {
     let mut rests: Vec<Matrix<R>> = vec![];
     let mut parts: Option<(Matrix<R>, Matrix<R>)> = None;
     for (index, factor) in chain.iter().enumerate() {
