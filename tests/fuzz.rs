@@ -1,11 +1,14 @@
 //! Random corruption of certificates, configurations and weights, for a given time: nothing may panic, and nothing
 //! false may be accepted. `GBMI_FUZZ_SECONDS` sets the time (default 2); the seed is printed and can be set again with
 //! `GBMI_FUZZ_SEED`.
+#![cfg(feature = "prove")]
 
 use gbmi::certificate::Certificate;
 use gbmi::checker::arithmetic::Fixed;
 use gbmi::checker::{Options, check};
 use gbmi::model::Network;
+use gbmi::search::{DirectPathChoice, prove};
+use gbmi::strategy::{Family, Strategy};
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use rand::{Rng, RngExt};
 use std::time::{Duration, Instant};
@@ -30,7 +33,7 @@ fn deadline() -> Instant {
 }
 
 /// Pieces that mean something to the readers.
-const PIECES: [&str; 34] = [
+const PIECES: [&str; 52] = [
     "0",
     "1",
     "-1",
@@ -65,6 +68,24 @@ const PIECES: [&str; 34] = [
     ":",
     " ",
     "{\"answers\":\"rest\",\"test\":\"count\"},",
+    "2",
+    "4",
+    "-1048576",
+    "1099511627775",
+    "1152921504606846975",
+    "\"partition\"",
+    "\"gaps\"",
+    "\"convexity\"",
+    "\"low_rank\"",
+    "\"exact\"",
+    "\"svd\"",
+    "\"max_diff\"",
+    "\"recursive\"",
+    "\"max_diff_exact\"",
+    "\"global_max_diff_exact\"",
+    "\"mean\":\"1048576 0 -3\",",
+    "\"means\":[\"1\",\"\",\"-1048576\"]",
+    "{\"left\":[\"1048576\"],\"right\":[\"1 2 3\"]},",
 ];
 
 fn corrupt(rng: &mut TestRng, original: &[u8], others: &[Vec<u8>]) -> Vec<u8> {
@@ -95,6 +116,13 @@ fn corrupted_certificates_prove_nothing_false() {
     let read = |entry: std::io::Result<std::fs::DirEntry>| std::fs::read(entry.unwrap().path()).unwrap();
     let mut originals: Vec<Vec<u8>> = std::fs::read_dir("tests/certificates/accept").unwrap().map(read).collect();
     originals.sort();
+    // The published strategies, as the search finds them.
+    originals.push(
+        prove(&network, Strategy::PublishedCubic, DirectPathChoice::Best, None, Options::default()).unwrap().text,
+    );
+    originals.extend(Family::all().map(|family| {
+        prove(&network, Strategy::Published(family), DirectPathChoice::Best, None, Options::default()).unwrap().text
+    }));
     let (mut rng, deadline, mut tried, mut accepted) = (rng(), deadline(), 0_u64, 0_u64);
     while Instant::now() < deadline {
         let original = originals[rng.random_range(0..originals.len())].clone();

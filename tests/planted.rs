@@ -271,10 +271,12 @@ fn planted(name: &str, wrong: &[(usize, usize)], about: i64) {
         assert!(!level.passes(0, 1, GAP, &far, &lines, &meter));
     }
 
-    let families: Vec<Family> = Family::all().filter(|family| family.to_string().contains("attn-mean-query+diff")).collect();
+    let families: Vec<Family> =
+        Family::all().filter(|family| family.to_string().contains("attn-mean-query+diff")).collect();
     assert_eq!(families.len(), 50);
     for family in families {
-        let proof = prove(&network, Strategy::Published(family), DirectPathChoice::Best, None, Options::default()).unwrap();
+        let proof =
+            prove(&network, Strategy::Published(family), DirectPathChoice::Best, None, Options::default()).unwrap();
         assert!(proof.certified.correct <= 4_u8.into(), "{}", family.name());
         let mut file: File = serde_json::from_slice(&proof.text).unwrap();
         let Criterion::Gaps { gaps, .. } = &mut file.criterion else { unreachable!() };

@@ -81,7 +81,7 @@ pub struct Peel {
 #[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
 pub enum AttentionError {
     /// Computed.
-    Exact,
+    Exact {},
     /// By the largest singular value.
     Svd {
         /// The bound.
@@ -213,6 +213,7 @@ pub enum Test {
 pub enum Count {
     /// By walking all inputs.
     #[default]
+    #[serde(deserialize_with = "no_fields")]
     Tree,
     /// By convolution on a grid.
     Grid {
@@ -230,6 +231,14 @@ impl Count {
 /// An optional field may be left out, but not null.
 fn given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     String::deserialize(deserializer).map(Some)
+}
+
+/// A rule without fields must have none: serde would ignore them in a unit variant.
+fn no_fields<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Nothing {}
+    Nothing::deserialize(deserializer).map(|Nothing {}| ())
 }
 
 fn all() -> String {

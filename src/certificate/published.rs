@@ -123,7 +123,7 @@ impl Published {
                     })
                     .collect::<Result<_, Refusal>>()?,
                 residual: match error {
-                    file::AttentionError::Exact => Residual::Exact,
+                    file::AttentionError::Exact {} => Residual::Exact,
                     file::AttentionError::Svd { bound, scale } => Residual::Svd {
                         bound: number("attention.error.bound", bound)?,
                         scale: number("attention.error.scale", scale)?,

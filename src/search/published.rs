@@ -86,6 +86,8 @@ fn scores(factors: &Factors<Fixed>, error: &str) -> Result<Scores, Refusal> {
             let squares: Vec<f64> = product().singular_values().iter().map(|sigma| sigma * sigma).collect();
             let most = squares.iter().copied().fold(0.0, f64::max);
             let norm = most * squares.iter().map(|square| (square / most).powi(64)).sum::<f64>().powf(1.0 / 64.0);
+            // The scale must be below 2^20: a product that vanishes is bounded as if it did not quite.
+            let norm = norm.max(f64::from(-19).exp2());
             let (scale, bound) = (1.0 / (norm * (1.0 + 1e-5)), (2.0 * norm * (1.0 + 1e-4)).sqrt());
             Residual::Svd { bound: units(bound, SPECTRAL_BITS, 1 << 60), scale: units(scale, SPECTRAL_BITS, 1 << 60) }
         }

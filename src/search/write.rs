@@ -58,7 +58,7 @@ fn sections(published: &Published) -> (file::Attention, file::DirectPath, file::
                 .map(|part| file::Peel { left: vectors(&part.left), right: vectors(&part.right) })
                 .collect(),
             error: match residual {
-                Residual::Exact => file::AttentionError::Exact,
+                Residual::Exact => file::AttentionError::Exact {},
                 Residual::Svd { bound, scale } => {
                     file::AttentionError::Svd { bound: bound.to_string(), scale: scale.to_string() }
                 }

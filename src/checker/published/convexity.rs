@@ -9,7 +9,7 @@
 //! additive over positions, hence at most its value with all c tokens equal to the one of largest f; and it is affine in
 //! Y, so its extremes decide.
 //! **Count.** `C(n−1, c) |K|^c` for the set K of tokens that pass. For c = 0 the answers are told apart.
-//! **Cost.** v³(n + 3).
+//! **Cost.** About v³(2n + 3), beside the tables.
 
 use super::binomial;
 use super::largest;

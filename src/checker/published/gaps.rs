@@ -3,15 +3,15 @@
 //! **Statement** (theorem `gaps`). Fix q, m, the number c of positions that do not hold m (the last one among them when
 //! q < m), and a gap g ≥ 1; when q < m let q ≤ m − g. With `L_j = offset(j) − offset(m) + max_p (PV(p,j) − PV(p,m))`,
 //! `V_j = EV(m,j) − EV(m,m)`, `H = spread(q)`, `W = max_{t≤m−g} (max_j EV(t,j) − min_j EV(t,j))`, let `F(u) = max_{j≠m}
-//! [L_j + V_j + u L_j] + u W`, X the least weight of the positions that hold m, Y the greatest of the others, and `x =
+//! [L_j + V_j + u L_j]`, X the least weight of the positions that hold m, Y the greatest of the others, and `x =
 //! max_{t≤m−g} table(q,t) − table(q,m) + error(q)`. If `a + b u ≥ F(u)` for a family of lines (a, b), one of which
 //! suffices for each u ≥ 0, and `(a + H) X + max(0, b + W + H) Y e^x < 0` for all, every such input is correct.
 //! **Proof.** With r the attention to positions that hold m and u = (1−r)/r, a wrong answer exceeds m by at most
 //! `(L_j + V_j + H + u(L_j + W + H))/(1+u)`: positions that hold m contribute V_j, the others at most W, the positional
 //! part at most its maximum. `u ≤ Y e^x / X`, and a line with a negative slope is largest at u = 0.
-//! The lines: without references `(max L + max V, max L)`. Rule `reference` (theorem `convex_majorant`): F without W is
-//! convex, so for any ω ≥ 0 and s, with `K = max_j [L_j + V_j + ωL_j]`, it is at most `max(F(0), K − ωs) + su` for
-//! u ≤ ω, and at most `K − ω max L + u max L` for u ≥ ω.
+//! The lines: without references `(max L + max V, max L)`. Rule `reference` (theorem `convex_majorant`): F is convex, so
+//! for any ω ≥ 0 and s, with `K = F(ω)`, it is at most `max(F(0), K − ωs) + su` for u ≤ ω, and at most
+//! `K − ω max L + u max L` for u ≥ ω.
 //! **Count.** `C(n−1, c−1) (m−g+1)^(c−1)` inputs when q < m, `C(n−1, c) (m−g+1)^c` when q = m. The input that is m
 //! throughout has its own exact test, answer by answer.
 //! **Cost.** v²n, beside the tables.
@@ -139,13 +139,13 @@ impl<'a, R: Enclosure> Level<'a, R> {
         vec![(self.max_l.add(&self.max_v), self.max_l.clone())]
     }
 
-    /// `F(0)`, without W.
+    /// `F(0)`.
     pub fn at_zero(&self, meter: &Meter) -> R {
         meter.add(Kind::Terms, 2 * self.parts.len() - 1);
         largest(self.parts.iter().map(|(l, v)| l.add(v))).unwrap_or_else(R::everything)
     }
 
-    /// `K` at the ratio ω.
+    /// `K = F(ω)` at the ratio ω.
     pub fn at_ratio(&self, ratio: &R, meter: &Meter) -> R {
         meter.add(Kind::Terms, 4 * self.parts.len() - 1);
         largest(self.parts.iter().map(|(l, v)| l.add(v).add(&l.mul(ratio)))).unwrap_or_else(R::everything)

@@ -6,11 +6,11 @@
 //! - max_diff: for every split `E = L·M` and any row μ, `range_t(μM) + Σ_k |L(q,k) − μ_k| range_t M(k,·)`; the least
 //!   over the splits.
 //! - recursive: the same at the first split, with the range of each row of M bounded in the same way.
-//! - svd: `√2 σ₁(E)`. With `G = LᵀL·MMᵀ`, whose eigenvalues are the squared singular values of E and zeros, so none
+//! - svd: `√2 σ₁(E)`. With `E = L·M` and `G = LᵀL·MMᵀ`, whose eigenvalues are the squared singular values of E and zeros, so none
 //!   is negative: if `trace((τG)^64) < 1` then `τσ₁² < 1`; if also `b²τ > 2` and `b ≥ 0`, then `√2 σ₁ < b`.
 //!
-//! **Cost.** exact v²d; max_diff v·d·h per product; recursive O(v·d); svd O(v·h² + h³). A hint that fails its test
-//! bounds nothing.
+//! **Cost.** exact v²d; max_diff v·d·h per product; recursive O(v·d); svd O(v·h² + h³) and the products on both sides of
+//! the smallest inner dimension. A hint that fails its test bounds nothing.
 
 use super::{ranges, spread, vector};
 use crate::certificate::published::{Residual, SPECTRAL_BITS};
@@ -94,7 +94,9 @@ fn split<R: Enclosure>(
 }
 
 fn svd<R: Enclosure>(chain: &[Matrix<R>], bound: i64, scale: i64, meter: &Meter) -> Result<Vec<R>, Refusal> {
-    let (left, right) = chain.split_at(1.min(chain.len()));
+    // At the smallest inner dimension: G is never larger than the weights.
+    let inner = chain.iter().enumerate().skip(1).min_by_key(|(_, factor)| factor.rows());
+    let (left, right) = chain.split_at(inner.map_or(0, |(index, _)| index));
     let (left, right) = (product(left.to_vec(), meter, KIND)?, product(right.to_vec(), meter, KIND)?);
     let [b, tau] = [bound, scale].map(|number| R::dyadic(number, -SPECTRAL_BITS));
     let rows = left.rows();
