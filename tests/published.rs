@@ -196,7 +196,7 @@ fn no_witness_certifies_more_than_the_truth() {
     }
     // Every rule is touched by every source, and often certifies something.
     let of = |source: &str| sums.iter().filter(|(rule, _)| rule.starts_with(source)).collect::<Vec<_>>();
-    assert_eq!((of("random").len(), of("rational").len(), of("search").len()), (RULES, RULES, RULES - 7), "{sums:#?}");
+    assert_eq!((of("random").len(), of("rational").len(), of("search").len()), (RULES, RULES, RULES - 6), "{sums:#?}");
     for (rule, tally) in sums.iter().filter(|(rule, _)| rule.starts_with("random")) {
         assert!(tally.cases >= 100 && tally.positive * 4 > tally.cases && tally.whole > 0, "{rule}: {tally:?}");
     }

@@ -162,6 +162,8 @@ fn scores(factors: &Factors<Fixed>, error: &str) -> Result<Scores, Refusal> {
             let squares: Vec<f64> = product().singular_values().iter().map(|sigma| sigma * sigma).collect();
             let most = squares.iter().copied().fold(0.0, f64::max);
             let norm = most * squares.iter().map(|square| (square / most).powi(64)).sum::<f64>().powf(1.0 / 64.0);
+            // A scale that a certificate can hold; also where nothing is left over.
+            let norm = norm.max(1e-5);
             let (scale, bound) = (1.0 / (norm * (1.0 + 1e-5)), (2.0 * norm * (1.0 + 1e-4)).sqrt());
             Residual::Svd { bound: units(bound, SPECTRAL_BITS, 1 << 60), scale: units(scale, SPECTRAL_BITS, 1 << 60) }
         }

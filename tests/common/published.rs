@@ -105,9 +105,12 @@ fn references(random: &mut Random, network: &Network) -> Vec<Vec<(i64, i64)>> {
 /// Gaps of any size: the narrow ones certify most, if anything.
 fn gaps(random: &mut Random, network: &Network) -> Vec<Vec<usize>> {
     let most = random.pick(&[1, 1, 2, usize::MAX]);
+    let gap = |random: &mut Random, m: usize| {
+        let least = usize::from(!random.once_in(8));
+        random.within(least, m.min(most).max(1)).min(m)
+    };
     let row = |random: &mut Random, m: usize| {
-        let length = (m + 1) * (network.config.n_ctx - 1);
-        (0..length).map(|_| random.within(usize::from(!random.once_in(8)), m.min(most).max(1)).min(m)).collect()
+        (0..(m + 1) * (network.config.n_ctx - 1)).map(|_| gap(random, m)).collect()
     };
     (0..network.config.d_vocab).map(|m| row(random, m)).collect()
 }
