@@ -74,7 +74,8 @@ fn certified<R: Enclosure>(network: &Network, published: &Published, verdicts: &
             let tables = convexity::Tables::<R>::new(network, &meter).unwrap();
             for m in 0..v {
                 let certified = tables.certified(m, &meter).unwrap();
-                let most = verdicts.iter().filter(|(input, right)| maximum(input) == m && *right != Some(false)).count();
+                let most =
+                    verdicts.iter().filter(|(input, right)| maximum(input) == m && *right != Some(false)).count();
                 assert!(certified <= most.into(), "{certified} of {most} with maximum {m}");
                 sum += certified;
             }
@@ -198,7 +199,7 @@ fn no_witness_certifies_more_than_the_truth() {
     let of = |source: &str| sums.iter().filter(|(rule, _)| rule.starts_with(source)).collect::<Vec<_>>();
     assert_eq!((of("random").len(), of("rational").len(), of("search").len()), (RULES, RULES, RULES - 6), "{sums:#?}");
     for (rule, tally) in sums.iter().filter(|(rule, _)| rule.starts_with("random")) {
-        assert!(tally.cases >= 100 && tally.positive * 4 > tally.cases && tally.whole > 0, "{rule}: {tally:?}");
+        assert!(tally.cases >= 60 && tally.positive * 4 > tally.cases && tally.whole > 0, "{rule}: {tally:?}");
     }
     for (rule, tally) in sums.iter().filter(|(rule, _)| rule.starts_with("search")) {
         assert!(tally.cases >= 60 && tally.positive * 2 > tally.cases && tally.whole > 0, "{rule}: {tally:?}");

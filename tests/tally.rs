@@ -183,12 +183,18 @@ fn strategies_on_random_models_are_tallied() {
 fn published_strategies_are_tallied() {
     for seed in 0..6 {
         let network = random_model(&mut Random::new(seed)).1.network();
-        let proofs = Family::all().map(|family| (family.name(), prove_family(&network, family, None, Options::default())));
+        let proofs =
+            Family::all().map(|family| (family.name(), prove_family(&network, family, None, Options::default())));
         let convexity = [("convexity".into(), prove_convexity(&network, None, Options::default()))];
         for (name, proof) in convexity.into_iter().chain(proofs) {
             let certificate = Certificate::parse(&proof.unwrap().text, &network.config).unwrap();
             let (done, tallied) = done_and_tallied(&network, &certificate);
-            assert_eq!(done, tallied, "seed {seed}, {name}: over-counted by {}", i128::from(tallied) - i128::from(done));
+            assert_eq!(
+                done,
+                tallied,
+                "seed {seed}, {name}: over-counted by {}",
+                i128::from(tallied) - i128::from(done)
+            );
         }
     }
 }

@@ -109,9 +109,8 @@ fn gaps(random: &mut Random, network: &Network) -> Vec<Vec<usize>> {
         let least = usize::from(!random.once_in(8));
         random.within(least, m.min(most).max(1)).min(m)
     };
-    let row = |random: &mut Random, m: usize| {
-        (0..(m + 1) * (network.config.n_ctx - 1)).map(|_| gap(random, m)).collect()
-    };
+    let row =
+        |random: &mut Random, m: usize| (0..(m + 1) * (network.config.n_ctx - 1)).map(|_| gap(random, m)).collect();
     (0..network.config.d_vocab).map(|m| row(random, m)).collect()
 }
 
