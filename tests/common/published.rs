@@ -1,6 +1,6 @@
 //! Random hints of the published strategies: those of the search, perturbed, and others guided by nothing.
 
-use super::Random;
+use super::{Model, NOTHING, Paths, Random};
 use gbmi::certificate::published::{Direct, Gaps, Published, Residual, SPECTRAL_BITS, Scores, VECTOR_BITS};
 use gbmi::certificate::{Certificate, CriterionHints, DirectPathHints};
 use gbmi::checker::Options;
@@ -194,4 +194,37 @@ pub(crate) fn published_hints(random: &mut Random, network: &Network) -> Publish
     let Some(Published::Gaps(mut hints)) = found else { unreachable!("a family has gaps") };
     perturb(random, network, &mut hints);
     Published::Gaps(hints)
+}
+
+/// A model of few tokens and plain tables: bounds are exact or nearly so, and what exceeds them is wrong.
+pub(crate) fn tight_model(random: &mut Random) -> Model {
+    let (v, n) = (random.pick(&[2, 2, 2, 3, 4]), random.within(2, 4));
+    let mut model = Paths { d_vocab: v, n_ctx: n, ..NOTHING }.model();
+    let h = v + n;
+    let [by_token, by_position, logits, places, direct] =
+        [(); 5].map(|()| random.pick(&[0.0, 0.5, 1.0, 3.0]) * if random.once_in(3) { 0.0 } else { 1.0 });
+    let one_query = random.once_in(3);
+    for t in 0..v {
+        for j in 0..v {
+            model.set("blocks.0.attn.W_Q", t * h + j, by_token * random.unit());
+            let right = if t == j { 2.0 * random.unit().abs() } else { 0.0 };
+            model.set("blocks.0.attn.W_V", t * h + j, right + logits * random.unit());
+            let favoured = if one_query && t > 0 { 0.0 } else { direct * random.unit() };
+            model.set("unembed.W_U", t * v + j, favoured);
+        }
+        for p in 0..n {
+            model.set("blocks.0.attn.W_Q", t * h + v + p, by_position * random.unit());
+        }
+    }
+    for index in v * h..(v + n) * h {
+        if index % h < v {
+            model.set("blocks.0.attn.W_V", index, places * random.unit());
+        }
+    }
+    if random.once_in(3) {
+        for j in 0..v {
+            model.set("unembed.b_U", j, random.unit());
+        }
+    }
+    model
 }
