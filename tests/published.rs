@@ -5,12 +5,12 @@ mod common;
 
 use common::{Kind, NOTHING, Paths, Random, certificate, published_hints, random_model, tight_model, verdicts};
 use gbmi::certificate::Certificate;
-use gbmi::certificate::published::{Direct, Gaps, Published, Residual, Scores};
+use gbmi::certificate::published::{Direct, Gaps, Published, Residual, SPECTRAL_BITS, Scores, VECTOR_BITS};
 use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
 use gbmi::checker::meter::Meter;
-use gbmi::checker::published::{convexity, gaps};
+use gbmi::checker::published::{convexity, gaps, residual};
 use gbmi::checker::{Options, certify, check, parallel};
-use gbmi::model::Network;
+use gbmi::model::{Matrix, Network};
 use gbmi::search::Proof;
 use gbmi::search::published::{Family, prove_convexity, prove_family};
 use num_bigint::BigUint;
@@ -249,4 +249,109 @@ fn threads_change_nothing() {
             assert_eq!((&one.certified.correct, tally(&one)), (&two.certified.correct, tally(&two)), "{name}");
         }
     }
+}
+
+/// For every ratio one of the two lines is at least F: the first up to the reference, the second beyond.
+#[test]
+fn lines_with_a_reference_bound_every_answer() {
+    let (meter, mut compared) = (Meter::new(u64::MAX), 0);
+    for seed in 0..200 {
+        let mut random = Random::new(seed);
+        let network = tight_model(&mut random).network();
+        let tables = gaps::Tables::<Rational>::new(&network, &Scores::Exact, &Direct::MaxDiff(vec![]), &meter).unwrap();
+        for m in 0..network.config.d_vocab {
+            let level = gaps::Level::new(&tables, m, &meter);
+            let mut ratio = || Rational::dyadic((random.next() >> 42).try_into().unwrap(), -VECTOR_BITS);
+            let (reference, ratios) = (ratio(), [ratio(), ratio(), ratio(), Rational::dyadic(0, 0)]);
+            let slope = (i64::try_from(random.next() >> 41).unwrap()) - (1 << 22);
+            let (at_zero, at_reference) = (level.at_zero(&meter), level.at_ratio(&reference, &meter));
+            let lines = level.lines(&at_zero, &at_reference, &reference, slope, &meter);
+            for u in ratios.iter().chain([&reference]) {
+                let line = &lines[usize::from(!u.upper_at_most(&reference))];
+                let (bound, truth) = (line.0.add(&line.1.mul(u)), level.at_ratio(u, &meter));
+                assert!(!bound.sub(&truth).is_negative(), "seed {seed}, m {m}: {lines:?} at {u:?}: {truth:?}");
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared > 2000, "{compared}");
+}
+
+/// A bound on the ranges of rows is at least the ranges; whatever the hints.
+#[test]
+fn residuals_bound_the_ranges_of_rows() {
+    let meter = Meter::new(u64::MAX);
+    let mut bounded = [0; 3];
+    for seed in 0..4000 {
+        let mut random = Random::new(seed);
+        let mut sizes = vec![random.within(1, 3)];
+        for _ in 0..random.pick(&[2, 2, 4]) {
+            sizes.push(random.within(1, 3));
+        }
+        let mut matrix = |rows: usize, cols: usize| {
+            let entry = |random: &mut Random| Rational::dyadic((random.unit() * 1024.0) as i64, -8);
+            Matrix::from_fn(rows, cols, Rational::everything(), |_, _| entry(&mut random))
+        };
+        let mut chain: Vec<Matrix<Rational>> = sizes.windows(2).map(|pair| matrix(pair[0], pair[1])).collect();
+        if seed % 2 == 0 {
+            // The row (a, −a) attains √2 σ₁.
+            let last = chain.pop().unwrap();
+            let zero = Rational::dyadic(0, 0);
+            let entry =
+                |row: usize, col: usize| if col == 0 { last.at(row, 0).clone() } else { zero.sub(last.at(row, 0)) };
+            chain.push(Matrix::from_fn(last.rows(), 2, Rational::everything(), entry));
+        }
+        let ranges = residual::bound(&chain, &Residual::Exact, &meter).unwrap();
+        let mut row = |length: usize| (0..length).map(|_| (random.unit() * 4e6) as i64).collect::<Vec<i64>>();
+        let means: Vec<Vec<i64>> = sizes[1..sizes.len() - 1].iter().map(|size| row(*size)).collect();
+        let width = ranges.iter().filter_map(Rational::ends).map(|(_, hi)| hi).max().unwrap();
+        let width = num_traits::ToPrimitive::to_f64(&width).unwrap() * [0.9, 0.99, 1.01, 1.5][random.within(0, 3)];
+        let units = |value: f64| (value * f64::from(SPECTRAL_BITS).exp2()).clamp(-1e17, 1e17) as i64;
+        let scale = 2.0 / (width * width) * random.pick(&[1.000_01, 1.000_01, 0.9, 0.6, 0.1]);
+        let svd = Residual::Svd { bound: units(width), scale: units(scale) };
+        for (index, rule) in [svd, Residual::MaxDiff(means.clone()), Residual::Recursive(means)].iter().enumerate() {
+            let bounds = residual::bound(&chain, rule, &meter).unwrap();
+            assert_eq!(bounds.len(), ranges.len());
+            for (bound, range) in bounds.iter().zip(&ranges) {
+                assert!(!bound.sub(range).is_negative(), "seed {seed}, {rule:?}, {chain:?}: {bound:?} below {range:?}");
+                bounded[index] += usize::from(bound.ends().is_some());
+            }
+        }
+    }
+    println!("{bounded:?} rows bounded by svd, max_diff, recursive");
+    assert!(bounded[0] > 200 && bounded[1] > 5000 && bounded[2] == bounded[1], "{bounded:?}");
+}
+
+/// Where other tokens help, the least attention to them counts, not the greatest.
+#[test]
+fn a_line_that_falls_is_largest_at_no_attention() {
+    let paths = Paths {
+        d_vocab: 3,
+        token_score: |_, t| if t == 1 { 3.0 } else { 0.0 },
+        token_logit: |t, j| if (t, j) == (2, 2) { -3.0 } else { 0.0 },
+        ..NOTHING
+    };
+    let mut model = paths.model();
+    model.set("unembed.b_U", 2, 1.0);
+    let network = model.network();
+    let gaps = (0..3_usize).map(|m| vec![m.min(1); m + 1]).collect();
+    let hints = Gaps { scores: Scores::Exact, direct: Direct::MaxDiff(vec![]), references: vec![], gaps };
+    // With token 2 before it, 0 gets too little attention to help; beside 1, which would, it is the same class.
+    assert!(certified::<Fixed>(&network, &Published::Gaps(hints), &verdicts(&model)).is_zero());
+}
+
+/// Where other tokens help, both ends of what they may weigh matter.
+#[test]
+fn convexity_looks_at_both_ends() {
+    let paths = Paths {
+        d_vocab: 3,
+        n_ctx: 4,
+        token_logit: |t, j| if (t, j) == (2, 2) { -3.0 } else { 0.0 },
+        position_score: |_, p| [0.0, 2.3, 2.3, 0.0][p],
+        direct: |_, j| if j == 2 { 1.0 } else { 0.0 },
+        ..NOTHING
+    };
+    let model = paths.model();
+    // Three other tokens before a 2 at the end: all right, and all that is certified.
+    assert_eq!(certified::<Fixed>(&model.network(), &Published::Convexity, &verdicts(&model)), 8_u8.into());
 }
