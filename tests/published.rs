@@ -132,7 +132,7 @@ fn all(network: &Network, threads: usize) -> impl Iterator<Item = (String, Proof
 fn one_model(seed: u64) -> BTreeMap<String, Tally> {
     let mut random = Random::new(seed ^ 0x9ab1);
     let (kind, model) =
-        if seed % 2 == 0 { random_model(&mut random) } else { (Kind::Normal, tight_model(&mut random)) };
+        if seed.is_multiple_of(2) { random_model(&mut random) } else { (Kind::Normal, tight_model(&mut random)) };
     let network = model.network();
     let verdicts = verdicts(&model);
     let most: BigUint = verdicts.iter().filter(|(_, right)| *right != Some(false)).count().into();
@@ -161,7 +161,7 @@ fn one_model(seed: u64) -> BTreeMap<String, Tally> {
     }
     let families: Vec<Family> = Family::all().collect();
     let mut proofs = vec![prove_convexity(&network, None, Options::default()).unwrap()];
-    if seed % 40 == 0 {
+    if seed.is_multiple_of(40) {
         proofs.extend(all(&network, 1).map(|(_, proof)| proof));
     }
     for _ in 0..STRATEGIES {
@@ -293,7 +293,7 @@ fn residuals_bound_the_ranges_of_rows() {
             Matrix::from_fn(rows, cols, Rational::everything(), |_, _| entry(&mut random))
         };
         let mut chain: Vec<Matrix<Rational>> = sizes.windows(2).map(|pair| matrix(pair[0], pair[1])).collect();
-        if seed % 2 == 0 {
+        if seed.is_multiple_of(2) {
             // The row (a, −a) attains √2 σ₁.
             let last = chain.pop().unwrap();
             let zero = Rational::dyadic(0, 0);
