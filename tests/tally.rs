@@ -3,13 +3,13 @@
 
 mod common;
 
-use common::{Random, hints, parse, random_model};
+use common::{Random, certificate, hints, parse, published_hints, random_model};
 use gbmi::certificate::Certificate;
 use gbmi::checker::arithmetic::{Enclosure, Fixed, Term};
 use gbmi::checker::{Options, certify};
 use gbmi::model::Network;
 use gbmi::search::{DirectPathChoice, prove};
-use gbmi::strategy::Strategy;
+use gbmi::strategy::{Family, Strategy};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -176,5 +176,45 @@ fn strategies_on_random_models_are_tallied() {
             let (done, tallied) = done_and_tallied(&network, &certificate);
             assert_eq!(done, tallied, "seed {seed}, {}", strategy.name());
         }
+    }
+}
+
+#[test]
+fn published_strategies_are_tallied() {
+    for seed in 0..6 {
+        let network = random_model(&mut Random::new(seed)).1.network();
+        let proofs = Family::all().map(|family| {
+            (
+                family.to_string(),
+                prove(&network, Strategy::Published(family), DirectPathChoice::Best, None, Options::default()),
+            )
+        });
+        let convexity = [(
+            "convexity".into(),
+            prove(&network, Strategy::PublishedCubic, DirectPathChoice::Best, None, Options::default()),
+        )];
+        for (name, proof) in convexity.into_iter().chain(proofs) {
+            let certificate = Certificate::parse(&proof.unwrap().text, &network.config).unwrap();
+            let (done, tallied) = done_and_tallied(&network, &certificate);
+            assert_eq!(
+                done,
+                tallied,
+                "seed {seed}, {name}: over-counted by {}",
+                i128::from(tallied) - i128::from(done)
+            );
+        }
+    }
+}
+
+#[test]
+fn random_hints_of_published_rules_are_tallied() {
+    for seed in 0..300 {
+        let mut random = Random::new(seed);
+        let (kind, model) = random_model(&mut random);
+        let network = model.network();
+        let certificate = certificate(&network, published_hints(&mut random, &network));
+        let (done, tallied) = done_and_tallied(&network, &certificate);
+        let overcount = i128::from(tallied) - i128::from(done);
+        assert_eq!(done, tallied, "seed {seed}, {kind:?}: over-counted by {overcount}: {:?}", certificate.published);
     }
 }

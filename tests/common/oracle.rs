@@ -26,19 +26,27 @@ pub(crate) fn exact_correct(model: &Model) -> (u64, u64) {
 
 /// The same for every (query, maximum) apart.
 pub(crate) fn correct_by_pair(model: &Model) -> BTreeMap<(usize, usize), (u64, u64)> {
-    let exact = |weights: &Vec<f32>| weights.iter().map(|weight| Exact::from(*weight)).collect();
-    let tensors = model.tensors.iter().map(|(name, weights)| (*name, exact(weights))).collect();
-    let mut oracle = Oracle { model: model.clone(), tensors, known: BTreeMap::new() };
-    let (v, n) = (model.d_vocab, model.n_ctx);
     let mut pairs = BTreeMap::new();
-    for index in 0..v.pow(u32::try_from(n).unwrap()) {
-        let input: Vec<usize> = (0..n).map(|p| index / v.pow(u32::try_from(p).unwrap()) % v).collect();
-        let (least, most) = pairs.entry((input[n - 1], *input.iter().max().unwrap())).or_insert((0, 0));
-        let verdict = oracle.is_correct(&input);
+    for (input, verdict) in verdicts(model) {
+        let (least, most) = pairs.entry((input[model.n_ctx - 1], *input.iter().max().unwrap())).or_insert((0, 0));
         *least += u64::from(verdict == Some(true));
         *most += u64::from(verdict != Some(false));
     }
     pairs
+}
+
+/// Every input, and whether it is answered correctly, if thousands of bits decide it.
+pub(crate) fn verdicts(model: &Model) -> Vec<(Vec<usize>, Option<bool>)> {
+    let exact = |weights: &Vec<f32>| weights.iter().map(|weight| Exact::from(*weight)).collect();
+    let tensors = model.tensors.iter().map(|(name, weights)| (*name, exact(weights))).collect();
+    let mut oracle = Oracle { model: model.clone(), tensors, known: BTreeMap::new() };
+    let (v, n) = (model.d_vocab, model.n_ctx);
+    let verdict = |index: usize| {
+        let input: Vec<usize> = (0..n).map(|p| index / v.pow(u32::try_from(p).unwrap()) % v).collect();
+        let verdict = oracle.is_correct(&input);
+        (input, verdict)
+    };
+    (0..v.pow(u32::try_from(n).unwrap())).map(verdict).collect()
 }
 
 impl Oracle {

@@ -82,11 +82,16 @@ impl<R: Enclosure> Tables<R> {
             }
             // When q < m, some position before the last holds m.
             for c in 1..if q == m { *n } else { n - 1 } {
-                meter.spend(Kind::Terms, 4 + 6 * others.len())?;
+                meter.spend(Kind::Terms, 4)?;
                 let ends =
                     [(places.low(q, n - 1 - c), places.high(q, c)), (places.high(q, n - 1 - c), places.low(q, c))]
                         .map(|(x, y)| (at_m.mul(&x).add(&last), y));
-                let passes = |f: &&R| ends.iter().all(|(base, y)| base.add(&f.mul(y)).is_negative());
+                let passes = |f: &&R| {
+                    ends.iter().all(|(base, y)| {
+                        meter.add(Kind::Terms, 3);
+                        base.add(&f.mul(y)).is_negative()
+                    })
+                };
                 let passing = others.iter().filter(passes).count();
                 meter.add(Kind::Integer, passing + 1 + c);
                 correct += binomial(n - 1, c) * BigUint::from(passing).pow(u32::try_from(c).unwrap_or(0));

@@ -117,7 +117,7 @@ impl<'a, R: Enclosure> Level<'a, R> {
         let (v, n) = (tables.d_vocab, tables.n_ctx);
         let zero = || R::dyadic(0, 0);
         meter.add(Kind::Terms, (v - 1) * if tables.direct.offset.is_some() { 2 * n + 2 } else { 2 * n });
-        meter.add(Kind::Terms, 2 * (v - 2).max(1));
+        meter.add(Kind::Terms, 2 * (v - 2));
         let part = |j: usize| {
             let difference = |row: usize| tables.logits.at(row, j).sub(tables.logits.at(row, m));
             let position = largest((0..n).map(|p| difference(v + p))).unwrap_or_else(R::everything);
@@ -192,11 +192,10 @@ impl<'a, R: Enclosure> Level<'a, R> {
     /// Is the input that is m throughout correct?
     pub fn passes_alone(&self, meter: &Meter) -> bool {
         let Self { tables: Tables { d_vocab: v, n_ctx: n, logits, table, .. }, m, .. } = self;
-        meter.add(Kind::Terms, 2 * (v - 1));
         let answers = (0..*v).filter(|j| j != m).zip(&self.parts);
         let mut margins = answers.map(|(j, (_, v_j))| {
             let position = largest((0..*n).map(|p| logits.at(v + p, j).sub(logits.at(v + p, *m))));
-            meter.add(Kind::Terms, 2 * n + 2);
+            meter.add(Kind::Terms, 2 * n + 3);
             table.at(*m, j).sub(table.at(*m, *m)).add(v_j).add(&position.unwrap_or_else(R::everything))
         });
         margins.all(|margin| margin.is_negative())

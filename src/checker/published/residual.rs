@@ -109,7 +109,7 @@ fn svd<R: Enclosure>(chain: &[Matrix<R>], bound: i64, scale: i64, meter: &Meter)
     for _ in 0..SQUARINGS {
         power = product(vec![power.clone(), power], meter, KIND)?;
     }
-    meter.spend(KIND, 2 * size * size + 3)?;
+    meter.spend(KIND, 2 * size * size + 5)?;
     let transposed = power.transposed();
     let trace = R::dot(power.iter_rows().flatten().zip(transposed.iter_rows().flatten()));
     let small = trace.sub(&R::dyadic(1, 0)).is_negative();

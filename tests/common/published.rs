@@ -1,0 +1,232 @@
+//! Random hints of the published strategies: those of the search, perturbed, and others guided by nothing.
+
+use super::{Model, NOTHING, Paths, Random};
+use gbmi::certificate::published::{Direct, Gaps, Published, Residual, SPECTRAL_BITS, Scores, VECTOR_BITS};
+use gbmi::certificate::{Certificate, CriterionHints, DirectPathHints};
+use gbmi::checker::Options;
+use gbmi::model::Network;
+use gbmi::search::{DirectPathChoice, prove, to_file};
+use gbmi::strategy::{Family, Strategy};
+use num_bigint::BigUint;
+
+/// The certificate with these hints, written and read as any other. It claims nothing.
+pub(crate) fn certificate(network: &Network, published: Published) -> Certificate {
+    let certificate = Certificate {
+        network: network.sha256.clone(),
+        model: None,
+        strategy: "by-chance".into(),
+        correct: BigUint::default(),
+        upper: None,
+        attention_orders: vec![],
+        direct_path: DirectPathHints::Exact { depth: 1 },
+        criterion: CriterionHints { plans: vec![], assignment: vec![] },
+        published: Some(published),
+    };
+    let file = to_file(&certificate, &network.config);
+    Certificate::parse(&serde_json::to_vec(&file).unwrap(), &network.config).unwrap()
+}
+
+fn integer(random: &mut Random, bound: i64) -> i64 {
+    i64::try_from(random.next() >> 1).unwrap() % bound * if random.once_in(2) { -1 } else { 1 }
+}
+
+/// About the length asked for; of any size, zero included.
+fn vector(random: &mut Random, length: usize) -> Vec<i64> {
+    let length = match random.within(0, 11) {
+        0 => 0,
+        1 => length + 1,
+        2 => length - 1,
+        _ => length,
+    };
+    let bound = random.pick(&[1, 1 << 10, 1 << 18, 1 << 20, 1 << 20, 1 << 21, 1 << 24, 1 << 40]);
+    (0..length).map(|_| integer(random, bound)).collect()
+}
+
+/// The inner dimensions of a chain of two or four factors, those outside included.
+fn sizes(network: &Network, four: bool) -> Vec<usize> {
+    let (v, d, h) = (network.config.d_vocab, network.config.d_model, network.config.d_head);
+    let bias = usize::from(network.b_q.row(0).iter().any(|entry| entry.mantissa != 0));
+    if four { vec![v, d + bias, h, d, v] } else { vec![v, h, v] }
+}
+
+fn residual(random: &mut Random, sizes: &[usize]) -> Residual {
+    let inner = &sizes[1..sizes.len() - 1];
+    let count = random.within(0, inner.len() + 1);
+    let means = (0..count).map(|index| vector(random, inner.get(index).copied().unwrap_or(2))).collect();
+    match random.within(0, 3) {
+        0 => Residual::Exact,
+        1 => spectral(random),
+        2 => Residual::MaxDiff(means),
+        _ => Residual::Recursive(means),
+    }
+}
+
+/// A bound and a scale that go together, or not quite.
+fn spectral(random: &mut Random) -> Residual {
+    let bound = f64::from(random.unit().abs()) * random.pick(&[0.01, 0.1, 1.0, 4.0, 30.0]);
+    let scale = 2.0 / (bound * bound) * random.pick(&[1.000_01, 1.000_01, 1.000_01, 0.999, 0.5, 0.01, -1.0]);
+    let units = |value: f64| ((value * f64::from(SPECTRAL_BITS).exp2()) as i64).clamp(-(1 << 59), 1 << 59);
+    Residual::Svd { bound: units(bound) * if random.once_in(12) { -1 } else { 1 }, scale: units(scale) }
+}
+
+fn low_rank(random: &mut Random, network: &Network) -> Scores {
+    let four = random.once_in(2);
+    let sizes = sizes(network, four);
+    let mut peel = vec![];
+    for index in 0..random.within(0, sizes.len() - 1) {
+        let (left, right) = (random.within(0, 3), random.within(0, 3));
+        let left = (0..left).map(|_| vector(random, sizes[index])).collect();
+        peel.push((left, (0..right).map(|_| vector(random, sizes[index + 1])).collect()));
+    }
+    let residual = residual(random, &sizes);
+    Scores::LowRank { four, peel, residual }
+}
+
+fn direct(random: &mut Random, network: &Network) -> Direct {
+    match random.within(0, 3) {
+        0 => Direct::MaxDiffExact,
+        1 => Direct::GlobalMaxDiffExact,
+        _ => Direct::MaxDiff(vector(random, network.config.d_model)),
+    }
+}
+
+fn references(random: &mut Random, network: &Network) -> Vec<Vec<(i64, i64)>> {
+    if random.once_in(3) {
+        return vec![];
+    }
+    let slope = random.pick(&[1, 1 << 18, 1 << 20, 1 << 22, 1 << 23, 1 << 60]);
+    let ratio = random.pick(&[1, 1 << 14, 1 << 17, 1 << 20, 1 << 20, 1 << 22, 1 << 60]);
+    let row = |random: &mut Random| {
+        (1..network.config.n_ctx).map(|_| (integer(random, ratio).abs(), integer(random, slope))).collect()
+    };
+    (0..network.config.d_vocab).map(|_| row(random)).collect()
+}
+
+/// Gaps of any size: the narrow ones certify most, if anything.
+fn gaps(random: &mut Random, network: &Network) -> Vec<Vec<usize>> {
+    let most = random.pick(&[1, 1, 2, usize::MAX]);
+    let gap = |random: &mut Random, m: usize| {
+        let least = usize::from(!random.once_in(8));
+        random.within(least, m.min(most).max(1)).min(m)
+    };
+    let row =
+        |random: &mut Random, m: usize| (0..(m + 1) * (network.config.n_ctx - 1)).map(|_| gap(random, m)).collect();
+    (0..network.config.d_vocab).map(|m| row(random, m)).collect()
+}
+
+fn jitter(random: &mut Random, vectors: &mut [Vec<i64>]) {
+    let size = random.pick(&[2, 1 << 10, 1 << 17, 1 << 20]);
+    for vector in vectors {
+        match random.within(0, 5) {
+            0 => vector.fill(0),
+            1 => vector.reverse(),
+            2 => vector.truncate(1),
+            _ => vector.iter_mut().for_each(|entry| *entry += integer(random, size)),
+        }
+        vector.iter_mut().for_each(|entry| *entry = (*entry).clamp(-(1 << 39), 1 << 39));
+    }
+}
+
+/// A little off, or replaced in part.
+fn perturb(random: &mut Random, network: &Network, hints: &mut Gaps) {
+    if let Scores::LowRank { four, peel, residual } = &mut hints.scores {
+        if random.once_in(3) {
+            for (left, right) in peel.iter_mut() {
+                jitter(random, left);
+                jitter(random, right);
+                if random.once_in(3) {
+                    left.pop();
+                }
+            }
+        }
+        match residual {
+            Residual::MaxDiff(means) | Residual::Recursive(means) if random.once_in(2) => jitter(random, means),
+            Residual::Svd { bound, scale } if random.once_in(2) => {
+                // Smaller, and consistent; or one of the two alone.
+                let factor = random.pick(&[0.999, 0.99, 0.9, 0.5, 1.01, 2.0]);
+                let both = random.within(0, 3);
+                let scaled = |number: i64, factor: f64| ((number as f64 * factor) as i64).clamp(-(1 << 59), 1 << 59);
+                *bound = scaled(*bound, if both == 1 { 1.0 } else { factor });
+                *scale = scaled(*scale, if both == 0 { 1.0 } else { 1.0 / (factor * factor) });
+            }
+            _ if random.once_in(3) => *residual = self::residual(random, &sizes(network, *four)),
+            _ => {}
+        }
+    }
+    if random.once_in(4) {
+        hints.direct = direct(random, network);
+    }
+    match (&mut hints.direct, random.within(0, 2)) {
+        (Direct::MaxDiff(mean), 0) => jitter(random, std::slice::from_mut(mean)),
+        _ if random.once_in(3) => hints.references = references(random, network),
+        _ => {
+            let size = 1 << (VECTOR_BITS - 3);
+            for (ratio, slope) in hints.references.iter_mut().flatten() {
+                *ratio = (*ratio + integer(random, size)).clamp(0, 1 << 59);
+                *slope = (*slope + integer(random, size)).clamp(-(1 << 59), 1 << 59);
+            }
+        }
+    }
+    match random.within(0, 2) {
+        0 => hints.gaps = gaps(random, network),
+        1 => {
+            for (m, row) in hints.gaps.iter_mut().enumerate() {
+                row.iter_mut().for_each(|gap| *gap = (*gap + random.within(0, 2)).saturating_sub(1).min(m));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Hints of any published rule.
+pub(crate) fn published_hints(random: &mut Random, network: &Network) -> Published {
+    if random.once_in(16) {
+        return Published::Convexity;
+    }
+    if random.once_in(3) {
+        let scores = if random.once_in(6) { Scores::Exact } else { low_rank(random, network) };
+        let (direct, references) = (direct(random, network), references(random, network));
+        return Published::Gaps(Gaps { scores, direct, references, gaps: gaps(random, network) });
+    }
+    let families: Vec<Family> = Family::all().collect();
+    let proof =
+        prove(network, Strategy::Published(random.pick(&families)), DirectPathChoice::Best, None, Options::default())
+            .unwrap();
+    let found = Certificate::parse(&proof.text, &network.config).unwrap().published;
+    let Some(Published::Gaps(mut hints)) = found else { unreachable!("a family has gaps") };
+    perturb(random, network, &mut hints);
+    Published::Gaps(hints)
+}
+
+/// A model of few tokens and plain tables: bounds are exact or nearly so, and what exceeds them is wrong.
+pub(crate) fn tight_model(random: &mut Random) -> Model {
+    let (v, n) = (random.pick(&[2, 2, 2, 3, 4]), random.within(2, 4));
+    let mut model = Paths { d_vocab: v, n_ctx: n, ..NOTHING }.model();
+    let h = v + n;
+    let [by_token, by_position, logits, places, direct] =
+        [(); 5].map(|()| random.pick(&[0.0, 0.5, 1.0, 3.0]) * if random.once_in(3) { 0.0 } else { 1.0 });
+    let one_query = random.once_in(3);
+    for t in 0..v {
+        for j in 0..v {
+            model.set("blocks.0.attn.W_Q", t * h + j, by_token * random.unit());
+            let right = if t == j { 2.0 * random.unit().abs() } else { 0.0 };
+            model.set("blocks.0.attn.W_V", t * h + j, right + logits * random.unit());
+            let favoured = if one_query && t > 0 { 0.0 } else { direct * random.unit() };
+            model.set("unembed.W_U", t * v + j, favoured);
+        }
+        for p in 0..n {
+            model.set("blocks.0.attn.W_Q", t * h + v + p, by_position * random.unit());
+        }
+    }
+    for index in v * h..(v + n) * h {
+        if index % h < v {
+            model.set("blocks.0.attn.W_V", index, places * random.unit());
+        }
+    }
+    if random.once_in(3) {
+        for j in 0..v {
+            model.set("unembed.b_U", j, random.unit());
+        }
+    }
+    model
+}
