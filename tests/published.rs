@@ -57,7 +57,7 @@ fn rules(published: &Published) -> Vec<String> {
         Residual::MaxDiff(rows) => format!("residual max_diff, {factors} factors, {}", means(rows)),
         Residual::Recursive(rows) => format!("residual recursive, {factors} factors, {}", means(rows)),
     });
-    let rank = peel.iter().map(|(left, right)| left.len().min(right.len())).max().unwrap_or(0);
+    let rank = peel.iter().map(|part| part.left.len().min(part.right.len())).max().unwrap_or(0);
     rules.push(format!("peel, rank {rank}"));
     rules
 }

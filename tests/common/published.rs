@@ -1,7 +1,7 @@
 //! Random hints of the published strategies: those of the search, perturbed, and others guided by nothing.
 
 use super::{Model, NOTHING, Paths, Random};
-use gbmi::certificate::published::{Direct, Gaps, Published, Residual, SPECTRAL_BITS, Scores, VECTOR_BITS};
+use gbmi::certificate::published::{Direct, Gaps, Peel, Published, Residual, SPECTRAL_BITS, Scores, VECTOR_BITS};
 use gbmi::certificate::{Certificate, CriterionHints, DirectPathHints};
 use gbmi::checker::Options;
 use gbmi::model::Network;
@@ -76,7 +76,7 @@ fn low_rank(random: &mut Random, network: &Network) -> Scores {
     for index in 0..random.within(0, sizes.len() - 1) {
         let (left, right) = (random.within(0, 3), random.within(0, 3));
         let left = (0..left).map(|_| vector(random, sizes[index])).collect();
-        peel.push((left, (0..right).map(|_| vector(random, sizes[index + 1])).collect()));
+        peel.push(Peel { left, right: (0..right).map(|_| vector(random, sizes[index + 1])).collect() });
     }
     let residual = residual(random, &sizes);
     Scores::LowRank { four, peel, residual }
@@ -131,7 +131,7 @@ fn jitter(random: &mut Random, vectors: &mut [Vec<i64>]) {
 fn perturb(random: &mut Random, network: &Network, hints: &mut Gaps) {
     if let Scores::LowRank { four, peel, residual } = &mut hints.scores {
         if random.once_in(3) {
-            for (left, right) in peel.iter_mut() {
+            for Peel { left, right } in peel.iter_mut() {
                 jitter(random, left);
                 jitter(random, right);
                 if random.once_in(3) {
