@@ -215,6 +215,15 @@ pub enum Count {
     #[default]
     #[serde(deserialize_with = "no_fields")]
     Tree,
+    /// By a proof tree.
+    Script {
+        /// For each position and counted group, an order of the items.
+        upper: Vec<String>,
+        /// Likewise, for wrong inputs.
+        lower: Vec<String>,
+        /// The nodes.
+        walk: String,
+    },
     /// By convolution on a grid.
     Grid {
         /// Fractional bits.

@@ -64,6 +64,8 @@ impl Default for Options<'_> {
 pub struct Certified {
     /// At least this many inputs are answered correctly.
     pub correct: BigUint,
+    /// At most this many.
+    pub upper: BigUint,
     /// The number of inputs, `d_vocab^n_ctx`.
     pub total: BigUint,
     /// The rules that the proof used, by name.
@@ -95,8 +97,7 @@ pub fn check<R: Enclosure>(
     };
     established("claim.correct", &certificate.correct, &certified.correct, certificate.correct <= certified.correct)?;
     if let Some(upper) = &certificate.upper {
-        // No rule bounds accuracy from above yet: only the trivial bound is established.
-        established("claim.upper", upper, &certified.total, *upper >= certified.total)?;
+        established("claim.upper", upper, &certified.upper, *upper >= certified.upper)?;
     }
     Ok(certified)
 }
@@ -123,13 +124,15 @@ pub fn certify<R: Enclosure>(
         (options.progress)();
         (certified, meter)
     });
-    let mut correct = BigUint::default();
-    for (certified, level) in levels {
-        correct += certified?;
+    let total = network.config.inputs();
+    let (mut correct, mut upper) = (BigUint::default(), total.clone());
+    for (found, level) in levels {
+        let (certified, wrong) = found?;
+        (correct, upper) = (correct + certified, upper - wrong);
         meter.join(&level);
     }
     meter.spend(Kind::Integer, 0)?;
-    Ok(Certified { correct, total: network.config.inputs(), rules: rules(certificate), meter })
+    Ok(Certified { correct, upper, total, rules: rules(certificate), meter })
 }
 
 /// The tables of a network under a certificate's rules, with every hinted order bounded.
@@ -177,14 +180,16 @@ fn rules(certificate: &Certificate) -> Vec<&'static str> {
     let all_the_first = [vec![0]];
     let assigned: BTreeSet<&usize> =
         if assignment.is_empty() { all_the_first.as_slice() } else { assignment.as_slice() }.iter().flatten().collect();
-    let (mut whole, mut tree, mut grid) = (false, false, false);
+    let (mut whole, mut tree, mut script, mut grid) = (false, false, false, false);
     for plan in assigned.into_iter().filter_map(|index| plans.get(*index)) {
         let counted = plan.groups.iter().any(|group| group.test == Test::Count);
         whole |= plan.groups.iter().any(|group| matches!(group.test, Test::Pooled(_) | Test::Unpooled(_)));
         tree |= counted && plan.count == Count::Tree;
-        grid |= counted && plan.count != Count::Tree;
+        script |= counted && matches!(plan.count, Count::Script(_));
+        grid |= counted && matches!(plan.count, Count::Grid { .. });
     }
-    let criterion = [(whole, "criterion/whole"), (tree, "criterion/tree"), (grid, "criterion/grid")];
+    let criterion =
+        [(whole, "criterion/whole"), (tree, "criterion/tree"), (script, "criterion/script"), (grid, "criterion/grid")];
     let used = criterion.into_iter().filter(|(used, _)| *used).map(|(_, name)| name);
     ["attention/exact", direct_path, "criterion/partition"].into_iter().chain(used).collect()
 }

@@ -7,15 +7,18 @@ use crate::checker::paths::Paths;
 use crate::model::{Matrix, Network};
 use crate::refusal::Refusal;
 
-/// The longest hinted prefix of an order of answers: what few groups need, at a fraction of the bytes.
-const PREFIX: usize = 32;
-
 /// Offsets beyond what a certificate can hold are cut off there: any offset is sound.
 const MOST: f64 = (1_i64 << 40) as f64 - 1.0;
 
 /// The tables in double precision, with the orders of their rows.
 #[derive(Debug)]
 pub(super) struct Orders {
+    pub(super) v: usize,
+    pub(super) n: usize,
+    /// A above B, as the checker's.
+    pub(super) scores: Matrix<f64>,
+    logits: Matrix<f64>,
+    direct: Matrix<f64>,
     pub(super) offset: Vec<i64>,
     pub(super) attention: Vec<Vec<usize>>,
     /// Row p·v + t.
@@ -25,8 +28,8 @@ pub(super) struct Orders {
 }
 
 impl Orders {
-    /// Orders for the offset D̄ = the mean of D over queries.
-    pub(super) fn new(network: &Network) -> Result<Self, Refusal> {
+    /// Orders for the offset D̄ = the mean of D over queries, with the `prefix` largest answers of each row.
+    pub(super) fn new(network: &Network, prefix: usize) -> Result<Self, Refusal> {
         let paths = Paths::<Fixed>::new(network, &Meter::new(u64::MAX))?;
         let (v, n) = (paths.d_vocab, paths.n_ctx);
         let (scores, logits, direct) = (doubles(&paths.scores), doubles(&paths.logits), doubles(&paths.direct));
@@ -38,11 +41,35 @@ impl Orders {
         let last = |q: usize| (0..v).map(|j| logits.at(q, j) + logits.at(v + n - 1, j) + direct.at(q, j)).collect();
         Ok(Self {
             attention: (0..v).map(|q| descending((0..v).map(|t| *scores.at(q, t)).collect(), v)).collect(),
-            token: (0..(n - 1) * v).map(|i| descending(row(i % v, i / v), PREFIX)).collect(),
-            query: (0..v).map(|q| descending((0..v).map(|j| direct.at(q, j) - shift(j)).collect(), PREFIX)).collect(),
-            last: (0..v).map(|q| descending(last(q), PREFIX)).collect(),
+            token: (0..(n - 1) * v).map(|i| descending(row(i % v, i / v), prefix)).collect(),
+            query: (0..v).map(|q| descending((0..v).map(|j| direct.at(q, j) - shift(j)).collect(), prefix)).collect(),
+            last: (0..v).map(|q| descending(last(q), prefix)).collect(),
             offset,
+            v,
+            n,
+            scores,
+            logits,
+            direct,
         })
+    }
+
+    fn shift(&self, j: usize) -> f64 {
+        self.offset[j] as f64 / f64::from(OFFSET_BITS).exp2()
+    }
+
+    /// R(t,p,j).
+    pub(super) fn token_row(&self, t: usize, p: usize, j: usize) -> f64 {
+        self.logits.at(t, j) + self.logits.at(self.v + p, j) + self.shift(j)
+    }
+
+    /// D̃(q,j).
+    pub(super) fn query_row(&self, q: usize, j: usize) -> f64 {
+        self.direct.at(q, j) - self.shift(j)
+    }
+
+    /// EV(q,j) + PV(n−1,j) + D(q,j).
+    pub(super) fn last_row(&self, q: usize, j: usize) -> f64 {
+        self.logits.at(q, j) + self.logits.at(self.v + self.n - 1, j) + self.direct.at(q, j)
     }
 }
 

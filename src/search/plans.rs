@@ -26,6 +26,16 @@ pub(super) struct Style {
     pub(super) bits: u32,
     /// Fractional bits of the grid while searching.
     pub(super) search_bits: u32,
+    pub(super) aim: Aim,
+}
+
+/// What plans are chosen for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Aim {
+    /// Few uncertified inputs.
+    Bound,
+    /// None undecided: the exact count, from below or from both sides.
+    Exact { two_sided: bool },
 }
 
 /// One plan for every (query, maximum).
@@ -42,7 +52,12 @@ pub(super) fn search(
     let levels = parallel((0..v).rev().collect(), options.threads, |_, m| {
         let meter = Meter::new(u64::MAX);
         let mut pair = Pair { level: Level::new(tables, m, &meter), orders, style, m, n: tables.n_ctx, v };
-        let plans = (0..=m).map(|q| pair.plan(q)).collect::<Result<Vec<_>, _>>();
+        let far = pair.far();
+        let plan = |q| match style.aim {
+            Aim::Bound => pair.plan(q),
+            Aim::Exact { two_sided } => pair.exact_plan(q, &far, two_sided),
+        };
+        let plans = (0..=m).map(plan).collect::<Result<Vec<_>, _>>();
         (options.progress)();
         plans
     });
@@ -60,18 +75,18 @@ pub(super) fn search(
     Ok(hints)
 }
 
-struct Pair<'a> {
+pub(super) struct Pair<'a> {
     level: Level<'a, Fixed>,
-    orders: &'a Orders,
+    pub(super) orders: &'a Orders,
     style: &'a Style,
-    m: usize,
-    n: usize,
-    v: usize,
+    pub(super) m: usize,
+    pub(super) n: usize,
+    pub(super) v: usize,
 }
 
 impl Pair<'_> {
     /// Greedily tests apart the answer that helps most, and keeps the best partition met on the way.
-    fn plan(&mut self, q: usize) -> Result<Plan, Refusal> {
+    pub(super) fn plan(&mut self, q: usize) -> Result<Plan, Refusal> {
         let all = self.level.inputs(q).to_f64().unwrap_or(f64::MAX);
         let negligible = all * 1e-6;
         let mut apart: Vec<usize> = vec![];

@@ -17,6 +17,11 @@ pub enum Strategy {
     Cubic,
     /// A window of tokens, the others as a far class.
     Subcubic,
+    /// No input left undecided, for n_ctx up to about 5.
+    Exact {
+        /// Also from above: which inputs are wrong.
+        two_sided: bool,
+    },
     /// The cubic proof of the paper, by convexity.
     PublishedCubic,
     /// One of the paper's subcubic family.
@@ -25,7 +30,13 @@ pub enum Strategy {
 
 impl Strategy {
     /// Our own, shortest proofs last.
-    pub const OWN: [Self; 3] = [Self::BruteForce, Self::Cubic, Self::Subcubic];
+    pub const OWN: [Self; 5] = [
+        Self::BruteForce,
+        Self::Cubic,
+        Self::Subcubic,
+        Self::Exact { two_sided: true },
+        Self::Exact { two_sided: false },
+    ];
 
     /// Our own, then the published ones.
     pub fn all() -> impl Iterator<Item = Self> {
@@ -48,6 +59,8 @@ impl Strategy {
             Self::BruteForce => "brute-force".into(),
             Self::Cubic => "cubic".into(),
             Self::Subcubic => "subcubic".into(),
+            Self::Exact { two_sided: true } => "exact".into(),
+            Self::Exact { two_sided: false } => "exact-one-sided".into(),
             Self::PublishedCubic => "published-cubic".into(),
             Self::Published(family) => family.to_string().into(),
         }
@@ -58,7 +71,7 @@ impl Strategy {
         match self {
             Self::BruteForce => "brute-force",
             Self::Cubic | Self::PublishedCubic => "cubic",
-            Self::Subcubic => "subcubic",
+            Self::Subcubic | Self::Exact { .. } => "subcubic",
             Self::Published(family) => family.class(),
         }
     }
@@ -68,7 +81,7 @@ impl Strategy {
         match self {
             Self::BruteForce => "O(v^(n+1))",
             Self::Cubic | Self::PublishedCubic => "O(v³·n)",
-            Self::Subcubic => "O(v²·(n·g + d) + d³)",
+            Self::Subcubic | Self::Exact { .. } => "O(v²·(n·g + d) + d³)",
             Self::Published(_) => "O(v²·(n + d))",
         }
     }
@@ -79,6 +92,8 @@ impl Strategy {
             Self::BruteForce => "every input, every wrong answer".into(),
             Self::Cubic => "whole vocabulary; sums counted on a grid".into(),
             Self::Subcubic => "a window of tokens and a far class; whole-level tests, counts on a grid".into(),
+            Self::Exact { two_sided: true } => "packed groups, proof trees: every input decided, both sides".into(),
+            Self::Exact { two_sided: false } => "packed groups, proof trees: every right input, from below".into(),
             Self::PublishedCubic => "published: one other token, repeated, decides for all, by convexity".into(),
             Self::Published(family) => family.description().into(),
         }
@@ -105,7 +120,7 @@ mod tests {
     #[test]
     fn every_strategy_has_a_name_of_its_own_and_a_class() {
         let names: BTreeSet<_> = Strategy::all().map(Strategy::name).collect();
-        assert_eq!((names.len(), Strategy::published().count()), (104, 102));
+        assert_eq!((names.len(), Strategy::published().count()), (106, 102));
         assert!(Strategy::all().all(|strategy| CLASSES.contains(&strategy.class())));
         assert!(Strategy::all().all(|strategy| Strategy::named(&strategy.name()) == Some(strategy)));
     }

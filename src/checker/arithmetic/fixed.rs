@@ -161,9 +161,17 @@ impl Enclosure for Fixed {
         self.hi < 0
     }
 
+    fn is_nonnegative(&self) -> bool {
+        self.lo >= 0
+    }
+
     #[inline]
     fn upper_at_most(&self, other: &Self) -> bool {
         self.hi <= other.hi
+    }
+
+    fn lower_at_most(&self, other: &Self) -> bool {
+        self.lo <= other.lo
     }
 
     fn upper_term(&self, n_ctx: usize) -> i64 {

@@ -44,8 +44,12 @@ pub trait Enclosure: Clone + Debug + Send + Sync {
     fn exp(&self) -> (Self, i32);
     /// Is every enclosed number below zero?
     fn is_negative(&self) -> bool;
+    /// Is every enclosed number at least zero?
+    fn is_nonnegative(&self) -> bool;
     /// Is the upper end at most the other's upper end?
     fn upper_at_most(&self, other: &Self) -> bool;
+    /// Is the lower end at most the other's lower end?
+    fn lower_at_most(&self, other: &Self) -> bool;
     /// An upper bound that can be added up exactly in sums of `n_ctx` terms.
     fn upper_term(&self, n_ctx: usize) -> Self::Term;
     /// `⌈upper end · 2^bits⌉`; `None` when it is not below `limit`. Anything below `-limit` is raised to it.

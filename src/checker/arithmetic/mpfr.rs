@@ -92,6 +92,18 @@ impl Enclosure for Mpfr {
         self.0.as_ref().is_some_and(|(_, hi)| hi.is_sign_negative() && !hi.is_zero())
     }
 
+    fn is_nonnegative(&self) -> bool {
+        self.0.as_ref().is_some_and(|(lo, _)| lo.is_sign_positive() || lo.is_zero())
+    }
+
+    fn lower_at_most(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(a), Some(b)) => a.0 <= b.0,
+        }
+    }
+
     fn upper_at_most(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
             (_, None) => true,

@@ -171,6 +171,18 @@ impl Enclosure for Rational {
         self.0.as_ref().is_some_and(|(_, hi)| hi.mantissa.is_negative())
     }
 
+    fn is_nonnegative(&self) -> bool {
+        self.0.as_ref().is_some_and(|(lo, _)| !lo.mantissa.is_negative())
+    }
+
+    fn lower_at_most(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(a), Some(b)) => a.0.cmp(&b.0) != Ordering::Greater,
+        }
+    }
+
     fn upper_at_most(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
             (_, None) => true,

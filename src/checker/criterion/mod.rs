@@ -11,6 +11,7 @@
 //! window of tokens (`window.rs`).
 
 mod grid;
+mod script;
 mod tree;
 mod whole;
 mod window;
@@ -51,25 +52,26 @@ impl<'a, R: Enclosure> Level<'a, R> {
         Self { tables, margins: tables.direct_path.margins(m, meter), m, meter }
     }
 
-    /// How many inputs of this maximum the hinted plans certify, over all queries.
+    /// How many inputs of this maximum the hinted plans certify, and how many they show wrong, over all queries.
     ///
     /// # Errors
     /// Those of [`Level::uncertified`]; [`Rejection::OutOfRange`] when a query has no plan.
-    pub fn certified(&mut self, hints: &CriterionHints) -> Result<BigUint, Refusal> {
-        let mut certified = BigUint::default();
+    pub fn certified(&mut self, hints: &CriterionHints) -> Result<(BigUint, BigUint), Refusal> {
+        let (mut certified, mut wrong) = (BigUint::default(), BigUint::default());
         for q in 0..=self.m {
             let (plan, index) = hints.plan(q, self.m).ok_or_else(|| Rejection::OutOfRange {
                 path: format!("criterion.assignment[{}][{q}]", self.m),
                 expected: "a plan number".into(),
                 found: "none".into(),
             })?;
-            let uncertified = self.uncertified(q, plan, &format!("criterion.plans[{index}]"))?;
+            let (uncertified, wrong_here) = self.uncertified(q, plan, &format!("criterion.plans[{index}]"))?;
             let all = self.inputs(q);
-            // Two powers, three differences and a sum.
-            self.meter.add(Kind::Integer, 2 * self.tables.n_ctx);
+            // Two powers, three differences and two sums.
+            self.meter.add(Kind::Integer, 2 * self.tables.n_ctx + 1);
             certified += &all - uncertified.min(all.clone());
+            wrong += wrong_here;
         }
-        Ok(certified)
+        Ok((certified, wrong))
     }
 
     /// The number of inputs with query q: `(m+1)^(n−1)`, less `m^(n−1)` without the maximum when q < m.
@@ -79,22 +81,23 @@ impl<'a, R: Enclosure> Level<'a, R> {
         if q == self.m { upto } else { upto - BigUint::from(self.m).pow(free) }
     }
 
-    /// How many inputs with query q ≤ m the plan leaves uncertified: an upper bound, at most all of them.
+    /// How many inputs with query q ≤ m the plan leaves uncertified, at most all of them, and how many of those it shows
+    /// to be wrong: an upper and a lower bound of the wrong inputs.
     ///
     /// # Errors
     /// [`Rejection::NotAPartition`]; [`crate::refusal::Decline::Work`].
-    pub fn uncertified(&mut self, q: usize, plan: &Plan, path: &str) -> Result<BigUint, Refusal> {
+    pub fn uncertified(&mut self, q: usize, plan: &Plan, path: &str) -> Result<(BigUint, BigUint), Refusal> {
         self.meter.spend(Kind::Integer, 0)?;
         let sets = self.partition(plan, path)?;
         if sets.iter().any(|(_, test)| *test == Test::Forfeit) {
-            return Ok(self.inputs(q));
+            return Ok((self.inputs(q), BigUint::default()));
         }
         let mut counted = Vec::new();
         for (set, test) in &sets {
             let margin = self.margins.of(q, set);
             match self.settles(&margin, q, *test) {
                 Some(true) => {}
-                Some(false) => return Ok(self.inputs(q)),
+                Some(false) => return Ok((self.inputs(q), BigUint::default())),
                 None => counted.push(margin),
             }
         }
@@ -110,7 +113,7 @@ impl<'a, R: Enclosure> Level<'a, R> {
         match self.settles(&margin, q, test) {
             Some(true) => Ok(BigUint::default()),
             Some(false) => Ok(self.inputs(q)),
-            None => self.count(q, &[margin], plan),
+            None => Ok(self.count(q, &[margin], plan)?.0),
         }
     }
 
@@ -124,14 +127,16 @@ impl<'a, R: Enclosure> Level<'a, R> {
         }
     }
 
-    fn count(&mut self, q: usize, groups: &[Margin<'_, R>], plan: &Plan) -> Result<BigUint, Refusal> {
+    fn count(&mut self, q: usize, groups: &[Margin<'_, R>], plan: &Plan) -> Result<(BigUint, BigUint), Refusal> {
+        let none = BigUint::default();
         if groups.is_empty() {
-            return Ok(BigUint::default());
+            return Ok((none.clone(), none));
         }
         let window = self.window(q, plan.window);
-        match plan.count {
-            Count::Tree => self.tree(q, groups, &window),
-            Count::Grid { bits } => self.grid(q, groups, &window, bits),
+        match &plan.count {
+            Count::Tree => Ok((self.tree(q, groups, &window)?, none)),
+            Count::Script(script) => self.script(q, groups, &window, script),
+            Count::Grid { bits } => Ok((self.grid(q, groups, &window, *bits)?, none)),
         }
     }
 

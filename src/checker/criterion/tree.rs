@@ -39,12 +39,7 @@ impl<R: Enclosure> Level<'_, R> {
     /// The inputs that are not certified.
     pub(super) fn tree(&mut self, q: usize, groups: &[Margin<'_, R>], window: &Window) -> Result<BigUint, Refusal> {
         let n = self.tables.n_ctx;
-        let all = self.inputs(q);
-        if all.bits() > 127 {
-            return Err(
-                Decline::TooLarge { what: "the tree's count, in bits".into(), limit: 127, found: all.bits() }.into()
-            );
-        }
+        let all = self.countable(q)?;
         let open: Vec<(usize, R::Term)> =
             groups.iter().map(|group| self.last_term(group, q).upper_term(n)).enumerate().collect();
         let positions: Vec<Position<R::Term>> = (0..n - 1).map(|p| self.position(q, groups, window, p)).collect();
@@ -56,6 +51,15 @@ impl<R: Enclosure> Level<'_, R> {
             certified = certified.checked_add(count).ok_or(OVERFLOW)?;
         }
         Ok(all - BigUint::from(certified))
+    }
+
+    /// The inputs with query q, where machine integers count them.
+    pub(super) fn countable(&self, q: usize) -> Result<BigUint, Refusal> {
+        let all = self.inputs(q);
+        if all.bits() <= 127 {
+            return Ok(all);
+        }
+        Err(Decline::TooLarge { what: "the tree's count, in bits".into(), limit: 127, found: all.bits() }.into())
     }
 
     /// The items of position p: m, the other tokens of the window, the far class.
@@ -83,7 +87,7 @@ impl<R: Enclosure> Level<'_, R> {
 }
 
 /// No count of inputs below 2^127 leads here.
-const OVERFLOW: Decline = Decline::Work { limit: u64::MAX };
+pub(super) const OVERFLOW: Decline = Decline::Work { limit: u64::MAX };
 
 /// Entry by entry, the larger of the two rows.
 fn larger<T: Term>(mut most: Vec<T>, row: &Vec<T>) -> Vec<T> {

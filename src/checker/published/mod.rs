@@ -37,7 +37,8 @@ pub fn certify<R: Enclosure>(network: &Network, hints: &Published, options: Opti
         }
     };
     meter.spend(Kind::Integer, 0)?;
-    Ok(Certified { correct, total: network.config.inputs(), rules, meter })
+    let total = network.config.inputs();
+    Ok(Certified { correct, upper: total.clone(), total, rules, meter })
 }
 
 /// The sum over all maxima, the largest first.

@@ -143,6 +143,13 @@ pub struct Margin<'s, R> {
     query: Option<R>,
 }
 
+impl<R> Margin<'_, R> {
+    /// Is it the margin of one answer alone?
+    pub fn is_one_answer(&self) -> bool {
+        matches!(self.set, Set::One(_))
+    }
+}
+
 impl<R: Enclosure> Margins<'_, R> {
     /// The margin of a set of answers for query q.
     pub fn of<'s>(&self, q: usize, set: &'s Set) -> Margin<'s, R> {

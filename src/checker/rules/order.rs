@@ -29,18 +29,30 @@ impl Order {
     }
 
     fn new<R: Enclosure>(hint: &[usize], row: &[R], meter: &Meter) -> Result<Self, Refusal> {
-        meter.spend(Kind::Orders, row.len().saturating_sub(1))?;
-        let larger = |best: usize, next: usize| match (row.get(best), row.get(next)) {
-            (Some(a), Some(b)) if b.upper_at_most(a) => best,
-            _ => next,
+        meter.spend(Kind::Orders, 0)?;
+        let first = |a: usize, b: usize| row.get(a).zip(row.get(b)).is_some_and(|(a, b)| b.upper_at_most(a));
+        Ok(Self::by(hint, row.len(), first, Kind::Orders, meter))
+    }
+
+    /// The order of `length` entries of which `comes_first` compares two: a bound comes first of all that it bounds.
+    pub fn by(
+        hint: &[usize],
+        length: usize,
+        comes_first: impl Fn(usize, usize) -> bool,
+        kind: Kind,
+        meter: &Meter,
+    ) -> Self {
+        let larger = |best: usize, next: usize| {
+            meter.add(kind, 1);
+            if comes_first(best, next) { best } else { next }
         };
-        let mut unlisted = vec![true; row.len()];
+        let mut unlisted = vec![true; length];
         for index in hint {
             if let Some(mark) = unlisted.get_mut(*index) {
                 *mark = false;
             }
         }
-        let unlisted = (0..row.len()).filter(|index| unlisted.get(*index) == Some(&true)).reduce(larger);
+        let unlisted = (0..length).filter(|index| unlisted.get(*index) == Some(&true)).reduce(larger);
         let mut best = unlisted;
         let mut ranks = Vec::new();
         for index in hint.iter().rev() {
@@ -49,7 +61,7 @@ impl Order {
             best = Some(bound);
         }
         ranks.reverse();
-        Ok(Self { ranks, unlisted })
+        Self { ranks, unlisted }
     }
 
     /// An index whose entry is at least every entry of the set.
