@@ -18,17 +18,6 @@ use plans::Style;
 
 pub use write::to_file;
 
-/// Which direct-path rule the cubic strategy uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DirectPathChoice {
-    /// The one with the better bound.
-    Best,
-    /// The split rule.
-    Split,
-    /// The exact rule.
-    Exact,
-}
-
 /// A proof: the certificate's text and what it establishes.
 #[derive(Debug)]
 pub struct Proof {
@@ -49,33 +38,23 @@ pub struct Proof {
 pub fn prove(
     network: &Network,
     strategy: Strategy,
-    choice: DirectPathChoice,
     model: Option<String>,
     options: Options<'_>,
 ) -> Result<Proof, Refusal> {
-    let first = match (strategy, choice) {
-        (Strategy::BruteForce, _) => brute_force(network),
-        (Strategy::Cubic, DirectPathChoice::Exact) => cubic_exact(network, options)?,
-        (Strategy::Cubic, _) => cubic_split(network, options)?,
-        (Strategy::Subcubic, _) => subcubic(network, options)?,
-        (Strategy::PublishedCubic, _) => published::cubic(network),
-        (Strategy::Published(family), _) => published::family(network, family, options)?,
+    let hints = match strategy {
+        Strategy::BruteForce => brute_force(network),
+        Strategy::Cubic => cubic(network, options)?,
+        Strategy::Subcubic => subcubic(network, options)?,
+        Strategy::PublishedCubic => published::cubic(network),
+        Strategy::Published(family) => published::family(network, family, options)?,
     };
-    let proof = derive(network, first, model.clone(), options)?;
-    if strategy == Strategy::Cubic && choice == DirectPathChoice::Best {
-        let other = derive(network, cubic_exact(network, options)?, model, options)?;
-        if other.certified.correct > proof.certified.correct {
-            return Ok(other);
-        }
-    }
-    Ok(proof)
+    derive(network, hints, model, options)
 }
 
 /// How many times [`prove`] goes through all maxima: searches and checks, for progress bars.
-pub fn steps(strategy: Strategy, choice: DirectPathChoice) -> usize {
-    match (strategy, choice) {
-        (Strategy::BruteForce | Strategy::PublishedCubic, _) => 1,
-        (Strategy::Cubic, DirectPathChoice::Best) => 4,
+pub fn steps(strategy: Strategy) -> usize {
+    match strategy {
+        Strategy::BruteForce | Strategy::PublishedCubic => 1,
         _ => 2,
     }
 }
@@ -93,7 +72,7 @@ pub fn prove_best_published(
 ) -> Result<Option<(Strategy, Proof)>, Refusal> {
     let mut best: Option<(Strategy, Proof)> = None;
     for strategy in Strategy::published().filter(|strategy| strategy.class() == class) {
-        let proof = prove(network, strategy, DirectPathChoice::Best, model.map(Into::into), options)?;
+        let proof = prove(network, strategy, model.map(Into::into), options)?;
         if best.as_ref().is_none_or(|(_, best)| proof.certified.correct > best.certified.correct) {
             best = Some((strategy, proof));
         }
@@ -132,9 +111,7 @@ fn bare(network: &Network, strategy: Strategy, direct_path: DirectPathHints) -> 
 }
 
 fn brute_force(network: &Network) -> Certificate {
-    let (offset, token_orders, query_orders, last_orders) = (vec![], vec![], vec![], vec![]);
-    let split = DirectPathHints::Split { offset, token_orders, query_orders, last_orders };
-    let mut hints = bare(network, Strategy::BruteForce, split);
+    let mut hints = bare(network, Strategy::BruteForce, DirectPathHints::default());
     hints.criterion.plans.push(Plan {
         groups: vec![Group { answers: Answers::Each, test: Test::Count }],
         count: Count::Tree,
@@ -144,7 +121,7 @@ fn brute_force(network: &Network) -> Certificate {
 }
 
 fn split(orders: &Orders) -> DirectPathHints {
-    DirectPathHints::Split {
+    DirectPathHints {
         offset: orders.offset.clone(),
         token_orders: orders.token.clone(),
         query_orders: orders.query.clone(),
@@ -152,15 +129,7 @@ fn split(orders: &Orders) -> DirectPathHints {
     }
 }
 
-fn cubic_exact(network: &Network, options: Options<'_>) -> Result<Certificate, Refusal> {
-    let most_apart = 2;
-    let style = Style { windows: &[usize::MAX], count_window: usize::MAX, most_apart, bits: 7, search_bits: 5 };
-    let hints =
-        bare(network, Strategy::Cubic, DirectPathHints::Exact { depth: (most_apart + 2).min(network.config.d_vocab) });
-    with_plans(network, hints, &Orders::new(network)?, &style, options)
-}
-
-fn cubic_split(network: &Network, options: Options<'_>) -> Result<Certificate, Refusal> {
+fn cubic(network: &Network, options: Options<'_>) -> Result<Certificate, Refusal> {
     let orders = Orders::new(network)?;
     let style = Style { windows: &[usize::MAX], count_window: usize::MAX, most_apart: 8, bits: 7, search_bits: 5 };
     let hints = bare(network, Strategy::Cubic, split(&orders));
