@@ -11,7 +11,7 @@ use gbmi::checker::meter::Meter;
 use gbmi::checker::paths::Paths;
 use gbmi::checker::{Options, check};
 use gbmi::model::Network;
-use gbmi::search::{DirectPathChoice, prove};
+use gbmi::search::prove;
 use gbmi::strategy::Strategy;
 use std::hint::black_box;
 
@@ -21,7 +21,7 @@ fn options() -> Options<'static> {
 }
 
 fn proof(network: &Network, strategy: Strategy) -> Certificate {
-    let proof = prove(network, strategy, DirectPathChoice::Best, None, options()).unwrap();
+    let proof = prove(network, strategy, None, options()).unwrap();
     Certificate::parse(&proof.text, &network.config).unwrap()
 }
 

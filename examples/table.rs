@@ -7,7 +7,7 @@ use gbmi::certificate::Certificate;
 use gbmi::checker::arithmetic::Fixed;
 use gbmi::checker::{Certified, Options, check};
 use gbmi::model::Network;
-use gbmi::search::{DirectPathChoice, prove};
+use gbmi::search::prove;
 use gbmi::strategy::Strategy;
 use num_bigint::BigUint;
 use std::fmt::Write;
@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
             eprintln!("{model} {}", strategy.name());
             let start = Instant::now();
-            let proof = prove(&network, strategy, DirectPathChoice::Best, None, options)?;
+            let proof = prove(&network, strategy, None, options)?;
             let proved = start.elapsed().as_secs_f64();
             let start = Instant::now();
             let certificate = Certificate::parse(&proof.text, &network.config)?;

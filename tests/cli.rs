@@ -115,7 +115,7 @@ fn exit_codes_and_words() {
     edit(&path.join("v2.json"), "\"gbmi\":\"1\"", "\"gbmi\":\"2\"");
     std::fs::copy(path.join("cert.json"), path.join("more.json")).unwrap();
     edit(&path.join("more.json"), "\"109\"", "\"110\"");
-    let cases: [(&[&str], i32, &str, &str); 22] = [
+    let cases: [(&[&str], i32, &str, &str); 21] = [
         (&["check", "cert.json", "--quiet"], 0, "ACCEPTED\n", ""),
         (&["check", "cert.json", "--quiet", "--arithmetic", "rational"], 0, "ACCEPTED\n", ""),
         (&["check", "more.json"], 1, "REJECTED\n", "claimed 110, certified 109"),
@@ -130,7 +130,6 @@ fn exit_codes_and_words() {
         (&["prove", "--model", "model", "--at-least", "0.88", "--out", "x.json"], 1, "REJECTED\n", "certified 109"),
         (&["prove", "--model", "model", "--strategy", "magic"], 3, "", "expected brute-force"),
         (&["prove", "--model", "model", "--out", "no/such/folder.json"], 3, "", "cannot write"),
-        (&["prove", "--model", "model", "--direct-path", "exact"], 3, "", "--direct-path is for"),
         (&["prove", "--model", "model", "--at-least", "1.5"], 3, "", "from 0 to 1"),
         (&["prove", "--model", "model", "--eupu", "max_diff"], 3, "", "possible values: mean-query+max-diff"),
         (&["prove", "--model", "model", "--eupu", "max-diff", "--strategy", "cubic"], 3, "", "cannot be used with"),

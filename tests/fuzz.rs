@@ -7,7 +7,7 @@ use gbmi::certificate::Certificate;
 use gbmi::checker::arithmetic::Fixed;
 use gbmi::checker::{Options, check};
 use gbmi::model::Network;
-use gbmi::search::{DirectPathChoice, prove};
+use gbmi::search::prove;
 use gbmi::strategy::{Family, Strategy};
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use rand::{Rng, RngExt};
@@ -117,12 +117,11 @@ fn corrupted_certificates_prove_nothing_false() {
     let mut originals: Vec<Vec<u8>> = std::fs::read_dir("tests/certificates/accept").unwrap().map(read).collect();
     originals.sort();
     // The published strategies, as the search finds them.
-    originals.push(
-        prove(&network, Strategy::PublishedCubic, DirectPathChoice::Best, None, Options::default()).unwrap().text,
+    originals.push(prove(&network, Strategy::PublishedCubic, None, Options::default()).unwrap().text);
+    originals.extend(
+        Family::all()
+            .map(|family| prove(&network, Strategy::Published(family), None, Options::default()).unwrap().text),
     );
-    originals.extend(Family::all().map(|family| {
-        prove(&network, Strategy::Published(family), DirectPathChoice::Best, None, Options::default()).unwrap().text
-    }));
     let (mut rng, deadline, mut tried, mut accepted) = (rng(), deadline(), 0_u64, 0_u64);
     while Instant::now() < deadline {
         let original = originals[rng.random_range(0..originals.len())].clone();

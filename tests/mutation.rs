@@ -11,7 +11,7 @@ use gbmi::checker::arithmetic::Fixed;
 use gbmi::checker::{Certified, Options, check};
 use gbmi::model::Network;
 use gbmi::refusal::Refusal;
-use gbmi::search::{DirectPathChoice, prove};
+use gbmi::search::prove;
 use gbmi::strategy::{Family, Strategy};
 use num_bigint::BigUint;
 use serde_json::Value;
@@ -40,16 +40,12 @@ fn seeds(network: &Network) -> Vec<Seed> {
     let fixtures = fixtures.map(|name| (name.to_string(), read(name), weak));
     let cubic = (
         "published-cubic".to_string(),
-        prove(network, Strategy::PublishedCubic, DirectPathChoice::Best, None, Options::default()).unwrap().text,
+        prove(network, Strategy::PublishedCubic, None, Options::default()).unwrap().text,
         (10, 2),
     );
     // In steps of eleven: each of the ten attention errors, with each direct path and both attentions.
     let family = Family::all().step_by(11).map(|family| {
-        (
-            family.to_string(),
-            prove(network, Strategy::Published(family), DirectPathChoice::Best, None, Options::default()).unwrap().text,
-            weak,
-        )
+        (family.to_string(), prove(network, Strategy::Published(family), None, Options::default()).unwrap().text, weak)
     });
     let all = core.into_iter().chain(fixtures).chain([cubic]).chain(family);
     let seed = |(name, text, survivors): (String, Vec<u8>, (usize, usize))| {

@@ -7,7 +7,7 @@ use gbmi::checker::arithmetic::Mpfr;
 use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
 use gbmi::checker::{Certified, Options, check};
 use gbmi::model::Network;
-use gbmi::search::{DirectPathChoice, prove};
+use gbmi::search::prove;
 use gbmi::strategy::Strategy;
 use std::path::Path;
 
@@ -28,7 +28,7 @@ fn every_arithmetic_accepts_what_fixed_point_proves() {
     for (model, strategy) in cases {
         let network = Network::load(&Path::new("models").join(model)).unwrap();
         let options = Options { threads: 2, ..Options::default() };
-        let text = prove(&network, strategy, DirectPathChoice::Split, None, options).unwrap().text;
+        let text = prove(&network, strategy, None, options).unwrap().text;
         let fixed = checked::<Fixed>(&network, &text);
         let rational = checked::<Rational>(&network, &text);
         assert!(rational.correct >= fixed.correct, "{model}: tighter enclosures certify no less");
@@ -50,7 +50,7 @@ fn brute_force_counts_what_is_known() {
     ] {
         let network = Network::load(&Path::new("models").join(model)).unwrap();
         let options = Options { threads: 2, ..Options::default() };
-        let proof = prove(&network, Strategy::BruteForce, DirectPathChoice::Best, None, options).unwrap();
+        let proof = prove(&network, Strategy::BruteForce, None, options).unwrap();
         assert_eq!(proof.certified.correct, correct.into(), "{model}");
     }
 }

@@ -35,7 +35,7 @@ use gbmi::checker::published::gaps::{Level, Tables};
 use gbmi::checker::{Options, check};
 use gbmi::model::Network;
 use gbmi::refusal::{Refusal, Rejection};
-use gbmi::search::{DirectPathChoice, prove};
+use gbmi::search::prove;
 use gbmi::strategy::{Family, Strategy};
 use num_bigint::Sign;
 use num_rational::BigRational;
@@ -275,8 +275,7 @@ fn planted(name: &str, wrong: &[(usize, usize)], about: i64) {
         Family::all().filter(|family| family.to_string().contains("attn-mean-query+diff")).collect();
     assert_eq!(families.len(), 50);
     for family in families {
-        let proof =
-            prove(&network, Strategy::Published(family), DirectPathChoice::Best, None, Options::default()).unwrap();
+        let proof = prove(&network, Strategy::Published(family), None, Options::default()).unwrap();
         assert!(proof.certified.correct <= 4_u8.into(), "{}", family);
         let mut file: File = serde_json::from_slice(&proof.text).unwrap();
         let Criterion::Gaps { gaps, .. } = &mut file.criterion else { unreachable!() };

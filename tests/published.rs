@@ -11,7 +11,7 @@ use gbmi::checker::meter::Meter;
 use gbmi::checker::published::{convexity, gaps, residual};
 use gbmi::checker::{Options, certify, check, parallel};
 use gbmi::model::{Matrix, Network};
-use gbmi::search::{DirectPathChoice, Proof, prove};
+use gbmi::search::{Proof, prove};
 use gbmi::strategy::{Family, Strategy};
 use num_bigint::BigUint;
 use num_traits::Zero;
@@ -124,16 +124,9 @@ fn read(network: &Network, proof: &Proof) -> Certificate {
 
 fn all(network: &Network, threads: usize) -> impl Iterator<Item = (String, Proof)> {
     let options = Options { threads, ..Options::default() };
-    let convexity = [(
-        "convexity".to_string(),
-        prove(network, Strategy::PublishedCubic, DirectPathChoice::Best, None, options).unwrap(),
-    )];
-    let cubic = Family::all().map(move |family| {
-        (
-            family.to_string(),
-            prove(network, Strategy::Published(family), DirectPathChoice::Best, None, options).unwrap(),
-        )
-    });
+    let convexity = [("convexity".to_string(), prove(network, Strategy::PublishedCubic, None, options).unwrap())];
+    let cubic = Family::all()
+        .map(move |family| (family.to_string(), prove(network, Strategy::Published(family), None, options).unwrap()));
     convexity.into_iter().chain(cubic)
 }
 
@@ -168,22 +161,12 @@ fn one_model(seed: u64) -> BTreeMap<String, Tally> {
         }
     }
     let families: Vec<Family> = Family::all().collect();
-    let mut proofs =
-        vec![prove(&network, Strategy::PublishedCubic, DirectPathChoice::Best, None, Options::default()).unwrap()];
+    let mut proofs = vec![prove(&network, Strategy::PublishedCubic, None, Options::default()).unwrap()];
     if seed.is_multiple_of(40) {
         proofs.extend(all(&network, 1).map(|(_, proof)| proof));
     }
     for _ in 0..STRATEGIES {
-        proofs.push(
-            prove(
-                &network,
-                Strategy::Published(random.pick(&families)),
-                DirectPathChoice::Best,
-                None,
-                Options::default(),
-            )
-            .unwrap(),
-        );
+        proofs.push(prove(&network, Strategy::Published(random.pick(&families)), None, Options::default()).unwrap());
     }
     for (index, proof) in proofs.iter().enumerate() {
         let certificate = read(&network, proof);

@@ -5,7 +5,7 @@ use gbmi::certificate::Certificate;
 use gbmi::checker::arithmetic::{Fixed, Rational};
 use gbmi::checker::{Options, check};
 use gbmi::model::Network;
-use gbmi::search::{DirectPathChoice, prove};
+use gbmi::search::prove;
 use gbmi::strategy::{Strategy, unexplained_dimension};
 use num_bigint::BigUint;
 use std::collections::BTreeMap;
@@ -47,7 +47,7 @@ fn at_least_the_original(model: &str, rational: &[&str]) {
             continue;
         }
         let name = strategy.name();
-        let proof = prove(&network, strategy, DirectPathChoice::Best, None, options).unwrap();
+        let proof = prove(&network, strategy, None, options).unwrap();
         let certificate = Certificate::parse(&proof.text, &network.config).unwrap();
         let correct = check::<Fixed>(&network, &certificate, options).unwrap().correct;
         if rational.iter().any(|part| name.contains(part)) {

@@ -9,7 +9,7 @@ use common::{
 use gbmi::checker::arithmetic::{Fixed, Rational};
 use gbmi::checker::{Options, certify, parallel};
 use gbmi::refusal::{Refusal, Rejection};
-use gbmi::search::{DirectPathChoice, prove};
+use gbmi::search::prove;
 use gbmi::strategy::Strategy;
 use num_bigint::BigUint;
 use num_traits::Zero;
@@ -75,10 +75,10 @@ fn one_model(seed: u64) -> Tally {
         }
     }
     for strategy in Strategy::OWN {
-        let proof = prove(&network, strategy, DirectPathChoice::Best, None, Options::default());
+        let proof = prove(&network, strategy, None, Options::default());
         judge(&strategy.name(), &proof.unwrap().certified.correct);
     }
-    let brute_force = prove(&network, Strategy::BruteForce, DirectPathChoice::Best, None, Options::default()).unwrap();
+    let brute_force = prove(&network, Strategy::BruteForce, None, Options::default()).unwrap();
     let certificate = gbmi::certificate::Certificate::parse(&brute_force.text, &network.config).unwrap();
     let rational = certify::<Rational>(&network, &certificate, Options::default()).unwrap().correct;
     judge("brute force by rationals", &rational);
@@ -97,7 +97,7 @@ fn the_search_writes_what_a_certificate_can_hold() {
         large.set("unembed.b_U", 0, 2_f32.powi(22));
         for (model, network) in [("tiny", tiny.network()), ("large", large.network())] {
             for strategy in Strategy::OWN {
-                let proof = prove(&network, strategy, DirectPathChoice::Best, None, Options::default());
+                let proof = prove(&network, strategy, None, Options::default());
                 assert!(proof.is_ok(), "{model}, {v} tokens, {}: {}", strategy.name(), proof.unwrap_err());
             }
         }

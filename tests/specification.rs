@@ -94,7 +94,7 @@ fn reader_and_schema_agree_which_rules_go_together() {
     let low_rank = json!({"rule": "low_rank", "factors": "2", "error": {"rule": "exact"}});
     let orders = json!({"rule": "exact", "orders": ["0", "1", "2", "3", "4"]});
     let attentions = [("exact", json!({"rule": "exact"})), ("exact with orders", orders), ("low_rank", low_rank)];
-    let directs = ["split", "exact", "max_diff", "max_diff_exact", "global_max_diff_exact"];
+    let directs = ["split", "max_diff", "max_diff_exact", "global_max_diff_exact"];
     let criteria = [
         ("partition", fixture("brute_force")["criterion"].clone()),
         ("gaps", fixture("published_gaps")["criterion"].clone()),
@@ -110,9 +110,6 @@ fn reader_and_schema_agree_which_rules_go_together() {
                 let mut certificate = fixture("brute_force");
                 certificate["attention"] = attention_json.clone();
                 certificate["direct_path"] = json!({"rule": direct});
-                if direct == "exact" {
-                    certificate["direct_path"]["depth"] = "1".into();
-                }
                 certificate["criterion"] = criterion_json.clone();
                 let attention_fits = match *attention {
                     "exact with orders" => attention_cell.contains("`exact`") && !attention_cell.contains("without"),
@@ -126,7 +123,7 @@ fn reader_and_schema_agree_which_rules_go_together() {
             }
         }
     }
-    assert_eq!(fitting, 4 + 6 + 1);
+    assert_eq!(fitting, 2 + 6 + 1);
 }
 
 /// The ranges that the page states for published certificates, at both sides of each end.

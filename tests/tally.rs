@@ -8,7 +8,7 @@ use gbmi::certificate::Certificate;
 use gbmi::checker::arithmetic::{Enclosure, Fixed, Term};
 use gbmi::checker::{Options, certify};
 use gbmi::model::Network;
-use gbmi::search::{DirectPathChoice, prove};
+use gbmi::search::prove;
 use gbmi::strategy::{Family, Strategy};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -127,8 +127,7 @@ fn done_and_tallied(network: &Network, certificate: &Certificate) -> (u64, u64) 
 
 fn published_is_tallied(model: &str, strategy: Strategy) {
     let network = Network::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(model)).unwrap();
-    let proof =
-        prove(&network, strategy, DirectPathChoice::Best, None, Options { threads: 2, ..Options::default() }).unwrap();
+    let proof = prove(&network, strategy, None, Options { threads: 2, ..Options::default() }).unwrap();
     let certificate = Certificate::parse(&proof.text, &network.config).unwrap();
     let (done, tallied) = done_and_tallied(&network, &certificate);
     let overcount = i128::from(tallied) - i128::from(done);
@@ -171,7 +170,7 @@ fn strategies_on_random_models_are_tallied() {
     for seed in 0..60 {
         let network = random_model(&mut Random::new(seed)).1.network();
         for strategy in Strategy::OWN {
-            let proof = prove(&network, strategy, DirectPathChoice::Best, None, Options::default()).unwrap();
+            let proof = prove(&network, strategy, None, Options::default()).unwrap();
             let certificate = Certificate::parse(&proof.text, &network.config).unwrap();
             let (done, tallied) = done_and_tallied(&network, &certificate);
             assert_eq!(done, tallied, "seed {seed}, {}", strategy.name());
@@ -183,16 +182,9 @@ fn strategies_on_random_models_are_tallied() {
 fn published_strategies_are_tallied() {
     for seed in 0..6 {
         let network = random_model(&mut Random::new(seed)).1.network();
-        let proofs = Family::all().map(|family| {
-            (
-                family.to_string(),
-                prove(&network, Strategy::Published(family), DirectPathChoice::Best, None, Options::default()),
-            )
-        });
-        let convexity = [(
-            "convexity".into(),
-            prove(&network, Strategy::PublishedCubic, DirectPathChoice::Best, None, Options::default()),
-        )];
+        let proofs = Family::all()
+            .map(|family| (family.to_string(), prove(&network, Strategy::Published(family), None, Options::default())));
+        let convexity = [("convexity".into(), prove(&network, Strategy::PublishedCubic, None, Options::default()))];
         for (name, proof) in convexity.into_iter().chain(proofs) {
             let certificate = Certificate::parse(&proof.unwrap().text, &network.config).unwrap();
             let (done, tallied) = done_and_tallied(&network, &certificate);

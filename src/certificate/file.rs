@@ -1,5 +1,6 @@
 //! The JSON of a certificate, as it stands in the file: `docs/certificate.md` says what each field means.
 
+use super::published::{PeelText, ResidualText};
 use super::{MAX_BYTES, VERSION};
 use crate::refusal::{Decline, Refusal, Rejection};
 use serde::{Deserialize, Serialize};
@@ -60,46 +61,9 @@ pub enum Attention {
         factors: String,
         /// The low-rank part of each factor.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        peel: Vec<Peel>,
+        peel: Vec<PeelText>,
         /// How what is left is bounded.
-        error: AttentionError,
-    },
-}
-
-/// Columns and rows whose products are taken out of a factor.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Peel {
-    /// Columns.
-    pub left: Vec<String>,
-    /// Rows.
-    pub right: Vec<String>,
-}
-
-/// How the scores that a low-rank part leaves over are bounded: [`super::published::Residual`].
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
-pub enum AttentionError {
-    /// Computed.
-    Exact {},
-    /// By the largest singular value.
-    Svd {
-        /// The bound.
-        bound: String,
-        /// The scale.
-        scale: String,
-    },
-    /// Dimension by dimension.
-    MaxDiff {
-        /// The mean row at each split.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        means: Vec<String>,
-    },
-    /// Dimension by dimension, factor by factor.
-    Recursive {
-        /// The mean row of each factor.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        means: Vec<String>,
+        error: ResidualText,
     },
 }
 
@@ -107,7 +71,7 @@ pub enum AttentionError {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
 pub enum DirectPath {
-    /// See [`super::DirectPathHints::Split`].
+    /// See [`super::DirectPathHints`].
     Split {
         /// D̄.
         #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -121,11 +85,6 @@ pub enum DirectPath {
         /// Orders of last rows.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         last_orders: Vec<String>,
-    },
-    /// See [`super::DirectPathHints::Exact`].
-    Exact {
-        /// How many of the largest entries.
-        depth: String,
     },
     /// See [`super::published::Direct::MaxDiff`].
     MaxDiff {

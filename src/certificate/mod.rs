@@ -58,25 +58,17 @@ pub struct Certificate {
     pub published: Option<Published>,
 }
 
-/// Hints for the direct-path rule: how max over j of `EV + PV + D` is bounded.
-#[derive(Debug, Clone)]
-pub enum DirectPathHints {
-    /// `D = D̄ + D̃`: the two parts are maximised apart.
-    Split {
-        /// D̄(j) in units of `2^-OFFSET_BITS`; empty for zero.
-        offset: Vec<i64>,
-        /// For every (p, t), p-major: answers in descending order of `EV(t,·) + PV(p,·) + D̄`.
-        token_orders: Vec<Vec<usize>>,
-        /// For every q: answers in descending order of `D̃(q,·)`.
-        query_orders: Vec<Vec<usize>>,
-        /// For every q: answers in descending order of `EV(q,·) + PV(n−1,·) + D(q,·)`.
-        last_orders: Vec<Vec<usize>>,
-    },
-    /// The sum is maximised for every (q, t, p); the checker selects its `depth` largest entries itself.
-    Exact {
-        /// How many of the largest entries are selected, at least 1.
-        depth: usize,
-    },
+/// Hints for the direct-path rule, which bounds max over j of `EV + PV + D`: with `D = D̄ + D̃`, the two parts apart.
+#[derive(Debug, Clone, Default)]
+pub struct DirectPathHints {
+    /// D̄(j) in units of `2^-OFFSET_BITS`; empty for zero.
+    pub offset: Vec<i64>,
+    /// For every (p, t), p-major: answers in descending order of `EV(t,·) + PV(p,·) + D̄`.
+    pub token_orders: Vec<Vec<usize>>,
+    /// For every q: answers in descending order of `D̃(q,·)`.
+    pub query_orders: Vec<Vec<usize>>,
+    /// For every q: answers in descending order of `EV(q,·) + PV(n−1,·) + D(q,·)`.
+    pub last_orders: Vec<Vec<usize>>,
 }
 
 /// Hints for the criterion: which plan each (query, maximum) follows.
@@ -198,8 +190,7 @@ impl Certificate {
         let upper = file.claim.upper.as_deref().map(|text| count("claim.upper", text)).transpose()?;
         let orders = |path: &str, rows: &[String], expected: usize| orders(path, rows, expected, v);
         let (mut attention_orders, mut criterion) = (vec![], CriterionHints { plans: vec![], assignment: vec![] });
-        let (offset, token_orders, query_orders, last_orders) = (vec![], vec![], vec![], vec![]);
-        let mut direct_path = DirectPathHints::Split { offset, token_orders, query_orders, last_orders };
+        let mut direct_path = DirectPathHints::default();
         let published = Published::from_file(&file, config)?;
         if published.is_none() {
             let unfit = |path: &str| {
@@ -208,17 +199,14 @@ impl Certificate {
             };
             let file::Attention::Exact { orders: rows } = &file.attention else { return Err(unfit("attention.rule")) };
             attention_orders = orders("attention.orders", rows, v)?;
-            direct_path = match &file.direct_path {
-                file::DirectPath::Split { offset, token_orders, query_orders, last_orders } => DirectPathHints::Split {
-                    offset: offsets(offset, v)?,
-                    token_orders: orders("direct_path.token_orders", token_orders, v * (n - 1))?,
-                    query_orders: orders("direct_path.query_orders", query_orders, v)?,
-                    last_orders: orders("direct_path.last_orders", last_orders, v)?,
-                },
-                file::DirectPath::Exact { depth } => {
-                    DirectPathHints::Exact { depth: small("direct_path.depth", depth, 1, v)? }
-                }
-                _ => return Err(unfit("direct_path.rule")),
+            let file::DirectPath::Split { offset, token_orders, query_orders, last_orders } = &file.direct_path else {
+                return Err(unfit("direct_path.rule"));
+            };
+            direct_path = DirectPathHints {
+                offset: offsets(offset, v)?,
+                token_orders: orders("direct_path.token_orders", token_orders, v * (n - 1))?,
+                query_orders: orders("direct_path.query_orders", query_orders, v)?,
+                last_orders: orders("direct_path.last_orders", last_orders, v)?,
             };
             let file::Criterion::Partition { plans, assignment } = &file.criterion else {
                 return Err(unfit("criterion.rule"));

@@ -4,6 +4,7 @@ use super::file::{self, Criterion, DirectPath, File};
 use super::numbers::{integers, naturals, out_of_range, small};
 use crate::model::Config;
 use crate::refusal::{Refusal, Rejection};
+use serde::{Deserialize, Serialize};
 
 /// Vectors are hinted in units of 2^-20.
 pub const VECTOR_BITS: i32 = super::OFFSET_BITS;
@@ -79,6 +80,43 @@ pub enum Residual {
     Recursive(Vec<Vec<i64>>),
 }
 
+/// A [`Peel`] as it stands in the file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeelText {
+    /// Columns.
+    pub left: Vec<String>,
+    /// Rows.
+    pub right: Vec<String>,
+}
+
+/// A [`Residual`] as it stands in the file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ResidualText {
+    /// Computed.
+    Exact {},
+    /// By the largest singular value.
+    Svd {
+        /// The bound.
+        bound: String,
+        /// The scale.
+        scale: String,
+    },
+    /// Dimension by dimension.
+    MaxDiff {
+        /// The mean row at each split.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        means: Vec<String>,
+    },
+    /// Dimension by dimension, factor by factor.
+    Recursive {
+        /// The mean row of each factor.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        means: Vec<String>,
+    },
+}
+
 /// How the direct path is bounded.
 #[derive(Debug, Clone)]
 pub enum Direct {
@@ -123,17 +161,13 @@ impl Published {
                     })
                     .collect::<Result<_, Refusal>>()?,
                 residual: match error {
-                    file::AttentionError::Exact {} => Residual::Exact,
-                    file::AttentionError::Svd { bound, scale } => Residual::Svd {
+                    ResidualText::Exact {} => Residual::Exact,
+                    ResidualText::Svd { bound, scale } => Residual::Svd {
                         bound: number("attention.error.bound", bound)?,
                         scale: number("attention.error.scale", scale)?,
                     },
-                    file::AttentionError::MaxDiff { means } => {
-                        Residual::MaxDiff(vectors("attention.error.means", means)?)
-                    }
-                    file::AttentionError::Recursive { means } => {
-                        Residual::Recursive(vectors("attention.error.means", means)?)
-                    }
+                    ResidualText::MaxDiff { means } => Residual::MaxDiff(vectors("attention.error.means", means)?),
+                    ResidualText::Recursive { means } => Residual::Recursive(vectors("attention.error.means", means)?),
                 },
             },
         };

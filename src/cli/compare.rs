@@ -7,7 +7,7 @@ use super::{Common, Failure, aligned, model, print};
 use gbmi::checker::Certified;
 use gbmi::output::Pending;
 use gbmi::refusal::Refusal;
-use gbmi::search::{DirectPathChoice, prove};
+use gbmi::search::prove;
 use gbmi::strategy::{CLASSES, Strategy, unexplained_dimension};
 use num_bigint::BigUint;
 use serde::Serialize;
@@ -135,7 +135,7 @@ impl Args {
             return Ok(None);
         }
         let options = self.common();
-        let proof = prove(&model.network, Strategy::BruteForce, DirectPathChoice::Best, None, options.options(&|| ()));
+        let proof = prove(&model.network, Strategy::BruteForce, None, options.options(&|| ()));
         match proof {
             Ok(proof) => Ok(Some(proof.certified.correct)),
             Err(Refusal::Declined(_)) => Ok(None),
@@ -169,7 +169,7 @@ impl Args {
         }
         let common = self.common();
         let start = Instant::now();
-        let proof = match prove(network, strategy, DirectPathChoice::Best, None, common.options(&|| ())) {
+        let proof = match prove(network, strategy, None, common.options(&|| ())) {
             Ok(proof) => proof,
             Err(Refusal::Declined(reason)) => {
                 row.verdict = format!("declined: {reason}");

@@ -8,7 +8,7 @@ use gbmi::checker::arithmetic::{Enclosure, Fixed};
 use gbmi::model::Network;
 use gbmi::output::Pending;
 use gbmi::refusal::{Refusal, Rejection};
-use gbmi::search::{DirectPathChoice, Proof, prove, prove_best_published, steps};
+use gbmi::search::{Proof, prove, prove_best_published, steps};
 use gbmi::strategy::{ATTENTION, ATTENTION_ERROR, CLASSES, EUPU, Family, Strategy, unexplained_dimension};
 use num_bigint::BigUint;
 use num_rational::BigRational;
@@ -37,23 +37,12 @@ pub(crate) struct Args {
     /// A published strategy by its parts: the error of low-rank attention
     #[arg(long, value_name = "RULE", value_parser = part(&ATTENTION_ERROR), conflicts_with_all = PARTS_OR)]
     attention_error: Option<&'static str>,
-    /// The direct-path rule of the cubic strategy [default: the one with the better bound]
-    #[arg(long, value_enum, value_name = "RULE")]
-    direct_path: Option<DirectPath>,
     /// Fail unless this is proved: a number of inputs, a fraction p/q, or a decimal up to 1
     #[arg(long, value_name = "BOUND", value_parser = bound)]
     at_least: Option<Bound>,
     /// Where the certificate is written
     #[arg(long, value_name = "FILE", default_value = "cert.json")]
     out: PathBuf,
-}
-
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum DirectPath {
-    /// Token and query parts maximised apart
-    Split,
-    /// The sum maximised for every query, token and position
-    Exact,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -141,14 +130,9 @@ impl Args {
             let best = prove_best_published(network, class, suggestion.as_deref(), common.options(&|| ()))?;
             return best.ok_or_else(|| Refusal::Unreadable(format!("no published strategy is of class {class}")));
         }
-        let choice = match self.direct_path {
-            None => DirectPathChoice::Best,
-            Some(DirectPath::Split) => DirectPathChoice::Split,
-            Some(DirectPath::Exact) => DirectPathChoice::Exact,
-        };
         let strategy = self.strategy();
-        let progress = Progress::new(steps(strategy, choice) * network.config.d_vocab, common.quiet);
-        let proof = prove(network, strategy, choice, suggestion, common.options(&|| progress.step()))?;
+        let progress = Progress::new(steps(strategy) * network.config.d_vocab, common.quiet);
+        let proof = prove(network, strategy, suggestion, common.options(&|| progress.step()))?;
         Ok((strategy, proof))
     }
 }
@@ -157,9 +141,6 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let start = Instant::now();
     let common = &args.common;
     let mut strategy = args.strategy();
-    if args.direct_path.is_some() && strategy != Strategy::Cubic {
-        return Err(Failure::Other("--direct-path is for --strategy cubic".into()));
-    }
     let mut model = None;
     let result = (|| {
         let found = model.insert(model::named(common.model.as_deref())?);

@@ -40,7 +40,7 @@ impl Verdict<'_> {
             "strategy": self.strategy,
             "rules": certified.map(|certified| certified.rules.clone()),
             "correct": certified.map(|certified| count(&certified.correct)),
-            "upper": null,
+            "upper": certified.map(|certified| count(&certified.upper)),
             "total": self.network.map(|(network, _)| count(&network.config.inputs())),
             "bound": certified.map(|certified| fraction(&certified.correct, &certified.total)),
             "bound_decimal": certified.map(|certified| decimal(&certified.correct, &certified.total)),
@@ -79,14 +79,23 @@ impl Verdict<'_> {
         let tally = Kind::ALL.iter().filter(|(kind, _)| *kind != Kind::Integer && certified.meter.of(*kind) > 0);
         let tally: Vec<String> =
             tally.map(|(kind, name)| format!("{name} {}", grouped(&certified.meter.of(*kind).to_string()))).collect();
+        let Certified { correct, upper, total, .. } = certified;
+        let (least, most, all) = [correct, upper, total].map(|count| grouped(&count.to_string())).into();
+        let below = decimal(correct, total);
+        let (claim, accuracy) = if correct == upper {
+            (format!("exactly {least}"), format!("= {}", fraction(correct, total)))
+        } else if upper == total {
+            (format!("at least {least}"), format!("≥ {below}"))
+        } else {
+            // Rounded up.
+            let above = (upper * BILLION + total - 1_u8) / total;
+            let above = decimal(&above, &BILLION.into());
+            (format!("at least {least} and at most {most}"), format!("≥ {below}, ≤ {above}"))
+        };
         let mut lines = vec![
             word.to_string(),
-            format!(
-                "at least {} of all {} inputs are answered correctly",
-                grouped(&certified.correct.to_string()),
-                grouped(&certified.total.to_string())
-            ),
-            format!("  accuracy  ≥ {}", decimal(&certified.correct, &certified.total)),
+            format!("{claim} of all {all} inputs are answered correctly"),
+            format!("  accuracy  {accuracy}"),
             format!("  network   {source}, d_vocab {}, n_ctx {}", config.d_vocab, config.n_ctx),
             format!("  sha256    {}", network.sha256),
             format!("  strategy  {} (a label)", self.strategy),
@@ -118,12 +127,14 @@ pub(crate) fn fraction(correct: &BigUint, total: &BigUint) -> String {
     if a.is_zero() { "0/1".into() } else { format!("{}/{}", correct / &a, total / a) }
 }
 
+const BILLION: u64 = 1_000_000_000;
+
 /// `correct/total` to nine decimals, rounded down.
 pub(crate) fn decimal(correct: &BigUint, total: &BigUint) -> String {
     if total.is_zero() {
         return "0.000000000".into();
     }
-    let billionths = (correct * 1_000_000_000_u64 / total).to_string();
+    let billionths = (correct * BILLION / total).to_string();
     let padded = format!("{billionths:0>10}");
     let (whole, part) = padded.split_at(padded.len() - 9);
     format!("{whole}.{part}")

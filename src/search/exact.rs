@@ -36,6 +36,8 @@ struct Case<'a> {
     far: Vec<(f64, Vec<f64>)>,
     /// Is it to be shown which inputs are wrong?
     two_sided: bool,
+    /// No margin is below minus this, if the far class is to be bounded from below.
+    widest: Option<f64>,
 }
 
 /// A group of wrong answers: `max R_j − R_m` by position and token, and the same for the query's and the last rows.
@@ -74,27 +76,27 @@ fn cost(groups: &[Settled]) -> usize {
 }
 
 impl<'a> Case<'a> {
-    fn new(orders: &'a Orders, q: usize, m: usize, far: &Far, two_sided: bool) -> Self {
+    fn new(orders: &'a Orders, (q, m): (usize, usize), far: &[f64], two_sided: bool, widest: Option<f64>) -> Self {
         let (v, n) = (orders.v, orders.n);
         let below = orders.attention[q].iter().copied().filter(|t| *t < m);
         let tokens: Vec<usize> = std::iter::once(m).chain(below).collect();
         let alpha: Vec<f64> = tokens.iter().map(|t| (orders.scores.at(q, *t) - orders.scores.at(q, m)).exp()).collect();
         let top = (0..n).map(|p| *orders.scores.at(q, v + p)).fold(f64::MIN, f64::max);
         let beta: Vec<f64> = (0..n).map(|p| (orders.scores.at(q, v + p) - top).exp()).collect();
-        let widest = (0..v).filter(|j| *j != m).map(|j| orders.query_row(q, j)).fold(f64::MIN, f64::max);
-        let widest = widest - orders.query_row(q, m);
+        let query = (0..v).filter(|j| *j != m).map(|j| orders.query_row(q, j)).fold(f64::MIN, f64::max);
+        let query = query - orders.query_row(q, m);
         let bounds = |alpha: &f64| {
-            let pooled = far.by_position.iter().copied().fold(f64::MIN, f64::max);
-            let by_position = far.by_position.iter().zip(&beta);
+            let pooled = far.iter().copied().fold(f64::MIN, f64::max);
+            let by_position = far.iter().zip(&beta);
             (
-                (alpha * (pooled + widest)).max(0.0),
-                by_position.map(|(row, beta)| (alpha * beta * (row + widest)).max(0.0)).collect(),
+                (alpha * (pooled + query)).max(0.0),
+                by_position.map(|(row, beta)| (alpha * beta * (row + query)).max(0.0)).collect(),
             )
         };
         let far = alpha.iter().map(bounds).collect();
         let before = &beta[..n - 1];
         let (beta_sum, beta_min) = (before.iter().sum(), before.iter().copied().fold(f64::MAX, f64::min));
-        Self { orders, q, m, n, v, tokens, alpha, beta_sum, beta_min, beta, far, two_sided }
+        Self { orders, q, m, n, v, tokens, alpha, beta_sum, beta_min, beta, far, two_sided, widest }
     }
 
     fn width(&self) -> usize {
@@ -302,11 +304,6 @@ impl<'a> Case<'a> {
     }
 }
 
-/// `max_{t<m} max_{j≠m} [R_j − R_m]` of one maximum.
-struct Far {
-    by_position: Vec<f64>,
-}
-
 /// A proof tree as it grows, by the checker's rule `script`.
 struct Tree {
     tokens: usize,
@@ -315,11 +312,18 @@ struct Tree {
     room: usize,
     /// By position, item, group.
     terms: Vec<Vec<Vec<f64>>>,
+    /// By position: lower bounds of the far class.
+    below: Vec<f64>,
+    /// Is the far class bounded from below, or absent?
+    bounded: bool,
     single: Vec<bool>,
     far: usize,
     two_sided: bool,
     complete: bool,
 }
+
+/// A group with the upper and lower ends of its sum.
+type Open = (usize, f64, f64);
 
 /// A position, the first item that may stand there, and bounds of what comes there and behind.
 struct Step {
@@ -364,19 +368,31 @@ impl Tree {
         };
         let places = || (0..n - 1).flat_map(|p| (0..groups).map(move |group| (p, group)));
         let upper = places().map(|(p, group)| sorted(p, group, tokens + usize::from(far > 0))).collect();
-        let lower = places().map(|(p, group)| sorted(p, group, tokens).into_iter().rev().collect()).collect();
+        let bounded = far == 0 || case.widest.is_some();
+        let below =
+            |p: usize| case.alpha.get(tokens).map_or(0.0, |alpha| -alpha * case.beta[p] * case.widest.unwrap_or(0.0));
+        let ascending = |(p, group): (usize, usize)| {
+            let least = |item: usize| if item == tokens { below(p) } else { terms[p][item][group] };
+            let mut order: Vec<usize> = (0..tokens + usize::from(far > 0 && bounded)).collect();
+            order.sort_by(|a, b| least(*a).total_cmp(&least(*b)).then(a.cmp(b)));
+            order
+        };
+        let lower = places().map(ascending).collect();
         let mut tree = Self {
             tokens,
             script: Script { upper, lower, walk: vec![] },
             cost: groups * (n - 1) * (3 * tokens + usize::from(far > 0)),
             room,
+            below: (0..n - 1).map(below).collect(),
+            bounded,
             terms,
             single: pools.iter().map(|pool| pool.answers.len() == 1).collect(),
             far,
             two_sided: case.two_sided,
             complete: true,
         };
-        let last: Vec<(usize, f64)> = pools.iter().map(|pool| case.last_term(pool)).enumerate().collect();
+        let last = pools.iter().map(|pool| case.last_term(pool)).enumerate();
+        let last: Vec<Open> = last.map(|(group, sum)| (group, sum, sum)).collect();
         let mut shown = vec![false; groups];
         for first in if case.q == case.m { vec![None] } else { (0..n - 1).map(Some).collect() } {
             let open = match first {
@@ -399,27 +415,31 @@ impl Tree {
         (tree.complete && tree.cost <= room).then_some(tree)
     }
 
-    fn extended(&mut self, open: &[(usize, f64)], p: usize, item: usize) -> Vec<(usize, f64)> {
+    fn extended(&mut self, open: &[Open], p: usize, item: usize) -> Vec<Open> {
         self.cost += open.len();
-        open.iter().map(|(group, sum)| (*group, sum + self.terms[p][item][*group])).collect()
+        let plus = |(group, upper, lower): &Open| {
+            (*group, upper + self.terms[p][item][*group], lower + self.least(p, item, *group))
+        };
+        open.iter().map(plus).collect()
+    }
+
+    /// The lower end of an item's term.
+    fn least(&self, p: usize, item: usize, group: usize) -> f64 {
+        if self.far > 0 && item == self.tokens { self.below[p] } else { self.terms[p][item][group] }
     }
 
     fn steps(&mut self, first: Option<usize>, n: usize) -> Vec<Step> {
         let mut steps: Vec<Step> = vec![];
         for p in (0..n - 1).rev().filter(|p| Some(*p) != first) {
             let start = usize::from(first.is_some_and(|first| p < first));
-            let bounds = |group: usize, pick: fn(f64, f64) -> f64, worst: f64| {
-                self.terms[p][start..].iter().map(|row| row[group]).fold(worst, pick)
-            };
             let groups = self.single.len();
-            let mut step = Step {
-                p,
-                start,
-                most: (0..groups).map(|group| bounds(group, f64::max, f64::MIN)).collect(),
-                least: (0..groups).map(|group| bounds(group, f64::min, f64::MAX)).collect(),
-            };
+            let items = || start..self.terms[p].len();
+            let most = |group: usize| items().map(|item| self.terms[p][item][group]).fold(f64::MIN, f64::max);
+            let least = |group: usize| items().map(|item| self.least(p, item, group)).fold(f64::MAX, f64::min);
+            let mut step =
+                Step { p, start, most: (0..groups).map(most).collect(), least: (0..groups).map(least).collect() };
             if let Some(behind) = steps.last() {
-                self.cost += groups * if self.far == 0 { 2 } else { 1 };
+                self.cost += groups * if self.bounded && self.two_sided { 2 } else { 1 };
                 step.most.iter_mut().zip(&behind.most).for_each(|(a, b)| *a += b);
                 step.least.iter_mut().zip(&behind.least).for_each(|(a, b)| *a += b);
             }
@@ -429,27 +449,27 @@ impl Tree {
         steps
     }
 
-    fn node(&mut self, steps: &[Step], mut open: Vec<(usize, f64)>, exact: bool, shown: &mut [bool]) {
+    fn node(&mut self, steps: &[Step], mut open: Vec<Open>, exact: bool, shown: &mut [bool]) {
         if self.cost > self.room {
             return;
         }
         let rest = |group: usize| steps.first().map_or(0.0, |step| step.most[group]);
         let dropped: Vec<usize> =
-            open.iter().filter(|(group, sum)| sum + rest(*group) < -CLEAR).map(|(group, _)| *group).collect();
+            open.iter().filter(|(group, sum, _)| sum + rest(*group) < -CLEAR).map(|(group, ..)| *group).collect();
         self.cost += dropped.len() * (1 + usize::from(!steps.is_empty()));
         self.script.walk.push(dropped.len());
         self.script.walk.extend(&dropped);
-        open.retain(|(group, _)| !dropped.contains(group));
+        open.retain(|(group, ..)| !dropped.contains(group));
         if open.is_empty() {
             return;
         }
         // A tie is wrong: the checker may be able to tell where doubles are not.
         let wrong = |group: usize, sum: f64, far: bool| exact && !far && self.single[group] && sum >= -CLEAR;
-        let far_behind = self.far > 0;
+        let far_behind = !self.bounded;
         let least = |group: usize| steps.first().map_or(0.0, |step| step.least[group]);
         let shows =
-            open.iter().find(|(group, sum)| wrong(*group, sum + least(*group), far_behind && !steps.is_empty()));
-        if let Some((group, _)) = shows {
+            open.iter().find(|(group, _, sum)| wrong(*group, sum + least(*group), far_behind && !steps.is_empty()));
+        if let Some((group, ..)) = shows {
             if self.two_sided {
                 self.cost += 1 + usize::from(!steps.is_empty());
                 self.script.walk.extend([1, *group]);
@@ -472,7 +492,7 @@ impl Tree {
         let row = |item: usize| &self.terms[step.p][item];
         let good: Vec<usize> = items
             .clone()
-            .filter(|item| open.iter().all(|(group, sum)| sum + row(*item)[*group] + most(*group) < -CLEAR))
+            .filter(|item| open.iter().all(|(group, sum, _)| sum + row(*item)[*group] + most(*group) < -CLEAR))
             .collect();
         let (has_far, tokens) = (self.far > 0, self.tokens);
         let is_far = move |item: usize| has_far && item == tokens;
@@ -482,18 +502,19 @@ impl Tree {
         let mut used = vec![];
         loop {
             let shows = |group: usize, sum: f64, item: usize| {
-                wrong(group, sum + row(item)[group] + least(group), is_far(item) || far_behind && next.is_some())
+                let sum = sum + self.least(step.p, item, group) + least(group);
+                wrong(group, sum, far_behind && (is_far(item) || next.is_some()))
             };
-            let count = |(group, sum): &(usize, f64)| left.iter().filter(|item| shows(*group, *sum, **item)).count();
+            let count = |(group, _, sum): &Open| left.iter().filter(|item| shows(*group, *sum, **item)).count();
             let Some(best) = open.iter().max_by_key(|entry| (count(entry), std::cmp::Reverse(entry.0))) else { break };
             if count(best) == 0 {
                 break;
             }
-            for item in left.iter().copied().filter(|item| shows(best.0, best.1, *item)) {
+            for item in left.iter().copied().filter(|item| shows(best.0, best.2, *item)) {
                 labels[item - step.start] = if self.two_sided { 3 + best.0 } else { 2 };
             }
             used.push(best.0);
-            left.retain(|item| !shows(best.0, best.1, *item));
+            left.retain(|item| !shows(best.0, best.2, *item));
         }
         if !good.is_empty() {
             self.cost += open.len() * tests;
@@ -507,16 +528,22 @@ impl Tree {
         for item in left {
             let far = is_far(item);
             let open = self.extended(&open, step.p, item);
-            self.node(behind, open, exact && !far, shown);
+            self.node(behind, open, exact && (self.bounded || !far), shown);
         }
     }
 }
 
 impl Pair<'_> {
     /// A plan that settles every input of the query; the best of the other kind where none is found.
-    pub(super) fn exact_plan(&mut self, q: usize, far: &[f64], two_sided: bool) -> Result<Plan, Refusal> {
-        let far = Far { by_position: far.to_vec() };
-        match Case::new(self.orders, q, self.m, &far, two_sided).plan() {
+    pub(super) fn exact_plan(
+        &mut self,
+        q: usize,
+        far: &[f64],
+        two_sided: bool,
+        far_below: bool,
+    ) -> Result<Plan, Refusal> {
+        let widest = far_below.then_some(self.orders.widest);
+        match Case::new(self.orders, (q, self.m), far, two_sided, widest).plan() {
             Some(plan) => Ok(plan),
             None => self.plan(q),
         }

@@ -19,17 +19,6 @@ use plans::{Aim, Style};
 
 pub use write::to_file;
 
-/// Which direct-path rule the cubic strategy uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DirectPathChoice {
-    /// The one with the better bound.
-    Best,
-    /// The split rule.
-    Split,
-    /// The exact rule.
-    Exact,
-}
-
 /// The longest hinted prefix of an order of answers: what few groups need, at a fraction of the bytes.
 const PREFIX: usize = 32;
 
@@ -53,34 +42,24 @@ pub struct Proof {
 pub fn prove(
     network: &Network,
     strategy: Strategy,
-    choice: DirectPathChoice,
     model: Option<String>,
     options: Options<'_>,
 ) -> Result<Proof, Refusal> {
-    let first = match (strategy, choice) {
-        (Strategy::BruteForce, _) => brute_force(network),
-        (Strategy::Cubic, DirectPathChoice::Exact) => cubic_exact(network, options)?,
-        (Strategy::Cubic, _) => cubic_split(network, options)?,
-        (Strategy::Subcubic, _) => subcubic(network, options)?,
-        (Strategy::Exact { two_sided }, _) => exact(network, two_sided, options)?,
-        (Strategy::PublishedCubic, _) => published::cubic(network),
-        (Strategy::Published(family), _) => published::family(network, family, options)?,
+    let hints = match strategy {
+        Strategy::BruteForce => brute_force(network),
+        Strategy::Cubic => cubic(network, options)?,
+        Strategy::Subcubic => subcubic(network, options)?,
+        Strategy::Exact { two_sided } => return exact(network, two_sided, model, options),
+        Strategy::PublishedCubic => published::cubic(network),
+        Strategy::Published(family) => published::family(network, family, options)?,
     };
-    let proof = derive(network, first, model.clone(), options)?;
-    if strategy == Strategy::Cubic && choice == DirectPathChoice::Best {
-        let other = derive(network, cubic_exact(network, options)?, model, options)?;
-        if other.certified.correct > proof.certified.correct {
-            return Ok(other);
-        }
-    }
-    Ok(proof)
+    derive(network, hints, model, options)
 }
 
 /// How many times [`prove`] goes through all maxima: searches and checks, for progress bars.
-pub fn steps(strategy: Strategy, choice: DirectPathChoice) -> usize {
-    match (strategy, choice) {
-        (Strategy::BruteForce | Strategy::PublishedCubic, _) => 1,
-        (Strategy::Cubic, DirectPathChoice::Best) => 4,
+pub fn steps(strategy: Strategy) -> usize {
+    match strategy {
+        Strategy::BruteForce | Strategy::PublishedCubic => 1,
         _ => 2,
     }
 }
@@ -98,7 +77,7 @@ pub fn prove_best_published(
 ) -> Result<Option<(Strategy, Proof)>, Refusal> {
     let mut best: Option<(Strategy, Proof)> = None;
     for strategy in Strategy::published().filter(|strategy| strategy.class() == class) {
-        let proof = prove(network, strategy, DirectPathChoice::Best, model.map(Into::into), options)?;
+        let proof = prove(network, strategy, model.map(Into::into), options)?;
         if best.as_ref().is_none_or(|(_, best)| proof.certified.correct > best.certified.correct) {
             best = Some((strategy, proof));
         }
@@ -138,10 +117,18 @@ fn bare(network: &Network, strategy: Strategy, direct_path: DirectPathHints) -> 
     }
 }
 
+/// What the subcubic strategy allows.
+const STYLE: Style = Style {
+    windows: &[1, 2, 3, 4, 6, 8, 12],
+    count_window: 12,
+    most_apart: 8,
+    bits: 7,
+    search_bits: 5,
+    aim: Aim::Bound,
+};
+
 fn brute_force(network: &Network) -> Certificate {
-    let (offset, token_orders, query_orders, last_orders) = (vec![], vec![], vec![], vec![]);
-    let split = DirectPathHints::Split { offset, token_orders, query_orders, last_orders };
-    let mut hints = bare(network, Strategy::BruteForce, split);
+    let mut hints = bare(network, Strategy::BruteForce, DirectPathHints::default());
     hints.criterion.plans.push(Plan {
         groups: vec![Group { answers: Answers::Each, test: Test::Count }],
         count: Count::Tree,
@@ -151,7 +138,7 @@ fn brute_force(network: &Network) -> Certificate {
 }
 
 fn split(orders: &Orders) -> DirectPathHints {
-    DirectPathHints::Split {
+    DirectPathHints {
         offset: orders.offset.clone(),
         token_orders: orders.token.clone(),
         query_orders: orders.query.clone(),
@@ -159,53 +146,39 @@ fn split(orders: &Orders) -> DirectPathHints {
     }
 }
 
-fn cubic_exact(network: &Network, options: Options<'_>) -> Result<Certificate, Refusal> {
-    let most_apart = 2;
-    let style = Style {
-        windows: &[usize::MAX],
-        count_window: usize::MAX,
-        most_apart,
-        bits: 7,
-        search_bits: 5,
-        aim: Aim::Bound,
-    };
-    let hints =
-        bare(network, Strategy::Cubic, DirectPathHints::Exact { depth: (most_apart + 2).min(network.config.d_vocab) });
-    with_plans(network, hints, &Orders::new(network, PREFIX)?, &style, options)
-}
-
-fn cubic_split(network: &Network, options: Options<'_>) -> Result<Certificate, Refusal> {
+fn cubic(network: &Network, options: Options<'_>) -> Result<Certificate, Refusal> {
     let orders = Orders::new(network, PREFIX)?;
-    let style = Style {
-        windows: &[usize::MAX],
-        count_window: usize::MAX,
-        most_apart: 8,
-        bits: 7,
-        search_bits: 5,
-        aim: Aim::Bound,
-    };
+    let style = Style { windows: &[usize::MAX], count_window: usize::MAX, ..STYLE };
     let hints = bare(network, Strategy::Cubic, split(&orders));
     with_plans(network, hints, &orders, &style, options)
 }
 
 fn subcubic(network: &Network, options: Options<'_>) -> Result<Certificate, Refusal> {
     let orders = Orders::new(network, PREFIX)?;
-    let windows = &[1, 2, 3, 4, 6, 8, 12];
-    let style = Style { windows, count_window: 12, most_apart: 8, bits: 7, search_bits: 5, aim: Aim::Bound };
+    let style = STYLE;
     let mut hints = bare(network, Strategy::Subcubic, split(&orders));
     hints.attention_orders = orders.attention.clone();
     with_plans(network, hints, &orders, &style, options)
 }
 
-fn exact(network: &Network, two_sided: bool, options: Options<'_>) -> Result<Certificate, Refusal> {
+/// The shortest of the proofs that certify the most.
+fn exact(network: &Network, two_sided: bool, model: Option<String>, options: Options<'_>) -> Result<Proof, Refusal> {
     // Whole orders: groups may be of any answers.
     let orders = Orders::new(network, network.config.d_vocab)?;
-    let aim = Aim::Exact { two_sided };
-    let windows = &[1, 2, 3, 4, 6, 8, 12];
-    let style = Style { windows, count_window: 12, most_apart: 8, bits: 7, search_bits: 5, aim };
-    let mut hints = bare(network, Strategy::Exact { two_sided }, split(&orders));
-    hints.attention_orders = orders.attention.clone();
-    with_plans(network, hints, &orders, &style, options)
+    let mut best: Option<Proof> = None;
+    // Bounding the far class from below costs something once, and makes trees of wrong inputs shorter.
+    for far_below in if two_sided { [true, false].as_slice() } else { &[true] } {
+        let style = Style { aim: Aim::Exact { two_sided, far_below: *far_below }, ..STYLE };
+        let mut hints = bare(network, Strategy::Exact { two_sided }, split(&orders));
+        hints.attention_orders = orders.attention.clone();
+        let proof = derive(network, with_plans(network, hints, &orders, &style, options)?, model.clone(), options)?;
+        let undecided = |proof: &Proof| &proof.certified.upper - &proof.certified.correct;
+        let merit = |proof: &Proof| (undecided(proof), proof.certified.meter.flops());
+        if best.as_ref().is_none_or(|best| merit(&proof) < merit(best)) {
+            best = Some(proof);
+        }
+    }
+    Ok(best.expect("one way is tried"))
 }
 
 fn with_plans(

@@ -35,7 +35,7 @@ pub(super) enum Aim {
     /// Few uncertified inputs.
     Bound,
     /// None undecided: the exact count, from below or from both sides.
-    Exact { two_sided: bool },
+    Exact { two_sided: bool, far_below: bool },
 }
 
 /// One plan for every (query, maximum).
@@ -55,7 +55,7 @@ pub(super) fn search(
         let far = pair.far();
         let plan = |q| match style.aim {
             Aim::Bound => pair.plan(q),
-            Aim::Exact { two_sided } => pair.exact_plan(q, &far, two_sided),
+            Aim::Exact { two_sided, far_below } => pair.exact_plan(q, &far, two_sided, far_below),
         };
         let plans = (0..=m).map(plan).collect::<Result<Vec<_>, _>>();
         (options.progress)();

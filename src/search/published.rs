@@ -200,13 +200,16 @@ pub(super) fn family(network: &Network, family: Family, options: Options<'_>) ->
     let gaps = gaps.collect();
     let references = if references { levels.iter().map(by_copies).collect() } else { vec![] };
     let published = Published::Gaps(Gaps { scores, direct, references, gaps });
-    Ok(Certificate { published: Some(published), ..bare(network, Strategy::Published(family), NO_HINTS) })
+    Ok(Certificate {
+        published: Some(published),
+        ..bare(network, Strategy::Published(family), DirectPathHints::default())
+    })
 }
 
 /// The paper's own cubic proof needs no hints.
 pub(super) fn cubic(network: &Network) -> Certificate {
-    Certificate { published: Some(Published::Convexity), ..bare(network, Strategy::PublishedCubic, NO_HINTS) }
+    Certificate {
+        published: Some(Published::Convexity),
+        ..bare(network, Strategy::PublishedCubic, DirectPathHints::default())
+    }
 }
-
-/// Published rules have their own hints for the direct path.
-const NO_HINTS: DirectPathHints = DirectPathHints::Exact { depth: 1 };

@@ -2,8 +2,8 @@
 
 use crate::certificate::Published;
 use crate::certificate::file::{self, File};
-use crate::certificate::published::{Direct, Residual, Scores};
-use crate::certificate::{Answers, Certificate, Count, DirectPathHints, Plan, Test, VERSION};
+use crate::certificate::published::{Direct, PeelText, Residual, ResidualText, Scores};
+use crate::certificate::{Answers, Certificate, Count, Plan, Test, VERSION};
 use crate::model::Config;
 
 /// The certificate file that holds these hints.
@@ -22,14 +22,11 @@ pub fn to_file(certificate: &Certificate, config: &Config) -> File {
             upper: certificate.upper.as_ref().map(ToString::to_string),
         },
         attention: file::Attention::Exact { orders: rows(&certificate.attention_orders) },
-        direct_path: match &certificate.direct_path {
-            DirectPathHints::Split { offset, token_orders, query_orders, last_orders } => file::DirectPath::Split {
-                offset: list(offset),
-                token_orders: rows(token_orders),
-                query_orders: rows(query_orders),
-                last_orders: rows(last_orders),
-            },
-            DirectPathHints::Exact { depth } => file::DirectPath::Exact { depth: depth.to_string() },
+        direct_path: file::DirectPath::Split {
+            offset: list(&certificate.direct_path.offset),
+            token_orders: rows(&certificate.direct_path.token_orders),
+            query_orders: rows(&certificate.direct_path.query_orders),
+            last_orders: rows(&certificate.direct_path.last_orders),
         },
         criterion: file::Criterion::Partition {
             plans: certificate.criterion.plans.iter().map(plan).collect(),
@@ -53,17 +50,14 @@ fn sections(published: &Published) -> (file::Attention, file::DirectPath, file::
         Scores::Exact => exact,
         Scores::LowRank { four, peel, residual } => file::Attention::LowRank {
             factors: if *four { "4" } else { "2" }.into(),
-            peel: peel
-                .iter()
-                .map(|part| file::Peel { left: vectors(&part.left), right: vectors(&part.right) })
-                .collect(),
+            peel: peel.iter().map(|part| PeelText { left: vectors(&part.left), right: vectors(&part.right) }).collect(),
             error: match residual {
-                Residual::Exact => file::AttentionError::Exact {},
+                Residual::Exact => ResidualText::Exact {},
                 Residual::Svd { bound, scale } => {
-                    file::AttentionError::Svd { bound: bound.to_string(), scale: scale.to_string() }
+                    ResidualText::Svd { bound: bound.to_string(), scale: scale.to_string() }
                 }
-                Residual::MaxDiff(means) => file::AttentionError::MaxDiff { means: vectors(means) },
-                Residual::Recursive(means) => file::AttentionError::Recursive { means: vectors(means) },
+                Residual::MaxDiff(means) => ResidualText::MaxDiff { means: vectors(means) },
+                Residual::Recursive(means) => ResidualText::Recursive { means: vectors(means) },
             },
         },
     };

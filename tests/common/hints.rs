@@ -2,7 +2,10 @@
 
 use super::Random;
 use gbmi::certificate::file::{Attention, Claim, Count, Criterion, DirectPath, File, Group, Plan, Test};
-use gbmi::certificate::{Certificate, VERSION};
+use gbmi::certificate::{Certificate, OFFSET_BITS, VERSION};
+use gbmi::checker::arithmetic::{Enclosure, Rational};
+use gbmi::checker::meter::Meter;
+use gbmi::checker::paths::Paths;
 use gbmi::model::{Config, Network};
 use gbmi::refusal::Refusal;
 
@@ -52,6 +55,34 @@ pub(crate) fn split(network: &Network, order: &str) -> DirectPath {
     }
 }
 
+/// The split rule with this offset and the answers of every row from large to small: its margins are exact for groups of
+/// one answer, and for all groups where what the offset leaves of the direct path is the same for all answers.
+pub(crate) fn sorted(network: &Network, offset: &[i64]) -> DirectPath {
+    let (v, n) = (network.config.d_vocab, network.config.n_ctx);
+    let paths = Paths::<Rational>::new(network, &Meter::new(u64::MAX)).unwrap();
+    let shift = |j: usize| Rational::dyadic(offset.get(j).copied().unwrap_or(0), -OFFSET_BITS);
+    let logit = |t: usize, p: usize, j: usize| paths.logits.at(t, j).add(paths.logits.at(v + p, j));
+    let token = |row: usize, j: usize| logit(row % v, row / v, j).add(&shift(j));
+    let query = |q: usize, j: usize| paths.direct.at(q, j).sub(&shift(j));
+    let last = |q: usize, j: usize| logit(q, n - 1, j).add(paths.direct.at(q, j));
+    let orders = |rows: usize, entry: &dyn Fn(usize, usize) -> Rational| {
+        let order = |row: usize| {
+            let entries: Vec<Rational> = (0..v).map(|j| entry(row, j)).collect();
+            // An entry's place is the number of larger ones; equal ones stand as they are numbered.
+            let mut answers: Vec<usize> = (0..v).collect();
+            answers.sort_by_key(|j| entries.iter().filter(|entry| !entry.upper_at_most(&entries[*j])).count());
+            list(answers)
+        };
+        (0..rows).map(order).collect()
+    };
+    DirectPath::Split {
+        offset: list(offset),
+        token_orders: orders(v * (n - 1), &token),
+        query_orders: orders(v, &query),
+        last_orders: orders(v, &last),
+    }
+}
+
 fn list<T: ToString>(numbers: impl IntoIterator<Item = T>) -> String {
     numbers.into_iter().map(|number| number.to_string()).collect::<Vec<_>>().join(" ")
 }
@@ -69,14 +100,17 @@ fn orders(random: &mut Random, rows: usize, v: usize) -> Vec<String> {
     (0..rows).map(row).collect()
 }
 
-fn direct_path(random: &mut Random, v: usize, n: usize) -> DirectPath {
-    if random.once_in(3) {
-        return DirectPath::Exact { depth: random.within(1, v).to_string() };
-    }
+/// Sorted orders, or any.
+fn direct_path(random: &mut Random, network: &Network) -> DirectPath {
+    let (v, n) = (network.config.d_vocab, network.config.n_ctx);
     let bound = random.pick(&[0_i64, 1, 1 << 20, 1 << 22, (1 << 40) - 1]);
     let offset = (0..v).map(|_| i64::try_from(random.next() >> 1).unwrap() % (2 * bound + 1) - bound);
+    let offset = if bound == 0 { vec![] } else { offset.collect::<Vec<_>>() };
+    if random.once_in(3) {
+        return sorted(network, &offset);
+    }
     DirectPath::Split {
-        offset: if bound == 0 { String::new() } else { list(offset.collect::<Vec<_>>()) },
+        offset: list(offset),
         token_orders: orders(random, v * (n - 1), v),
         query_orders: orders(random, v, v),
         last_orders: orders(random, v, v),
@@ -112,8 +146,8 @@ fn random_plan(random: &mut Random, v: usize, m: usize) -> Plan {
 
 /// Hints that every (query, maximum) can follow.
 pub(crate) fn hints(random: &mut Random, network: &Network) -> File {
-    let (v, n) = (network.config.d_vocab, network.config.n_ctx);
-    let mut file = file(network, direct_path(random, v, n), vec![]);
+    let v = network.config.d_vocab;
+    let mut file = file(network, direct_path(random, network), vec![]);
     file.attention = Attention::Exact { orders: orders(random, v, v) };
     let (mut plans, mut assignment) = (vec![], vec![]);
     for m in 0..v {

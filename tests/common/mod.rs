@@ -8,7 +8,7 @@ mod published;
 mod random;
 
 pub(crate) use exact::{Exact, exp_of_minus, power_of_two};
-pub(crate) use hints::{broken_hints, file, group, hints, parse, plan, split};
+pub(crate) use hints::{broken_hints, file, group, hints, parse, plan, sorted, split};
 pub(crate) use oracle::{correct_by_pair, exact_correct, verdicts};
 pub(crate) use published::{certificate, published_hints, tight_model};
 pub(crate) use random::{Kind, Random, random_model};
@@ -170,7 +170,7 @@ pub(crate) fn certified_by_pair(
         for q in 0..=m {
             let (plan, _) = certificate.criterion.plan(q, m).unwrap();
             let uncertified = level.uncertified(q, plan, "").unwrap();
-            pairs.insert((q, m), level.inputs(q) - uncertified);
+            pairs.insert((q, m), level.inputs(q) - uncertified.0);
         }
     }
     pairs

@@ -5,7 +5,7 @@ use gbmi::certificate::published::{Direct, Gaps, Peel, Published, Residual, SPEC
 use gbmi::certificate::{Certificate, CriterionHints, DirectPathHints};
 use gbmi::checker::Options;
 use gbmi::model::Network;
-use gbmi::search::{DirectPathChoice, prove, to_file};
+use gbmi::search::{prove, to_file};
 use gbmi::strategy::{Family, Strategy};
 use num_bigint::BigUint;
 
@@ -18,7 +18,7 @@ pub(crate) fn certificate(network: &Network, published: Published) -> Certificat
         correct: BigUint::default(),
         upper: None,
         attention_orders: vec![],
-        direct_path: DirectPathHints::Exact { depth: 1 },
+        direct_path: DirectPathHints::default(),
         criterion: CriterionHints { plans: vec![], assignment: vec![] },
         published: Some(published),
     };
@@ -189,9 +189,7 @@ pub(crate) fn published_hints(random: &mut Random, network: &Network) -> Publish
         return Published::Gaps(Gaps { scores, direct, references, gaps: gaps(random, network) });
     }
     let families: Vec<Family> = Family::all().collect();
-    let proof =
-        prove(network, Strategy::Published(random.pick(&families)), DirectPathChoice::Best, None, Options::default())
-            .unwrap();
+    let proof = prove(network, Strategy::Published(random.pick(&families)), None, Options::default()).unwrap();
     let found = Certificate::parse(&proof.text, &network.config).unwrap().published;
     let Some(Published::Gaps(mut hints)) = found else { unreachable!("a family has gaps") };
     perturb(random, network, &mut hints);

@@ -153,6 +153,10 @@ impl Enclosure for Fixed {
         Self { lo: self.lo.min(other.lo), hi: self.hi.min(other.hi) }
     }
 
+    fn hull(&self, other: &Self) -> Self {
+        Self { lo: self.lo.min(other.lo), hi: self.hi.max(other.hi) }
+    }
+
     fn exp(&self) -> (Self, i32) {
         exponential(self.lo, self.hi).unwrap_or((Self::EVERYTHING, 0))
     }

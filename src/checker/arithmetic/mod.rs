@@ -40,6 +40,8 @@ pub trait Enclosure: Clone + Debug + Send + Sync {
     fn max(&self, other: &Self) -> Self;
     /// Encloses the smaller of the two numbers.
     fn min(&self, other: &Self) -> Self;
+    /// Encloses all that either encloses.
+    fn hull(&self, other: &Self) -> Self;
     /// A pair `(y, k)` with `y · 2^k` enclosing the exponential, y near 1.
     fn exp(&self) -> (Self, i32);
     /// Is every enclosed number below zero?

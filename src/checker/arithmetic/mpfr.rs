@@ -78,6 +78,10 @@ impl Enclosure for Mpfr {
         self.zip(other, |a, b| Self::new(a.0.clone().min(&b.0), a.1.clone().min(&b.1)))
     }
 
+    fn hull(&self, other: &Self) -> Self {
+        self.zip(other, |a, b| Self::new(a.0.clone().min(&b.0), a.1.clone().max(&b.1)))
+    }
+
     fn exp(&self) -> (Self, i32) {
         let Some((low, high)) = &self.0 else { return (Self(None), 0) };
         // The power of two that is taken out is the same as in the other arithmetics.

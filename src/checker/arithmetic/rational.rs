@@ -163,6 +163,10 @@ impl Enclosure for Rational {
         self.zip(other, |a, b| (a.0.smaller(&b.0), a.1.smaller(&b.1)))
     }
 
+    fn hull(&self, other: &Self) -> Self {
+        self.zip(other, |a, b| (a.0.smaller(&b.0), a.1.larger(&b.1)))
+    }
+
     fn exp(&self) -> (Self, i32) {
         self.0.as_ref().and_then(|(lo, hi)| exponential(lo, hi)).unwrap_or((Self(None), 0))
     }

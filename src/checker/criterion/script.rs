@@ -5,8 +5,9 @@
 //! All inputs below a node, or below some items of its next position, are certified if every group is negative there:
 //! `prefix + item + most(rest) < 0`, or the same further up; they are wrong if one answer's own sum has
 //! `prefix + item + least(rest) ≥ 0` (a tie is wrong). Every input lies below one leaf, so that counts add up.
-//! **Why.** Terms enclose φ, and `most` and `least` bound every completion. The far class has an upper bound only, and
-//! stands for as many tokens as it has. The script says which tests to make: one that fails or is missing leaves its
+//! **Why.** Terms enclose φ, and `most` and `least` bound every completion. The far class has the upper bound of rule
+//! `window`; from below it is at least −w(s,p)·K for its strongest token s, with K the widest margin there is. It stands
+//! for as many tokens as it has. The script says which tests to make: one that fails or is missing leaves its
 //! inputs undecided, neither certified nor wrong.
 //! **Cost.** An addition for each open group to reach a node; at most two additions and a comparison for a test. A hinted
 //! order bounds any set of a position's items, at one comparison an item.
@@ -49,7 +50,9 @@ struct Position<R> {
     /// By item, then group.
     terms: Vec<Vec<R>>,
     far: u128,
-    /// By group: orders of the items by upper ends, and of the tokens among them by lower ends.
+    /// Is the far class bounded from below, or absent?
+    bounded: bool,
+    /// By group: orders of the items by upper ends, and by lower ends of those that have one.
     orders: Vec<(Order, Order)>,
 }
 
@@ -72,7 +75,7 @@ impl<R: Enclosure> Position<R> {
         item.map_or_else(R::everything, |item| self.term(item, group))
     }
 
-    /// A term whose lower end is at most that of every token which `member` picks.
+    /// A term whose lower end is at most that of every bounded item which `member` picks.
     fn least(&self, group: usize, member: impl FnMut(usize) -> bool) -> R {
         let item = self.orders.get(group).and_then(|(_, lower)| lower.bound(member));
         item.map_or_else(R::everything, |item| self.term(item, group))
@@ -84,7 +87,7 @@ struct Step<'a, R> {
     position: &'a Position<R>,
     /// The first item that may stand here: 1 where token m may not.
     start: usize,
-    /// By group: bounds of every completion from above, and from below where no far class is among them.
+    /// By group: bounds of every completion from above, and from below if all positions are bounded.
     most: Vec<R>,
     least: Option<Vec<R>>,
     /// The number of inputs.
@@ -133,9 +136,13 @@ impl<R: Enclosure> Level<'_, R> {
             terms.push(groups.iter().map(|group| self.term(group, q, *t, p)).collect());
         }
         let tokens = terms.len();
+        let bounded = window.far == 0 || script.lower.iter().any(|row| row.contains(&tokens));
         if window.far > 0 {
-            terms.push(vec![self.far_term(window, q, p); groups.len()]);
+            let upper = self.far_term(window, q, p);
+            let far = if bounded { upper.hull(&self.far_below(window, q, p)) } else { upper };
+            terms.push(vec![far; groups.len()]);
         }
+        let bounded_items = if bounded { terms.len() } else { tokens };
         let order = |group: usize, hint: &[usize], items: usize, comes_first: fn(&R, &R) -> bool| {
             let term = |item: usize| terms.get(item).and_then(|row| row.get(group));
             let larger = |a, b| term(a).zip(term(b)).is_some_and(|(a, b)| comes_first(a, b));
@@ -147,9 +154,18 @@ impl<R: Enclosure> Level<'_, R> {
             let upper = order(group, upper, terms.len(), |a, b| b.upper_at_most(a));
             // No hint: no wrong input is looked for with this group.
             let lower = script.lower.get(place).filter(|hint| !hint.is_empty());
-            (upper, lower.map(|hint| order(group, hint, tokens, R::lower_at_most)).unwrap_or_default())
+            (upper, lower.map(|hint| order(group, hint, bounded_items, R::lower_at_most)).unwrap_or_default())
         });
-        Position { orders: orders.collect(), terms, far: u128::try_from(window.far).unwrap_or(u128::MAX) }
+        Position { orders: orders.collect(), terms, far: u128::try_from(window.far).unwrap_or(u128::MAX), bounded }
+    }
+
+    /// A lower bound of φ of every group at every token of the far class, at position p.
+    fn far_below(&self, window: &Window, q: usize, p: usize) -> R {
+        let Some(strongest) = window.strongest_far() else { return R::everything() };
+        self.meter.add(Kind::Far, 2);
+        let (attention, widest) = (&self.tables.attention, self.tables.direct_path.widest(self.meter));
+        let weight = attention.weight(q, strongest, p, self.meter);
+        R::dyadic(0, 0).sub(&weight.mul_scaled(widest, attention.shift(q, self.m, strongest)))
     }
 }
 
@@ -183,7 +199,7 @@ impl<R: Enclosure> Walk<'_, R> {
                 let behind = behind.and_then(|step| step.least.as_ref()?.get(group));
                 plus(position.least(group, |item| item >= start), behind)
             };
-            let bounded = position.far == 0 && behind.is_none_or(|step| step.least.is_some());
+            let bounded = position.bounded && behind.is_none_or(|step| step.least.is_some());
             let tokens = position.tokens(start..position.terms.len());
             self.meter.add(Kind::Integer, 1);
             steps.push(Step {
@@ -206,7 +222,7 @@ impl<R: Enclosure> Walk<'_, R> {
     }
 
     /// What the script finds below a node; `open` are the groups not yet negative everywhere below it, with their sums.
-    /// `exact`: no far class is among the items of the prefix.
+    /// `exact`: every item of the prefix is bounded from below.
     fn node(&mut self, steps: &[Step<'_, R>], mut open: Vec<(usize, R)>, exact: bool) -> Result<Found, Refusal> {
         self.meter.spend(Kind::Integer, 1)?;
         let step = steps.first();
@@ -268,7 +284,7 @@ impl<R: Enclosure> Walk<'_, R> {
             open.iter().filter(|(group, _)| exact && self.is_single(*group) && !matches!(least, Some(None)))
         {
             let by = WRONG_BY.saturating_add(*group);
-            if labelled(by).next().is_none() || labelled(by).any(|item| position.is_far(item)) {
+            if labelled(by).next().is_none() || !position.bounded && labelled(by).any(|item| position.is_far(item)) {
                 continue;
             }
             let rest = least.flatten().and_then(|least| least.get(*group));
@@ -279,7 +295,7 @@ impl<R: Enclosure> Walk<'_, R> {
         }
         for item in labelled(NODE) {
             let open = self.extended(open, position, item);
-            let below = self.node(behind, open, exact && !position.is_far(item))?;
+            let below = self.node(behind, open, exact && (position.bounded || !position.is_far(item)))?;
             found.add(position.tokens(std::iter::once(item)), &below)?;
         }
         Ok(found)

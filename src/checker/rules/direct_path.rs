@@ -1,17 +1,14 @@
-//! Rules `direct_path split` and `direct_path exact`: margins of wrong answers over the right one.
+//! Rule `direct_path split`: margins of wrong answers over the right one.
 //!
 //! For a set S of wrong answers, y(t,p) bounds `max_{j∈S} [c(t,p,j) − c(t,p,m)]` with c = EV + PV + D from above.
 //!
-//! **Statement** (theorems `margin_split`, `margin_exact`; T2). With `D = D̄ + D̃` for any D̄ and `R = EV + PV + D̄`:
-//! split: `y = max_S R(t,p,·) − R(t,p,m) + max_S D̃(q,·) − D̃(q,m)`; exact: y = max_S (R + D̃) − (R + D̃)(m). For one
-//! answer both are the margin itself.
-//! **Why.** The maximum of a sum is at most the sum of the maxima; a maximum over S is bounded through the
-//! row's order, or by comparisons. The last position's row is exact under both rules.
-//! **Cost.** Split: v²n additions and comparisons for rows and orders, one subtraction for every difference used, once.
-//! Exact: see `exact_rows.rs`.
+//! **Statement** (theorem `margin_split`; T2). With `D = D̄ + D̃` for any D̄ and `R = EV + PV + D̄`:
+//! `y = max_S R(t,p,·) − R(t,p,m) + max_S D̃(q,·) − D̃(q,m)`. For one answer it is the margin itself.
+//! **Why.** The maximum of a sum is at most the sum of the maxima; a maximum over S is bounded through the row's order.
+//! The last position's row is maximised as a whole.
+//! **Cost.** v²n additions and comparisons for rows and orders, one subtraction for every difference used, once.
 
 use super::Order;
-use super::exact_rows::ExactRows;
 use crate::certificate::DirectPathHints;
 use crate::certificate::OFFSET_BITS;
 use crate::checker::arithmetic::Enclosure;
@@ -20,6 +17,7 @@ use crate::checker::paths::Paths;
 use crate::model::Matrix;
 use crate::refusal::Refusal;
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 /// A set of wrong answers.
 #[derive(Debug, Clone)]
@@ -31,24 +29,16 @@ pub enum Set {
 }
 
 impl Set {
-    /// Is this answer in the set?
-    pub fn contains(&self, answer: usize) -> bool {
-        match self {
-            Self::One(one) => *one == answer,
-            Self::Marked(marks) => marks.get(answer).copied().unwrap_or(false),
-        }
-    }
-
     /// An answer whose entry is at least every member's, by the row's order; one member needs none.
     fn top(&self, order: Option<&Order>) -> Option<usize> {
         match self {
             Self::One(one) => Some(*one),
-            Self::Marked(_) => order?.bound(|answer| self.contains(answer)),
+            Self::Marked(marks) => order?.bound(|answer| marks.get(answer) == Some(&true)),
         }
     }
 }
 
-/// Tables of a direct-path rule.
+/// Tables of the direct-path rule.
 #[derive(Debug)]
 pub struct DirectPath<R> {
     /// `(n−1)·v × v`: R(t,p,j) in row p·v + t.
@@ -57,11 +47,11 @@ pub struct DirectPath<R> {
     query_rows: Matrix<R>,
     /// `v × v`: EV(q,j) + PV(n−1,j) + D(q,j).
     last_rows: Matrix<R>,
-    /// Orders of the three tables' rows; none under the exact rule.
+    /// Orders of the three tables' rows.
     token_orders: Vec<Order>,
     query_orders: Vec<Order>,
     last_orders: Vec<Order>,
-    exact: Option<ExactRows<R>>,
+    widest: OnceLock<R>,
     positions: usize,
 }
 
@@ -72,10 +62,7 @@ impl<R: Enclosure> DirectPath<R> {
     /// [`crate::refusal::Decline::Work`].
     pub fn new(paths: &Paths<R>, hints: &DirectPathHints, meter: &Meter) -> Result<Self, Refusal> {
         let (v, n) = (paths.d_vocab, paths.n_ctx);
-        let offset: Vec<R> = match hints {
-            DirectPathHints::Split { offset, .. } => offset.iter().map(|k| R::dyadic(*k, -OFFSET_BITS)).collect(),
-            DirectPathHints::Exact { .. } => vec![],
-        };
+        let offset: Vec<R> = hints.offset.iter().map(|k| R::dyadic(*k, -OFFSET_BITS)).collect();
         // PV + D̄ and D̃ (copies without D̄), R, and the last rows.
         meter.spend(Kind::Logits, if offset.is_empty() { 0 } else { n * v + v * v })?;
         meter.spend(Kind::Logits, (n - 1) * v * v + 2 * v * v)?;
@@ -94,19 +81,33 @@ impl<R: Enclosure> DirectPath<R> {
         let last_rows = Matrix::from_fn(v, v, R::everything(), |q, j| {
             paths.logits.at(q, j).add(position_rows.at(n - 1, j)).add(query_rows.at(q, j))
         });
-        let order = |hints: &[Vec<usize>], table: &Matrix<R>| Order::of_rows(hints, table, meter);
-        let (token_orders, query_orders, last_orders, exact) = match hints {
-            DirectPathHints::Split { token_orders, query_orders, last_orders, .. } => (
-                order(token_orders, &token_rows)?,
-                order(query_orders, &query_rows)?,
-                order(last_orders, &last_rows)?,
-                None,
-            ),
-            // One more row of rows for the last position.
-            DirectPathHints::Exact { depth } => (vec![], vec![], vec![], Some(ExactRows::new(*depth, v * n, v))),
+        Ok(Self {
+            token_orders: Order::of_rows(&hints.token_orders, &token_rows, meter)?,
+            query_orders: Order::of_rows(&hints.query_orders, &query_rows, meter)?,
+            last_orders: Order::of_rows(&hints.last_orders, &last_rows, meter)?,
+            token_rows,
+            query_rows,
+            last_rows,
+            positions: n - 1,
+            widest: OnceLock::new(),
+        })
+    }
+
+    /// No margin is below minus this: the range of all token rows plus that of all query rows.
+    pub fn widest(&self, meter: &Meter) -> &R {
+        let range = |table: &Matrix<R>, orders: &[Order]| {
+            let tops = table.iter_rows().zip(orders).map(|(row, order)| row.get(order.bound(|_| true)?).cloned());
+            let tops: Vec<R> = tops.map(|top| top.unwrap_or_else(R::everything)).collect();
+            let all = tops.len() == table.rows();
+            meter.add(Kind::Far, table.rows() * (table.cols() + 1) - 1);
+            let most = tops.into_iter().reduce(|a, b| a.max(&b)).filter(|_| all);
+            let least = table.iter_rows().flatten().cloned().reduce(|a, b| a.min(&b));
+            most.zip(least).map_or_else(R::everything, |(most, least)| most.sub(&least))
         };
-        let positions = n - 1;
-        Ok(Self { token_rows, query_rows, last_rows, token_orders, query_orders, last_orders, exact, positions })
+        self.widest.get_or_init(|| {
+            meter.add(Kind::Far, 1);
+            range(&self.token_rows, &self.token_orders).add(&range(&self.query_rows, &self.query_orders))
+        })
     }
 
     /// Margins over the right answer `m`.
@@ -139,8 +140,8 @@ pub struct Margins<'a, R> {
 pub struct Margin<'s, R> {
     q: usize,
     set: &'s Set,
-    /// `max_S D̃(q,·) − D̃(q,m)`; `None` where a sum's maximum is selected instead.
-    query: Option<R>,
+    /// `max_S D̃(q,·) − D̃(q,m)`.
+    query: R,
 }
 
 impl<R> Margin<'_, R> {
@@ -153,33 +154,25 @@ impl<R> Margin<'_, R> {
 impl<R: Enclosure> Margins<'_, R> {
     /// The margin of a set of answers for query q.
     pub fn of<'s>(&self, q: usize, set: &'s Set) -> Margin<'s, R> {
-        if self.path.exact.is_some() && matches!(set, Set::Marked(_)) {
-            return Margin { q, set, query: None };
-        }
         let query = set.top(self.path.query_orders.get(q)).map_or(R::everything(), |top| {
             self.meter.add(Kind::Terms, 1);
             self.path.query_rows.at(q, top).sub(self.path.query_rows.at(q, self.m))
         });
-        Margin { q, set, query: Some(query) }
+        Margin { q, set, query }
     }
 
     /// An upper bound of the margin at position p < n − 1 holding token t.
     #[inline]
     pub fn at(&mut self, margin: &Margin<'_, R>, t: usize, p: usize) -> R {
         let row = self.row(t, p);
-        let Some(query) = &margin.query else { return self.selected(margin, row) };
         let Some(top) = margin.set.top(self.path.token_orders.get(row)) else { return R::everything() };
         self.meter.add(Kind::Terms, 1);
-        self.token_difference(row, top).add(query)
+        self.token_difference(row, top).add(&margin.query)
     }
 
     /// An upper bound of the margin at token t over all positions p < n − 1.
     pub fn pooled(&mut self, margin: &Margin<'_, R>, t: usize) -> R {
         let rows: Vec<usize> = (0..self.path.positions).map(|p| self.row(t, p)).collect();
-        let Some(query) = &margin.query else {
-            let margins = rows.iter().map(|row| self.selected(margin, *row)).collect();
-            return self.largest(margins);
-        };
         let tops = rows.iter().map(|row| margin.set.top(self.path.token_orders.get(*row)));
         let Some(tops) = tops.collect::<Option<Vec<usize>>>() else { return R::everything() };
         let key = (t, tops);
@@ -193,20 +186,13 @@ impl<R: Enclosure> Margins<'_, R> {
             largest
         };
         self.meter.add(Kind::Terms, 1);
-        token.add(query)
+        token.add(&margin.query)
     }
 
     /// An upper bound of the margin at the last position.
     pub fn last(&mut self, margin: &Margin<'_, R>) -> R {
         let (q, rows) = (margin.q, &self.path.last_rows);
-        let top = match (&margin.query, &self.path.exact) {
-            (None, Some(exact)) => {
-                // A further position whose rows are complete without D̃.
-                let row = self.row(q, self.path.positions);
-                exact.select((row, q), || rows.row(q).to_vec(), margin.set, self.meter)
-            }
-            _ => margin.set.top(self.path.last_orders.get(q)).map_or(R::everything(), |top| rows.at(q, top).clone()),
-        };
+        let top = margin.set.top(self.path.last_orders.get(q)).map_or(R::everything(), |top| rows.at(q, top).clone());
         self.meter.add(Kind::Terms, 1);
         top.sub(rows.at(q, self.m))
     }
@@ -215,7 +201,7 @@ impl<R: Enclosure> Margins<'_, R> {
     /// p = n − 1, for query q: `max_{t<m} max_{j≠m} [R_j − R_m] + max_{j≠m} D̃_j − D̃_m`.
     pub fn far(&mut self, q: usize, p: usize) -> R {
         let token = self.far_token(p);
-        let Margin { query: Some(query), .. } = self.of(q, &self.wrong) else { return R::everything() };
+        let query = self.of(q, &self.wrong).query;
         self.meter.add(Kind::Far, 1);
         token.add(&query)
     }
@@ -247,20 +233,6 @@ impl<R: Enclosure> Margins<'_, R> {
     fn largest(&self, entries: Vec<R>) -> R {
         self.meter.add(Kind::Terms, entries.len().saturating_sub(1));
         entries.into_iter().reduce(|a, b| a.max(&b)).unwrap_or(R::everything())
-    }
-
-    /// The exact rule's margin: the selected top minus entry m.
-    fn selected(&self, margin: &Margin<'_, R>, row: usize) -> R {
-        let Some(exact) = &self.path.exact else { return R::everything() };
-        let (token, query) = (self.path.token_rows.row(row), self.path.query_rows.row(margin.q));
-        let sums = || {
-            self.meter.add(Kind::Logits, token.len());
-            token.iter().zip(query).map(|(a, b)| a.add(b)).collect()
-        };
-        let top = exact.select((row, margin.q), sums, margin.set, self.meter);
-        self.meter.add(Kind::Terms, 2);
-        let right = self.path.token_rows.at(row, self.m).add(self.path.query_rows.at(margin.q, self.m));
-        top.sub(&right)
     }
 
     /// `R(t,p,j) − R(t,p,m)`.

@@ -2,7 +2,6 @@
 
 mod attention;
 mod direct_path;
-mod exact_rows;
 mod order;
 
 pub use attention::Attention;
