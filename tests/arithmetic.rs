@@ -6,7 +6,7 @@
 mod common;
 
 use common::{Exact, exp_of_minus, power_of_two};
-use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational, Term};
+use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
 use num_bigint::{BigInt, BigUint};
 use num_rational::BigRational;
 use num_traits::{One, Signed, ToPrimitive, Zero};
@@ -204,29 +204,37 @@ fn dots_contain<R: Probe>(pairs: &[(Draw, Draw)]) {
     contains(&dot, &ends.1, "greatest inner product");
 }
 
-/// Sums of terms are upper bounds: a sum that is truly ≥ 0 never looks negative.
-fn terms_are_upper_bounds<R: Probe>(draws: &[(Draw, Draw)], shift: i32) {
-    let n = draws.len();
+/// Long sums, of numbers and of products, look negative or non-negative only if they are.
+fn signs_of_sums_are_true<R: Probe>(draws: &[(Draw, Draw)], shift: i32) {
     let scale = power_of_two(shift.into());
     let operands: Vec<_> = draws.iter().map(|(a, b)| (a.operand::<R>(), b.operand::<R>())).collect();
-    let looks_negative = |terms: Vec<R::Term>| {
-        let (last, first) = terms.split_last().unwrap();
-        let sum = first.iter().cloned().reduce(|a, b| a.plus(&b)).unwrap();
-        let sum = sum.plus(last);
-        // The larger of two sums is negative only if both are.
-        let least = R::dyadic(-1, 10).upper_term(n);
-        assert_eq!(sum.larger(&least).is_negative(), sum.is_negative());
-        assert_eq!(least.larger(&sum).is_negative(), sum.is_negative());
-        sum.is_negative()
+    let check = |terms: Vec<(R, Vec<BigRational>)>| {
+        let sum = terms.iter().fold(R::dyadic(0, 0), |sum, (term, _)| sum.add(term));
+        let end = |pick: fn(&[BigRational]) -> &BigRational| {
+            terms.iter().fold(BigRational::zero(), |sum, (_, points)| sum + pick(points))
+        };
+        let (least, most) = (end(|points| points.iter().min().unwrap()), end(|points| points.iter().max().unwrap()));
+        assert!(!sum.is_negative() || most.is_negative(), "{most} looks negative");
+        assert!(!sum.is_nonnegative() || !least.is_negative(), "{least} looks non-negative");
     };
-    let greatest = |points: &[BigRational]| points.iter().max().unwrap().clone();
-    let sum = operands.iter().map(|(a, _)| greatest(&a.1)).fold(BigRational::zero(), |sum, x| sum + x);
-    let terms = operands.iter().map(|(a, _)| a.0.upper_term(n)).collect();
-    assert!(!looks_negative(terms) || sum.is_negative(), "{sum} looks negative");
-    let products = operands.iter().map(|(a, b)| greatest(&products(&a.1, &b.1)) * &scale);
-    let sum = products.fold(BigRational::zero(), |sum, x| sum + x);
-    let terms = operands.iter().map(|(a, b)| a.0.mul_term(&b.0, shift, n)).collect();
-    assert!(!looks_negative(terms) || sum.is_negative(), "{sum}, of products, looks negative");
+    check(operands.iter().map(|(a, _)| a.clone()).collect());
+    let products = operands.iter().map(|(a, b)| {
+        let points = products(&a.1, &b.1).iter().map(|point| point * &scale).collect();
+        (a.0.mul_scaled(&b.0, shift), points)
+    });
+    check(products.collect());
+}
+
+/// The hull of two encloses both, and ends are compared as they are.
+fn hulls_and_ends<R: Probe>(a: Draw, b: Draw) {
+    let ((x, p), (y, q)) = (a.operand::<R>(), b.operand::<R>());
+    let hull = x.hull(&y);
+    p.iter().chain(&q).for_each(|point| contains(&hull, point, "hull"));
+    assert!(hull.lower_at_most(&x) && hull.lower_at_most(&y) && x.upper_at_most(&hull) && y.upper_at_most(&hull));
+    assert!(x.lower_at_most(&y) || y.lower_at_most(&x));
+    if x.is_nonnegative() && y.is_nonnegative() {
+        assert!(hull.is_nonnegative() && !hull.is_negative());
+    }
 }
 
 fn products(xs: &[BigRational], ys: &[BigRational]) -> Vec<BigRational> {
@@ -260,16 +268,9 @@ fn nice_results_are_tight<R: Probe>(a: (i64, i32), b: (i64, i32), shift: i32) {
     assert_eq!(x.is_negative(), p.is_negative());
     assert_eq!(x.upper_at_most(&y), p <= q);
     assert_eq!(x.sub(&y).is_negative(), p < q);
-    // Four such terms are far within range, and keep at least 30 fractional bits.
-    let term = x.mul_term(&y, 0, 4);
-    let product = &p * &q;
-    let (just_below, just_above) = (R::dyadic(-1, -30), R::dyadic(1, -30));
-    let least = |extra: &R| enclose::<R>(&-&product).add(extra).upper_term(4);
-    if product.abs() < power_of_two(19) {
-        assert!(term.plus(&least(&just_below)).is_negative(), "{product} − 2^-30");
-        assert!(!term.plus(&least(&just_above)).is_negative(), "{product} + 2^-30");
-        assert!(!x.upper_term(4).plus(&enclose::<R>(&-&p).upper_term(4)).is_negative(), "zero is not negative");
-    }
+    assert_eq!(x.is_nonnegative(), !p.is_negative());
+    assert_eq!(x.lower_at_most(&y), p <= q);
+    assert!(!x.sub(&x).is_negative() && x.sub(&x).is_nonnegative(), "zero is not negative");
     for bits in [0, 7, 16] {
         let exact = (&p * power_of_two(bits.into())).ceil().to_integer().to_i64().unwrap();
         let expected = (exact < 1 << 16).then_some(exact.max(-(1 << 16)));
@@ -340,8 +341,13 @@ macro_rules! encloses {
                 }
 
                 #[test]
+                fn hulls(a in draws(), b in draws()) {
+                    hulls_and_ends::<$arithmetic>(a, b);
+                }
+
+                #[test]
                 fn terms(pairs in prop::collection::vec((draws(), draws()), 2..21), shift in -80_i32..=80) {
-                    terms_are_upper_bounds::<$arithmetic>(&pairs, shift);
+                    signs_of_sums_are_true::<$arithmetic>(&pairs, shift);
                 }
 
                 #[test]
@@ -353,7 +359,7 @@ macro_rules! encloses {
                     let both = pairs.iter().filter(|(m, _)| *m != i64::MIN).flat_map(|(m, e)| [(*m, *e), (-m, *e)]);
                     let draws: Vec<_> = both.map(|(m, e)| (Draw::Point(m, e), one)).collect();
                     prop_assume!(draws.len() >= 2);
-                    terms_are_upper_bounds::<$arithmetic>(&draws, shift);
+                    signs_of_sums_are_true::<$arithmetic>(&draws, shift);
                 }
 
                 #[test]

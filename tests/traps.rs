@@ -16,7 +16,7 @@ use gbmi::refusal::{Decline, Refusal};
 use num_bigint::BigUint;
 
 fn tree(answers: &str) -> Plan {
-    plan(vec![group(answers, Test::Count, "all")], Count::Tree, "all")
+    plan(vec![group(answers, Test::Count, "all")], Count::default(), "all")
 }
 
 fn grid(answers: &str, bits: u32) -> Plan {
@@ -24,7 +24,7 @@ fn grid(answers: &str, bits: u32) -> Plan {
 }
 
 fn whole(test: Test, window: &str) -> Plan {
-    plan(vec![group("rest", test, window)], Count::Tree, "all")
+    plan(vec![group("rest", test, window)], Count::default(), "all")
 }
 
 /// The number certified with one plan for all and exact margins, the same by both arithmetics; other hints give no more.
@@ -91,7 +91,7 @@ fn t2_an_empty_maximum_is_no_obstacle_and_no_proof() {
         assert_eq!(truth(&model), correct);
         for test in [Test::Count, Test::Pooled, Test::Unpooled, Test::Forfeit] {
             let groups = vec![group("", test, "all"), group("rest", Test::Count, "all")];
-            assert_eq!(with_plan(&network, plan(groups, Count::Tree, "all")), correct);
+            assert_eq!(with_plan(&network, plan(groups, Count::default(), "all")), correct);
         }
     }
 }
@@ -113,7 +113,8 @@ fn t8_failures_are_added_over_groups_not_successes_combined() {
         let meter = Meter::new(u64::MAX);
         let tables = tables::<Fixed>(&network, &certificate, &meter).unwrap();
         let mut level = Level::new(&tables, 2, &meter);
-        let uncertified = level.uncertified(2, &certificate.criterion.plans[0], "").unwrap();
+        let plan = &certificate.criterion.plans[0];
+        let uncertified = level.uncertified(2, &level.partition(plan, "").unwrap(), plan).unwrap();
         assert_eq!(uncertified.0, 2_u8.into());
         assert_sound(&model, &file);
     }
@@ -311,7 +312,8 @@ fn t4_a_negative_margin_beyond_the_window_takes_the_least_weight() {
         let certificate = parse(&network, &file).unwrap();
         let meter = Meter::new(u64::MAX);
         let tables = tables::<Fixed>(&network, &certificate, &meter).unwrap();
-        let uncertified = Level::new(&tables, 2, &meter).uncertified(2, &certificate.criterion.plans[0], "").unwrap();
+        let (mut level, plan) = (Level::new(&tables, 2, &meter), &certificate.criterion.plans[0]);
+        let uncertified = level.uncertified(2, &level.partition(plan, "").unwrap(), plan).unwrap();
         assert!(uncertified.0 >= 2_u8.into(), "(0, 2) and (2, 2) are wrong, {uncertified:?} uncertified");
         assert_sound(&model, &file);
     }
@@ -415,7 +417,8 @@ fn a_hinted_order_need_not_be_one() {
     for order in ["", "1", "1 2", "2 1 0", "1 0", "2"] {
         let direct = split(&network, order);
         for test in [Test::Count, Test::Pooled, Test::Unpooled] {
-            let file = file(&network, direct.clone(), vec![plan(vec![group("rest", test, "all")], Count::Tree, "all")]);
+            let file =
+                file(&network, direct.clone(), vec![plan(vec![group("rest", test, "all")], Count::default(), "all")]);
             assert_sound(&model, &file);
         }
     }

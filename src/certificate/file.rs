@@ -167,20 +167,19 @@ pub enum Test {
 }
 
 /// How failures are counted.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Count {
-    /// By walking all inputs.
-    #[default]
-    #[serde(deserialize_with = "no_fields")]
-    Tree,
-    /// By a proof tree.
-    Script {
+    /// By a tree over the inputs.
+    Tree {
         /// For each position and counted group, an order of the items.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         upper: Vec<String>,
         /// Likewise, for wrong inputs.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         lower: Vec<String>,
         /// The nodes.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
         walk: String,
     },
     /// By convolution on a grid.
@@ -190,23 +189,21 @@ pub enum Count {
     },
 }
 
+impl Default for Count {
+    fn default() -> Self {
+        Self::Tree { upper: vec![], lower: vec![], walk: String::new() }
+    }
+}
+
 impl Count {
     fn is_tree(&self) -> bool {
-        *self == Self::Tree
+        *self == Self::default()
     }
 }
 
 /// An optional field may be left out, but not null.
 fn given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     String::deserialize(deserializer).map(Some)
-}
-
-/// A rule without fields must have none: serde would ignore them in a unit variant.
-fn no_fields<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Nothing {}
-    Nothing::deserialize(deserializer).map(|Nothing {}| ())
 }
 
 fn all() -> String {

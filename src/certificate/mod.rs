@@ -135,10 +135,8 @@ pub enum Test {
 /// How failures are counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Count {
-    /// All groups together, by walking all inputs.
-    Tree,
-    /// All groups together, by a proof tree.
-    Script(Script),
+    /// All groups together, by a tree over the inputs.
+    Tree(Script),
     /// Each group apart, by convolution on a grid of `2^-bits`.
     Grid {
         /// Fractional bits of the grid.
@@ -146,14 +144,14 @@ pub enum Count {
     },
 }
 
-/// A proof tree over the inputs of one (query, maximum); its items are token m, the window's other tokens, the far class.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A tree over the inputs of one (query, maximum); its items are token m, the window's other tokens, the far class.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Script {
     /// For each position, then counted group: the items in descending order of their terms.
     pub upper: Vec<Vec<usize>>,
-    /// Likewise: the items but the far class in ascending order, where wrong inputs are shown with it.
+    /// Likewise: the items in ascending order, where wrong inputs are shown with the group.
     pub lower: Vec<Vec<usize>>,
-    /// The nodes, each before those below it.
+    /// The nodes, each before those below it; empty to go everywhere.
     pub walk: Vec<usize>,
 }
 
@@ -299,19 +297,18 @@ fn plan(path: &str, plan: &file::Plan, v: usize) -> Result<Plan, Refusal> {
     });
     let most = usize::try_from(MAX_GRID_BITS).unwrap_or(0);
     let count = match &plan.count {
-        file::Count::Script { upper, lower, walk } => {
+        file::Count::Tree { upper, lower, walk } => {
             let path = format!("{path}.count");
             let rows = |name: &str, rows: &[String]| {
                 let row = |(index, text): (usize, &String)| naturals(&format!("{path}.{name}[{index}]"), text, v + 1);
                 rows.iter().enumerate().map(row).collect::<Result<_, _>>()
             };
-            Count::Script(Script {
+            Count::Tree(Script {
                 upper: rows("upper", upper)?,
                 lower: rows("lower", lower)?,
                 walk: naturals(&format!("{path}.walk"), walk, usize::MAX)?,
             })
         }
-        file::Count::Tree => Count::Tree,
         file::Count::Grid { bits } => {
             let bits = small(&format!("{path}.count.bits"), bits, 0, most)?;
             Count::Grid { bits: u32::try_from(bits).unwrap_or(0) }

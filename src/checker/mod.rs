@@ -26,7 +26,7 @@ pub mod paths;
 pub mod published;
 pub mod rules;
 
-use crate::certificate::{Certificate, Count, CriterionHints, Test};
+use crate::certificate::Certificate;
 use crate::model::Network;
 use crate::refusal::{Refusal, Rejection};
 use arithmetic::Enclosure;
@@ -35,7 +35,6 @@ use meter::{Kind, Meter};
 use num_bigint::BigUint;
 use paths::Paths;
 use rules::{Attention, DirectPath};
-use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 /// The default limit on FLOPs and on integer operations: about a minute. The longest proof among the bundled models
@@ -68,8 +67,6 @@ pub struct Certified {
     pub upper: BigUint,
     /// The number of inputs, `d_vocab^n_ctx`.
     pub total: BigUint,
-    /// The rules that the proof used, by name.
-    pub rules: Vec<&'static str>,
     /// The proof's length.
     pub meter: Meter,
 }
@@ -132,7 +129,7 @@ pub fn certify<R: Enclosure>(
         meter.join(&level);
     }
     meter.spend(Kind::Integer, 0)?;
-    Ok(Certified { correct, upper, total, rules: rules(certificate), meter })
+    Ok(Certified { correct, upper, total, meter })
 }
 
 /// The tables of a network under a certificate's rules, with every hinted order bounded.
@@ -168,24 +165,4 @@ pub fn parallel<S: Send, T: Send>(items: Vec<S>, threads: usize, work: impl Fn(u
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.sort_by_key(|(index, _)| *index);
     done.into_iter().map(|(_, result)| result).collect()
-}
-
-/// The names of the rules that a certificate uses.
-fn rules(certificate: &Certificate) -> Vec<&'static str> {
-    let CriterionHints { plans, assignment } = &certificate.criterion;
-    let all_the_first = [vec![0]];
-    let assigned: BTreeSet<&usize> =
-        if assignment.is_empty() { all_the_first.as_slice() } else { assignment.as_slice() }.iter().flatten().collect();
-    let (mut whole, mut tree, mut script, mut grid) = (false, false, false, false);
-    for plan in assigned.into_iter().filter_map(|index| plans.get(*index)) {
-        let counted = plan.groups.iter().any(|group| group.test == Test::Count);
-        whole |= plan.groups.iter().any(|group| matches!(group.test, Test::Pooled(_) | Test::Unpooled(_)));
-        tree |= counted && plan.count == Count::Tree;
-        script |= counted && matches!(plan.count, Count::Script(_));
-        grid |= counted && matches!(plan.count, Count::Grid { .. });
-    }
-    let criterion =
-        [(whole, "criterion/whole"), (tree, "criterion/tree"), (script, "criterion/script"), (grid, "criterion/grid")];
-    let used = criterion.into_iter().filter(|(used, _)| *used).map(|(_, name)| name);
-    ["attention/exact", "direct_path/split", "criterion/partition"].into_iter().chain(used).collect()
 }

@@ -11,7 +11,7 @@ use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
 use gbmi::checker::{Certified, check};
 use gbmi::model::{Network, read_limited};
 use gbmi::refusal::Refusal;
-use gbmi::strategy::{Strategy, unexplained_dimension};
+use gbmi::strategy::Strategy;
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let (name, checker) = args.arithmetic.checker();
     // A certificate's label is printed if it is a strategy's name, and decides nothing.
     let mut strategy = Cow::from("unknown");
-    let mut unexplained = None;
+    let mut checked = None;
     let mut model = None;
     let result = (|| {
         let file = File::parse(&read_limited(&args.certificate, MAX_BYTES)?)?;
@@ -69,15 +69,14 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         let suggestion = file.model.as_deref();
         let found = model::for_certificate(args.common.model.as_deref(), &args.certificate, &file.network, suggestion)?;
         let found = model.insert(found);
-        let certificate = certificate(&found.network, file)?;
-        unexplained = Some(unexplained_dimension(&certificate, &found.network.config));
-        checker(&found.network, &certificate, &args.common)
+        let certificate = checked.insert(certificate(&found.network, file)?);
+        checker(&found.network, certificate, &args.common)
     })();
     let verdict = Verdict {
         strategy: &strategy,
         network: model.as_ref().map(|model| (&model.network, model.source.as_str())),
         result: result.as_ref(),
-        unexplained,
+        certificate: checked.as_ref(),
         arithmetic: name,
         seconds: start.elapsed().as_secs_f64(),
         written: None,

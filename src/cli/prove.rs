@@ -9,7 +9,7 @@ use gbmi::model::Network;
 use gbmi::output::Pending;
 use gbmi::refusal::{Refusal, Rejection};
 use gbmi::search::{Proof, prove, prove_best_published, steps};
-use gbmi::strategy::{ATTENTION, ATTENTION_ERROR, CLASSES, EUPU, Family, Strategy, unexplained_dimension};
+use gbmi::strategy::{ATTENTION, ATTENTION_ERROR, CLASSES, EUPU, Family, Strategy};
 use num_bigint::BigUint;
 use num_rational::BigRational;
 use std::path::{Component, Path, PathBuf};
@@ -163,11 +163,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         strategy: &strategy.name(),
         network: model.as_ref().map(|model| (&model.network, model.source.as_str())),
         result: result.as_ref().map(|proof| &proof.certified),
-        unexplained: result
-            .as_ref()
-            .ok()
-            .zip(model.as_ref())
-            .map(|(proof, model)| unexplained_dimension(&proof.certificate, &model.network.config)),
+        certificate: result.as_ref().ok().map(|proof| &proof.certificate),
         arithmetic: Fixed::NAME,
         seconds: start.elapsed().as_secs_f64(),
         written,

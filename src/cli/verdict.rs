@@ -1,9 +1,11 @@
 //! How verdicts are printed: from what the checker computed, never from the certificate's text.
 
+use gbmi::certificate::Certificate;
 use gbmi::checker::Certified;
 use gbmi::checker::meter::Kind;
 use gbmi::model::Network;
 use gbmi::refusal::Refusal;
+use gbmi::strategy::{rules, unexplained_dimension};
 use num_bigint::BigUint;
 use num_traits::Zero;
 use serde_json::{Value, json};
@@ -14,7 +16,8 @@ pub(crate) struct Verdict<'a> {
     pub(crate) strategy: &'a str,
     pub(crate) network: Option<(&'a Network, &'a str)>,
     pub(crate) result: Result<&'a Certified, &'a Refusal>,
-    pub(crate) unexplained: Option<BigUint>,
+    /// What was checked.
+    pub(crate) certificate: Option<&'a Certificate>,
     pub(crate) arithmetic: &'a str,
     pub(crate) seconds: f64,
     /// The certificate written, with its size in bytes.
@@ -31,6 +34,11 @@ impl Verdict<'_> {
         }
     }
 
+    fn unexplained(&self) -> Option<BigUint> {
+        let (network, _) = self.network?;
+        self.certificate.map(|certificate| unexplained_dimension(certificate, &network.config))
+    }
+
     /// One JSON object on one line.
     pub(crate) fn json(&self) -> String {
         let certified = self.result.ok();
@@ -38,15 +46,15 @@ impl Verdict<'_> {
         let mut object = json!({
             "verdict": self.word(),
             "strategy": self.strategy,
-            "rules": certified.map(|certified| certified.rules.clone()),
+            "rules": self.certificate.filter(|_| certified.is_some()).map(rules),
             "correct": certified.map(|certified| count(&certified.correct)),
-            "upper": certified.map(|certified| count(&certified.upper)),
+            "upper": certified.filter(|certified| certified.upper < certified.total).map(|certified| count(&certified.upper)),
             "total": self.network.map(|(network, _)| count(&network.config.inputs())),
             "bound": certified.map(|certified| fraction(&certified.correct, &certified.total)),
             "bound_decimal": certified.map(|certified| decimal(&certified.correct, &certified.total)),
             "flops": certified.map(|certified| certified.meter.flops()),
             "int_ops": certified.map(|certified| certified.meter.int_ops()),
-            "unexplained_dimension": self.unexplained.as_ref().map(count),
+            "unexplained_dimension": self.unexplained().as_ref().map(count),
             "tally": certified.map(|certified| {
                 Kind::ALL.map(|(kind, name)| (name.to_string(), Value::from(certified.meter.of(kind))))
                     .into_iter().collect::<serde_json::Map<_, _>>()
@@ -99,18 +107,16 @@ impl Verdict<'_> {
             format!("  network   {source}, d_vocab {}, n_ctx {}", config.d_vocab, config.n_ctx),
             format!("  sha256    {}", network.sha256),
             format!("  strategy  {} (a label)", self.strategy),
-            format!("  rules     {}", certified.rules.join(", ")),
+            format!("  rules     {}", self.certificate.map(rules).unwrap_or_default().join(", ")),
             format!(
                 "  length    {} FLOPs, {} integer operations",
                 grouped(&certified.meter.flops().to_string()),
                 grouped(&certified.meter.int_ops().to_string())
             ),
             format!("            {}", tally.join(", ")),
+            format!("  dimension {} unexplained", grouped(&self.unexplained().unwrap_or_default().to_string())),
             format!("  checked   in {} arithmetic, {:.3} s", self.arithmetic, self.seconds),
         ];
-        if let Some(dimension) = &self.unexplained {
-            lines.insert(lines.len() - 1, format!("  dimension {} unexplained", grouped(&dimension.to_string())));
-        }
         if let Some((path, bytes)) = &self.written {
             lines.push(format!("  written   {path}, {} bytes", grouped(&bytes.to_string())));
         }

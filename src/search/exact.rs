@@ -298,7 +298,7 @@ impl<'a> Case<'a> {
         };
         Plan {
             groups: groups.drain(..).enumerate().map(group).collect(),
-            count: tree.map_or(Count::Tree, |tree| Count::Script(tree.script.clone())),
+            count: Count::Tree(tree.map(|tree| tree.script.clone()).unwrap_or_default()),
             window: tree.map_or(usize::MAX, |tree| self.all_tokens(tree.tokens)),
         }
     }
@@ -404,6 +404,11 @@ impl Tree {
             if tree.cost > room {
                 return None;
             }
+        }
+        if !shown.contains(&true) {
+            tree.script.lower.clear();
+        } else if !bounded {
+            return None;
         }
         for (group, shown) in shown.iter().enumerate() {
             if *shown {

@@ -6,7 +6,7 @@ mod plans;
 mod published;
 mod write;
 
-use crate::certificate::{Answers, Certificate, Count, CriterionHints, DirectPathHints, Group, Plan, Test};
+use crate::certificate::{Answers, Certificate, Count, CriterionHints, DirectPathHints, Group, Plan, Script, Test};
 use crate::checker::arithmetic::Fixed;
 use crate::checker::meter::Meter;
 use crate::checker::{self, Certified, Options};
@@ -131,7 +131,7 @@ fn brute_force(network: &Network) -> Certificate {
     let mut hints = bare(network, Strategy::BruteForce, DirectPathHints::default());
     hints.criterion.plans.push(Plan {
         groups: vec![Group { answers: Answers::Each, test: Test::Count }],
-        count: Count::Tree,
+        count: Count::Tree(Script::default()),
         window: usize::MAX,
     });
     hints

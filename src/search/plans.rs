@@ -3,7 +3,7 @@
 //! Candidates are judged by the checker's own rules, run on them: no second implementation of the mathematics.
 
 use super::orders::Orders;
-use crate::certificate::{Answers, Count, CriterionHints, Group, Plan, Test, file};
+use crate::certificate::{Answers, Count, CriterionHints, Group, Plan, Script, Test, file};
 use crate::checker::arithmetic::Fixed;
 use crate::checker::criterion::{Level, Tables};
 use crate::checker::meter::Meter;
@@ -118,7 +118,7 @@ impl Pair<'_> {
         }
         if best_failures >= all {
             let groups = vec![Group { answers: Answers::Rest, test: Test::Forfeit }];
-            return Ok(Plan { groups, count: Count::Tree, window: usize::MAX });
+            return Ok(Plan { groups, count: Count::Tree(Script::default()), window: usize::MAX });
         }
         let mut groups = vec![];
         let rest = self.rest(&best);
@@ -129,7 +129,7 @@ impl Pair<'_> {
         }
         groups.push(Group { answers: Answers::Rest, test: self.test(q, &rest)? });
         if groups.iter().all(|group| group.test != Test::Count) {
-            return Ok(Plan { groups, count: Count::Tree, window: usize::MAX });
+            return Ok(Plan { groups, count: Count::Tree(Script::default()), window: usize::MAX });
         }
         Ok(Plan { groups, count: Count::Grid { bits: self.style.bits }, window: self.window(self.style.count_window) })
     }
@@ -145,11 +145,11 @@ impl Pair<'_> {
 
     /// The cheapest whole-level test that settles the set, or a count.
     fn test(&mut self, q: usize, set: &Set) -> Result<Test, Refusal> {
-        let plan = Plan { groups: vec![], count: Count::Tree, window: usize::MAX };
+        let plan = Plan { groups: vec![], count: Count::Tree(Script::default()), window: usize::MAX };
         for window in self.style.windows {
             let window = self.window(*window);
             for test in [Test::Pooled(window), Test::Unpooled(window)] {
-                if self.level.uncertified_by(q, set, test, &plan)? == num_traits::Zero::zero() {
+                if self.level.uncertified(q, &[(set.clone(), test)], &plan)?.0 == num_traits::Zero::zero() {
                     return Ok(test);
                 }
             }
@@ -168,10 +168,10 @@ impl Pair<'_> {
             window: self.window(self.style.count_window),
         };
         let widest = self.style.windows.get(self.style.windows.len() / 2).copied().unwrap_or(8);
-        if self.level.uncertified_by(q, set, Test::Pooled(widest), &plan)? == num_traits::Zero::zero() {
+        if self.level.uncertified(q, &[(set.clone(), Test::Pooled(widest))], &plan)?.0 == num_traits::Zero::zero() {
             return Ok(0.0);
         }
-        Ok(self.level.uncertified_by(q, set, Test::Count, &plan)?.to_f64().unwrap_or(f64::MAX))
+        Ok(self.level.uncertified(q, &[(set.clone(), Test::Count)], &plan)?.0.to_f64().unwrap_or(f64::MAX))
     }
 
     /// Answers that the rest's bound may hang on: its largest entries at the tokens that matter.

@@ -102,10 +102,9 @@ pub(super) fn plan(plan: &Plan) -> file::Plan {
     });
     let rows = |rows: &[Vec<usize>]| rows.iter().map(|row| list(row)).collect();
     let count = match &plan.count {
-        Count::Script(script) => {
-            file::Count::Script { upper: rows(&script.upper), lower: rows(&script.lower), walk: list(&script.walk) }
+        Count::Tree(script) => {
+            file::Count::Tree { upper: rows(&script.upper), lower: rows(&script.lower), walk: list(&script.walk) }
         }
-        Count::Tree => file::Count::Tree,
         Count::Grid { bits } => file::Count::Grid { bits: bits.to_string() },
     };
     file::Plan { groups: groups.collect(), count, window: window(plan.window) }

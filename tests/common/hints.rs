@@ -83,7 +83,7 @@ pub(crate) fn sorted(network: &Network, offset: &[i64]) -> DirectPath {
     }
 }
 
-fn list<T: ToString>(numbers: impl IntoIterator<Item = T>) -> String {
+pub(crate) fn list<T: ToString>(numbers: impl IntoIterator<Item = T>) -> String {
     numbers.into_iter().map(|number| number.to_string()).collect::<Vec<_>>().join(" ")
 }
 
@@ -121,6 +121,26 @@ fn window(random: &mut Random, v: usize) -> String {
     if random.once_in(2) { "all".into() } else { random.within(1, v).to_string() }
 }
 
+/// A tree without a script, or with one by chance.
+fn tree(random: &mut Random, v: usize) -> Count {
+    if random.once_in(2) {
+        return Count::default();
+    }
+    let rows = |random: &mut Random| {
+        let row = |_| {
+            let items = random.shuffled((0..=v).collect());
+            let length = random.within(0, v + 1);
+            list(items.into_iter().take(length))
+        };
+        (0..12).map(row).collect::<Vec<String>>()
+    };
+    let upper = rows(random);
+    let lower = if random.once_in(3) { vec![] } else { rows(random) };
+    let token = |_| random.pick(&[0, 0, 0, 1, 1, 2, 2, 2, 3, 3, 4, 5]);
+    let walk: Vec<usize> = (0..200).map(token).collect();
+    Count::Tree { upper, lower, walk: list(walk) }
+}
+
 /// A plan whose groups hold every answer but m once.
 fn random_plan(random: &mut Random, v: usize, m: usize) -> Plan {
     let test = |random: &mut Random| match random.within(0, 19) {
@@ -140,7 +160,7 @@ fn random_plan(random: &mut Random, v: usize, m: usize) -> Plan {
         groups.insert(random.within(0, groups.len()), group(answers, test(random), &window(random, v)));
     }
     let bits = random.within(0, 16).to_string();
-    let count = if random.once_in(2) { Count::Tree } else { Count::Grid { bits } };
+    let count = if random.once_in(2) { tree(random, v) } else { Count::Grid { bits } };
     plan(groups, count, &window(random, v))
 }
 
@@ -176,7 +196,7 @@ pub(crate) fn broken_hints(random: &mut Random, network: &Network) -> File {
         groups = vec![m.to_string(), "rest".into()];
     }
     let test = random.pick(&[Test::Count, Test::Pooled, Test::Unpooled, Test::Forfeit]);
-    let broken = plan(groups.iter().map(|answers| group(answers, test, "all")).collect(), Count::Tree, "all");
+    let broken = plan(groups.iter().map(|answers| group(answers, test, "all")).collect(), Count::default(), "all");
     let Criterion::Partition { plans, assignment } = &mut file.criterion else { unreachable!() };
     // Any query's plan may be the broken one.
     let mut row: Vec<usize> = assignment[m].split(' ').map(|index| index.parse().unwrap()).collect();

@@ -8,7 +8,7 @@ mod published;
 mod random;
 
 pub(crate) use exact::{Exact, exp_of_minus, power_of_two};
-pub(crate) use hints::{broken_hints, file, group, hints, parse, plan, sorted, split};
+pub(crate) use hints::{broken_hints, file, group, hints, list, parse, plan, sorted, split};
 pub(crate) use oracle::{correct_by_pair, exact_correct, verdicts};
 pub(crate) use published::{certificate, published_hints, tight_model};
 pub(crate) use random::{Kind, Random, random_model};
@@ -156,11 +156,11 @@ pub(crate) fn certified<R: Enclosure>(network: &Network, file: &gbmi::certificat
     certify::<R>(network, &parse(network, file).unwrap(), Options::default()).unwrap().correct
 }
 
-/// What a certificate file establishes for every (query, maximum) apart.
+/// What a certificate file establishes for every (query, maximum) apart: from below and from above.
 pub(crate) fn certified_by_pair(
     network: &Network,
     file: &gbmi::certificate::file::File,
-) -> BTreeMap<(usize, usize), BigUint> {
+) -> BTreeMap<(usize, usize), (BigUint, BigUint)> {
     let certificate = parse(network, file).unwrap();
     let meter = Meter::new(u64::MAX);
     let tables = tables::<Fixed>(network, &certificate, &meter).unwrap();
@@ -169,8 +169,9 @@ pub(crate) fn certified_by_pair(
         let mut level = Level::new(&tables, m, &meter);
         for q in 0..=m {
             let (plan, _) = certificate.criterion.plan(q, m).unwrap();
-            let uncertified = level.uncertified(q, plan, "").unwrap();
-            pairs.insert((q, m), level.inputs(q) - uncertified.0);
+            let sets = level.partition(plan, "").unwrap();
+            let (uncertified, wrong) = level.uncertified(q, &sets, plan).unwrap();
+            pairs.insert((q, m), (level.inputs(q) - uncertified, level.inputs(q) - wrong));
         }
     }
     pairs
@@ -180,7 +181,8 @@ pub(crate) fn certified_by_pair(
 pub(crate) fn assert_sound(model: &Model, file: &gbmi::certificate::file::File) {
     let truth = correct_by_pair(model);
     for (pair, certified) in certified_by_pair(&model.network(), file) {
-        let (_, most) = truth[&pair];
+        let ((certified, upper), (least, most)) = (certified, truth[&pair]);
         assert!(certified <= most.into(), "(q, m) = {pair:?}: {certified} certified of {most}; {file:?}");
+        assert!(upper >= least.into(), "(q, m) = {pair:?}: {upper} at most, of {least}; {file:?}");
     }
 }

@@ -4,14 +4,12 @@
 //! everything; nothing wraps. Theorem `fixed_encloses`: each operation's result contains the exact result for every
 //! choice of the operands' values (checked against exact rationals in `tests/arithmetic.rs`).
 
-use super::{Enclosure, Term};
+use super::Enclosure;
 
 /// Fractional bits of an enclosure's ends.
 const FRACTION: i32 = 48;
 /// Ends of finite enclosures are within ±2^120 units.
 const LIMIT: i128 = 1 << 120;
-/// Integer bits of a term: upper ends below 2^20 are kept, larger ones fail.
-const TERM_INTEGER_BITS: i32 = 20;
 
 /// An interval `[lo, hi] · 2^-48`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +105,6 @@ fn shift_up(value: i128, right: i32) -> Option<i128> {
 }
 
 impl Enclosure for Fixed {
-    type Term = i64;
     const NAME: &'static str = "fixed";
 
     fn everything() -> Self {
@@ -178,17 +175,6 @@ impl Enclosure for Fixed {
         self.lo <= other.lo
     }
 
-    fn upper_term(&self, n_ctx: usize) -> i64 {
-        term(if self.is_finite() { Some(self.hi) } else { None }, FRACTION, n_ctx)
-    }
-
-    /// Rounded once, from the exact product.
-    #[inline]
-    fn mul_term(&self, other: &Self, shift: i32, n_ctx: usize) -> i64 {
-        let exact = 2 * FRACTION;
-        term(self.greatest_product(other), exact.saturating_sub(shift), n_ctx)
-    }
-
     fn ceil_to_grid(&self, bits: u32, limit: i64) -> Option<i64> {
         if self.hi > LIMIT {
             return None;
@@ -203,37 +189,6 @@ impl Enclosure for Fixed {
             Some((lo.checked_add(left.least_product(right)?)?, hi.checked_add(left.greatest_product(right)?)?))
         });
         sums.map_or(Self::EVERYTHING, |(lo, hi)| Self::new(shift_down(lo, FRACTION), shift_up(hi, FRACTION)))
-    }
-}
-
-/// The upper end `hi · 2^-fraction` (`None`: unbounded) as a term for sums of `n_ctx`.
-///
-/// With b = ⌈log2 n⌉ and L = 2^(62−2b), terms are in `[-L, L)` at 42 − 2b fractional bits; a larger end is
-/// FAIL = 2^(62−b). Since (n−1)·L < FAIL and n·FAIL ≤ 2^62, a sum with a FAIL is never negative and no sum wraps;
-/// raising an end to −L keeps an upper bound.
-#[inline]
-fn term(hi: Option<i128>, fraction: i32, n_ctx: usize) -> i64 {
-    let bits = n_ctx.max(1).next_power_of_two().trailing_zeros().min(20);
-    let (cap, fail) = (1_i64 << (62 - 2 * bits), 1_i64 << (62 - bits));
-    let right = fraction.saturating_add(TERM_INTEGER_BITS + 2 * bits.cast_signed() - 62);
-    match hi.and_then(|hi| shift_up(hi, right)) {
-        Some(end) if end < i128::from(cap) => i64::try_from(end.max((-cap).into())).unwrap_or(fail),
-        None if hi.is_some_and(|hi| hi < 0) => -cap,
-        _ => fail,
-    }
-}
-
-impl Term for i64 {
-    fn plus(&self, other: &Self) -> Self {
-        self.wrapping_add(*other) // within ±2^62 by `term`
-    }
-
-    fn larger(&self, other: &Self) -> Self {
-        (*self).max(*other)
-    }
-
-    fn is_negative(&self) -> bool {
-        *self < 0
     }
 }
 
@@ -301,7 +256,6 @@ mod tests {
         let tiny = Fixed::dyadic(1, -48);
         for wide in [all.add(&one), one.sub(&all), all.mul(&tiny), all.max(&one).add(&one), Fixed::dyadic(1, 100)] {
             assert!(wide.ends().is_none() && !wide.is_negative());
-            assert_eq!(wide.upper_term(4), 1 << 60);
             assert_eq!(wide.ceil_to_grid(6, 1 << 16), None);
         }
     }
@@ -311,18 +265,6 @@ mod tests {
     fn half_an_interval_keeps_its_upper_end() {
         let half = Fixed::everything().min(&Fixed::dyadic(-5, 0));
         assert_eq!(half.ceil_to_grid(2, 1 << 16), Some(-20));
-        assert!(half.upper_term(4) >= Fixed::dyadic(-5, 0).upper_term(4));
         assert!(half.add(&Fixed::dyadic(0, 0)).ends().is_none());
-    }
-
-    #[test]
-    fn a_failed_term_outweighs_all_others() {
-        for n in 2..=20 {
-            let fail = Fixed::everything().upper_term(n);
-            let least = Fixed::dyadic(-1, 60).upper_term(n);
-            let worst = (1..n).fold(fail, |sum, _| sum.plus(&least));
-            assert!(worst >= 0, "n = {n}");
-            assert!((1..n).try_fold(fail, |sum: i64, _| sum.checked_add(fail)).is_some());
-        }
     }
 }

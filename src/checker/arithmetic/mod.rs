@@ -18,9 +18,6 @@ use std::fmt::Debug;
 
 /// An enclosure of one real number: an interval with a lower and an upper end.
 pub trait Enclosure: Clone + Debug + Send + Sync {
-    /// Upper ends that are added up exactly.
-    type Term: Term;
-
     /// The name on the command line.
     const NAME: &'static str;
 
@@ -52,15 +49,8 @@ pub trait Enclosure: Clone + Debug + Send + Sync {
     fn upper_at_most(&self, other: &Self) -> bool;
     /// Is the lower end at most the other's lower end?
     fn lower_at_most(&self, other: &Self) -> bool;
-    /// An upper bound that can be added up exactly in sums of `n_ctx` terms.
-    fn upper_term(&self, n_ctx: usize) -> Self::Term;
     /// `⌈upper end · 2^bits⌉`; `None` when it is not below `limit`. Anything below `-limit` is raised to it.
     fn ceil_to_grid(&self, bits: u32, limit: i64) -> Option<i64>;
-
-    /// An upper bound of `self · other · 2^shift`, as [`Enclosure::upper_term`].
-    fn mul_term(&self, other: &Self, shift: i32, n_ctx: usize) -> Self::Term {
-        self.mul_scaled(other, shift).upper_term(n_ctx)
-    }
 
     /// Encloses the inner product of two equally long rows (the shorter length counts).
     fn dot<'a>(pairs: impl Iterator<Item = (&'a Self, &'a Self)>) -> Self
@@ -74,14 +64,4 @@ pub trait Enclosure: Clone + Debug + Send + Sync {
     fn mul(&self, other: &Self) -> Self {
         self.mul_scaled(other, 0)
     }
-}
-
-/// An upper end in an exact sum of at most `n_ctx` terms.
-pub trait Term: Clone + Debug + Send + Sync {
-    /// The exact sum.
-    fn plus(&self, other: &Self) -> Self;
-    /// The larger of the two.
-    fn larger(&self, other: &Self) -> Self;
-    /// Is the sum certainly below zero?
-    fn is_negative(&self) -> bool;
 }

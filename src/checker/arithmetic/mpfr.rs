@@ -1,6 +1,6 @@
 //! Intervals on MPFR: a second oracle, with the directed rounding of a well-known C library.
 
-use super::{Enclosure, Term};
+use super::Enclosure;
 use rug::float::Round;
 use rug::{Float, Rational};
 
@@ -37,7 +37,6 @@ where
 }
 
 impl Enclosure for Mpfr {
-    type Term = Option<Rational>;
     const NAME: &'static str = "mpfr";
 
     fn everything() -> Self {
@@ -116,27 +115,9 @@ impl Enclosure for Mpfr {
         }
     }
 
-    fn upper_term(&self, _n_ctx: usize) -> Self::Term {
-        self.0.as_ref().and_then(|(_, hi)| hi.to_rational())
-    }
-
     fn ceil_to_grid(&self, bits: u32, limit: i64) -> Option<i64> {
         let scaled = (self.0.as_ref()?.1.clone() << bits).ceil();
         let raised = scaled.max(&Float::with_val(PRECISION, -limit));
         raised.to_integer()?.to_i64().filter(|bin| *bin < limit)
-    }
-}
-
-impl Term for Option<Rational> {
-    fn plus(&self, other: &Self) -> Self {
-        self.as_ref().zip(other.as_ref()).map(|(a, b)| Rational::from(a + b))
-    }
-
-    fn larger(&self, other: &Self) -> Self {
-        self.as_ref().zip(other.as_ref()).map(|(a, b)| a.max(b).clone())
-    }
-
-    fn is_negative(&self) -> bool {
-        self.as_ref().is_some_and(|sum| *sum < 0)
     }
 }

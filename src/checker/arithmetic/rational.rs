@@ -3,8 +3,8 @@
 //! Every number here is a dyadic rational, so that reducing fractions would be wasted: a number is `mantissa·2^exponent`
 //! on `num-bigint`'s integers.
 
-use super::{Enclosure, Term};
-use num_bigint::{BigInt, Sign};
+use super::Enclosure;
+use num_bigint::BigInt;
 use num_rational::BigRational;
 use num_traits::{One, Signed, ToPrimitive, Zero};
 use std::cmp::Ordering;
@@ -16,7 +16,7 @@ const LN2: i128 = 858_074_647_932_929_271_111_585_486;
 
 /// The exact number `mantissa · 2^exponent`.
 #[derive(Debug, Clone)]
-pub struct Exact {
+pub(super) struct Exact {
     mantissa: BigInt,
     exponent: i64,
 }
@@ -93,7 +93,7 @@ impl Exact {
     }
 
     /// The number as a fraction in lowest terms.
-    pub fn to_rational(&self) -> BigRational {
+    pub(super) fn to_rational(&self) -> BigRational {
         let power = BigInt::one() << self.exponent.unsigned_abs();
         if self.exponent < 0 {
             BigRational::new(self.mantissa.clone(), power)
@@ -115,7 +115,6 @@ impl Rational {
 }
 
 impl Enclosure for Rational {
-    type Term = Option<Exact>;
     const NAME: &'static str = "rational";
 
     fn everything() -> Self {
@@ -195,27 +194,9 @@ impl Enclosure for Rational {
         }
     }
 
-    fn upper_term(&self, _n_ctx: usize) -> Self::Term {
-        self.0.as_ref().map(|(_, hi)| hi.clone())
-    }
-
     fn ceil_to_grid(&self, bits: u32, limit: i64) -> Option<i64> {
         let bin = self.0.as_ref()?.1.integer(bits.into(), true);
         bin.max(BigInt::from(limit.checked_neg()?)).to_i64().filter(|bin| *bin < limit)
-    }
-}
-
-impl Term for Option<Exact> {
-    fn plus(&self, other: &Self) -> Self {
-        self.as_ref().zip(other.as_ref()).map(|(a, b)| a.plus(b))
-    }
-
-    fn larger(&self, other: &Self) -> Self {
-        self.as_ref().zip(other.as_ref()).map(|(a, b)| a.larger(b))
-    }
-
-    fn is_negative(&self) -> bool {
-        self.as_ref().is_some_and(|sum| sum.mantissa.sign() == Sign::Minus)
     }
 }
 

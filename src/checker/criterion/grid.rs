@@ -79,8 +79,7 @@ impl<R: Enclosure> Level<'_, R> {
             let problem =
                 Problem { base, positions: &positions, tokens: self.m + 1, seen: q == self.m, meter: self.meter };
             uncertified += match BigUint::from(self.m + 1).pow(u32::try_from(n - 1).unwrap_or(0)).bits() {
-                0..=63 => problem.failures::<u64>()?,
-                64..=127 => problem.failures::<u128>()?,
+                0..=127 => problem.failures::<u128>()?,
                 _ => problem.failures::<BigUint>()?,
             };
             if uncertified >= all {
@@ -99,21 +98,15 @@ trait Amount: Clone + Default + From<u8> + Into<BigUint> {
     fn small(value: u64) -> Self;
 }
 
-macro_rules! machine_amount {
-    ($integer:ty) => {
-        impl Amount for $integer {
-            // Within the number of all sequences, which the caller found to fit.
-            fn add_times(&mut self, other: &Self, times: &Self) {
-                *self = self.wrapping_add(other.wrapping_mul(*times));
-            }
-            fn small(value: u64) -> Self {
-                value.into()
-            }
-        }
-    };
+impl Amount for u128 {
+    // Within the number of all sequences, which the caller found to fit.
+    fn add_times(&mut self, other: &Self, times: &Self) {
+        *self = self.wrapping_add(other.wrapping_mul(*times));
+    }
+    fn small(value: u64) -> Self {
+        value.into()
+    }
 }
-machine_amount!(u64);
-machine_amount!(u128);
 
 impl Amount for BigUint {
     fn add_times(&mut self, other: &Self, times: &Self) {

@@ -11,7 +11,6 @@
 //! window of tokens (`window.rs`).
 
 mod grid;
-mod script;
 mod tree;
 mod whole;
 mod window;
@@ -55,7 +54,7 @@ impl<'a, R: Enclosure> Level<'a, R> {
     /// How many inputs of this maximum the hinted plans certify, and how many they show wrong, over all queries.
     ///
     /// # Errors
-    /// Those of [`Level::uncertified`]; [`Rejection::OutOfRange`] when a query has no plan.
+    /// Those of [`Level::partition`] and [`Level::uncertified`]; [`Rejection::OutOfRange`] when a query has no plan.
     pub fn certified(&mut self, hints: &CriterionHints) -> Result<(BigUint, BigUint), Refusal> {
         let (mut certified, mut wrong) = (BigUint::default(), BigUint::default());
         for q in 0..=self.m {
@@ -64,7 +63,8 @@ impl<'a, R: Enclosure> Level<'a, R> {
                 expected: "a plan number".into(),
                 found: "none".into(),
             })?;
-            let (uncertified, wrong_here) = self.uncertified(q, plan, &format!("criterion.plans[{index}]"))?;
+            let sets = self.partition(plan, &format!("criterion.plans[{index}]"))?;
+            let (uncertified, wrong_here) = self.uncertified(q, &sets, plan)?;
             let all = self.inputs(q);
             // Two powers, three differences and two sums.
             self.meter.add(Kind::Integer, 2 * self.tables.n_ctx + 1);
@@ -81,67 +81,44 @@ impl<'a, R: Enclosure> Level<'a, R> {
         if q == self.m { upto } else { upto - BigUint::from(self.m).pow(free) }
     }
 
-    /// How many inputs with query q ≤ m the plan leaves uncertified, at most all of them, and how many of those it shows
-    /// to be wrong: an upper and a lower bound of the wrong inputs.
-    ///
-    /// # Errors
-    /// [`Rejection::NotAPartition`]; [`crate::refusal::Decline::Work`].
-    pub fn uncertified(&mut self, q: usize, plan: &Plan, path: &str) -> Result<(BigUint, BigUint), Refusal> {
-        self.meter.spend(Kind::Integer, 0)?;
-        let sets = self.partition(plan, path)?;
-        if sets.iter().any(|(_, test)| *test == Test::Forfeit) {
-            return Ok((self.inputs(q), BigUint::default()));
-        }
-        let mut counted = Vec::new();
-        for (set, test) in &sets {
-            let margin = self.margins.of(q, set);
-            match self.settles(&margin, q, *test) {
-                Some(true) => {}
-                Some(false) => return Ok((self.inputs(q), BigUint::default())),
-                None => counted.push(margin),
-            }
-        }
-        self.count(q, &counted, plan)
-    }
-
-    /// How many inputs with query q one group leaves uncertified. For searches: a plan's groups are added up.
+    /// How many inputs with query q ≤ m the groups leave uncertified, at most all of them, and how many of those they
+    /// show to be wrong: an upper and a lower bound of the wrong inputs.
     ///
     /// # Errors
     /// [`crate::refusal::Decline::Work`].
-    pub fn uncertified_by(&mut self, q: usize, set: &Set, test: Test, plan: &Plan) -> Result<BigUint, Refusal> {
-        let margin = self.margins.of(q, set);
-        match self.settles(&margin, q, test) {
-            Some(true) => Ok(BigUint::default()),
-            Some(false) => Ok(self.inputs(q)),
-            None => Ok(self.count(q, &[margin], plan)?.0),
+    pub fn uncertified(&mut self, q: usize, sets: &[(Set, Test)], plan: &Plan) -> Result<(BigUint, BigUint), Refusal> {
+        self.meter.spend(Kind::Integer, 0)?;
+        let (none, mut counted) = (BigUint::default(), Vec::new());
+        for (set, test) in sets {
+            let margin = self.margins.of(q, set);
+            let holds = match test {
+                Test::Pooled(size) => self.pooled_holds(&margin, q, *size),
+                Test::Unpooled(size) => self.unpooled_holds(&margin, q, *size),
+                Test::Count => {
+                    counted.push(margin);
+                    continue;
+                }
+                Test::Forfeit => false,
+            };
+            if !holds {
+                return Ok((self.inputs(q), none));
+            }
         }
-    }
-
-    /// Does the test settle the group? `None` if it is to be counted.
-    fn settles(&mut self, margin: &Margin<'_, R>, q: usize, test: Test) -> Option<bool> {
-        match test {
-            Test::Pooled(size) => Some(self.pooled_holds(margin, q, size)),
-            Test::Unpooled(size) => Some(self.unpooled_holds(margin, q, size)),
-            Test::Count => None,
-            Test::Forfeit => Some(false),
-        }
-    }
-
-    fn count(&mut self, q: usize, groups: &[Margin<'_, R>], plan: &Plan) -> Result<(BigUint, BigUint), Refusal> {
-        let none = BigUint::default();
-        if groups.is_empty() {
+        if counted.is_empty() {
             return Ok((none.clone(), none));
         }
         let window = self.window(q, plan.window);
         match &plan.count {
-            Count::Tree => Ok((self.tree(q, groups, &window)?, none)),
-            Count::Script(script) => self.script(q, groups, &window, script),
-            Count::Grid { bits } => Ok((self.grid(q, groups, &window, *bits)?, none)),
+            Count::Tree(script) => self.tree(q, &counted, &window, script),
+            Count::Grid { bits } => Ok((self.grid(q, &counted, &window, *bits)?, none)),
         }
     }
 
     /// The groups as sets, checked to hold every wrong answer exactly once.
-    fn partition(&self, plan: &Plan, path: &str) -> Result<Vec<(Set, Test)>, Refusal> {
+    ///
+    /// # Errors
+    /// [`Rejection::NotAPartition`].
+    pub fn partition(&self, plan: &Plan, path: &str) -> Result<Vec<(Set, Test)>, Refusal> {
         let (v, m) = (self.tables.d_vocab, self.m);
         let broken = |found: String| Rejection::NotAPartition { path: format!("{path}.groups"), found };
         let mut named = vec![false; v];
@@ -202,7 +179,7 @@ impl<'a, R: Enclosure> Level<'a, R> {
     /// An upper bound of φ of every group at every token of the far class, at position p < n − 1.
     fn far_term(&mut self, window: &Window, q: usize, p: usize) -> R {
         let margin = self.margins.far(q, p);
-        let Some(strongest) = window.strongest_far() else { return R::everything() };
+        let Some(strongest) = window.strongest_far else { return R::everything() };
         self.meter.add(Kind::Far, 2);
         let attention = &self.tables.attention;
         let weight = attention.weight(q, strongest, p, self.meter);

@@ -1,149 +1,336 @@
-//! Rule `tree`: all groups together, input by input, with shared prefixes.
+//! Rule `tree`: all groups together, by a tree over the inputs. It also shows inputs to be wrong.
 //!
 //! **Statement** (theorem `tree_counts`). The inputs of (q, m) are the sequences of tokens ≤ m at n − 1 positions, with
-//! at least one m if q < m, told apart by the first position that holds it. Those on which every group's sum of terms is
-//! negative are certified. At a node, a group whose prefix sum and largest possible rest add up to a negative number is
-//! negative on every input below and is not looked at again; a node without groups certifies all inputs below it. An item
-//! that stands for the far class counts as many times as the class has tokens.
-//! **Why.** Terms bound φ from above and are added exactly; the sum of each position's largest term bounds every rest.
-//! **Cost.** For each group one comparison an item to find the largest terms; an addition and a comparison at every node
-//! where it is still open, one more addition to reach it.
+//! at least one m if q < m, told apart by the first position that holds it. At a node some positions hold known items.
+//! All inputs below a node, or below some items of its next position, are certified if every group is negative there:
+//! `prefix + item + most(rest) < 0`, or the same further up; they are wrong if one answer's own sum has
+//! `prefix + item + least(rest) ≥ 0` (a tie is wrong). Every input lies below one leaf, so that counts add up.
+//! **Why.** Terms enclose φ, and `most` and `least` bound every completion. The far class has the upper bound of rule
+//! `window`; from below it is at least −w(s,p)·K for its strongest token s, with K the widest margin there is. It stands
+//! for as many tokens as it has. A script says which tests to make; one that fails or is missing leaves its inputs
+//! undecided. Without a script, every group is tested at every node, and every item is a node.
+//! **Cost.** An addition for each open group to reach a node; at most two additions and a comparison for a test. A hinted
+//! order bounds any set of a position's items, at one comparison an item.
 
 use super::{Level, Window};
-use crate::checker::arithmetic::{Enclosure, Term};
+use crate::certificate::Script;
+use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
-use crate::checker::rules::Margin;
+use crate::checker::rules::{Margin, Order};
 use crate::refusal::{Decline, Refusal};
 use num_bigint::BigUint;
 
-/// What may stand at a position: a row of terms, one for each group, and how many tokens it stands for.
-type Item<T> = (Vec<T>, u128);
+/// What the script says of a node that is not settled by its dropped groups.
+const WRONG: usize = 1;
+const SPLIT: usize = 2;
+/// What it says of an item: 0 certified, 1 a node of its own, 2 undecided, 3 + g wrong by group g.
+const CERTIFIED: usize = 0;
+const NODE: usize = 1;
+const WRONG_BY: usize = 3;
 
-/// The items of a position, token m first, and the largest term of each group among the others and among all.
-struct Position<T> {
-    items: Vec<Item<T>>,
-    largest_below: Option<Vec<T>>,
-    largest: Vec<T>,
+/// Groups not yet negative everywhere below a node, with their sums.
+type Open<R> = Vec<(usize, R)>;
+
+/// Inputs known to be right, and inputs known to be wrong.
+#[derive(Default)]
+struct Found {
+    certified: u128,
+    wrong: u128,
+}
+
+impl Found {
+    /// Adds what was found for each of `times` tokens.
+    fn add(&mut self, times: u128, certified: u128, wrong: u128) -> Result<(), Refusal> {
+        // No count of inputs below 2^127 leads there.
+        let overflow = Decline::Work { limit: u64::MAX };
+        let plus = |a: u128, b: u128| times.checked_mul(b).and_then(|b| a.checked_add(b)).ok_or(overflow.clone());
+        (self.certified, self.wrong) = (plus(self.certified, certified)?, plus(self.wrong, wrong)?);
+        Ok(())
+    }
+}
+
+/// The items of one position: token m, the other tokens of the window, the far class.
+struct Position<R> {
+    items: usize,
+    /// By group, then item.
+    terms: Vec<Vec<R>>,
+    far: u128,
+    /// By group: orders of the items by upper and by lower ends.
+    orders: Vec<(Order, Order)>,
+}
+
+impl<R: Enclosure> Position<R> {
+    fn term(&self, item: usize, group: usize) -> R {
+        self.terms.get(group).and_then(|row| row.get(item)).cloned().unwrap_or_else(R::everything)
+    }
+
+    /// How many tokens an item stands for.
+    fn times(&self, item: usize) -> u128 {
+        if self.far > 0 && item + 1 == self.items { self.far } else { 1 }
+    }
+
+    /// A term whose upper end is at least that of every item which `member` picks.
+    fn most(&self, group: usize, member: impl FnMut(usize) -> bool) -> R {
+        let item = self.orders.get(group).and_then(|(upper, _)| upper.bound(member));
+        item.map_or_else(R::everything, |item| self.term(item, group))
+    }
+
+    /// A term whose lower end is at most that of every item which `member` picks, if they have an order.
+    fn least(&self, group: usize, member: impl FnMut(usize) -> bool) -> Option<R> {
+        let item = self.orders.get(group).and_then(|(_, lower)| lower.bound(member));
+        item.map(|item| self.term(item, group))
+    }
 }
 
 /// A position of a pattern, and what is known of it and all positions behind it.
-struct Step<'a, T> {
-    items: &'a [Item<T>],
-    /// The largest sum of each group.
-    most: Vec<T>,
+struct Step<'a, R> {
+    position: &'a Position<R>,
+    /// The first item that may stand here: 1 where token m may not.
+    start: usize,
+    /// By group: bounds of every completion.
+    most: Vec<R>,
+    least: Vec<R>,
     /// The number of inputs.
     inputs: u128,
 }
 
+struct Walk<'a, R> {
+    meter: &'a Meter,
+    /// By group: the term of the last position.
+    last: Open<R>,
+    /// By group: is it one answer, and are its terms bounded from below?
+    shows: Vec<bool>,
+    script: Option<std::slice::Iter<'a, usize>>,
+}
+
 impl<R: Enclosure> Level<'_, R> {
-    /// The inputs that are not certified.
-    pub(super) fn tree(&mut self, q: usize, groups: &[Margin<'_, R>], window: &Window) -> Result<BigUint, Refusal> {
-        let n = self.tables.n_ctx;
-        let all = self.countable(q)?;
-        let open: Vec<(usize, R::Term)> =
-            groups.iter().map(|group| self.last_term(group, q).upper_term(n)).enumerate().collect();
-        let positions: Vec<Position<R::Term>> = (0..n - 1).map(|p| self.position(q, groups, window, p)).collect();
-        // A pattern's first position holds m, those before it in the input do not.
-        let firsts = if q == self.m { vec![None] } else { (0..n - 1).map(Some).collect() };
-        let mut certified = 0_u128;
-        for first in firsts {
-            let count = walk(self.meter, &steps(self.meter, &positions, first), &open)?;
-            certified = certified.checked_add(count).ok_or(OVERFLOW)?;
+    /// The inputs that are not certified, and those that are wrong.
+    pub(super) fn tree(
+        &mut self,
+        q: usize,
+        groups: &[Margin<'_, R>],
+        window: &Window,
+        script: &Script,
+    ) -> Result<(BigUint, BigUint), Refusal> {
+        let (n, all) = (self.tables.n_ctx, self.inputs(q));
+        if all.bits() > 127 {
+            let what = "the tree's count, in bits".into();
+            return Err(Decline::TooLarge { what, limit: 127, found: all.bits() }.into());
         }
-        Ok(all - BigUint::from(certified))
+        let last = groups.iter().map(|group| self.last_term(group, q)).enumerate().collect();
+        let positions: Vec<Position<R>> = (0..n - 1).map(|p| self.items(q, groups, window, p, script)).collect();
+        let below = window.far == 0 || !script.lower.is_empty();
+        let shows = groups.iter().map(|group| below && group.is_one_answer()).collect();
+        let walk = (!script.walk.is_empty()).then(|| script.walk.iter());
+        let mut walk = Walk { meter: self.meter, last, shows, script: walk };
+        let mut found = Found::default();
+        for first in if q == self.m { vec![None] } else { (0..n - 1).map(Some).collect() } {
+            let open = match first.and_then(|first| positions.get(first)) {
+                Some(position) => walk.extended(&walk.last, position, 0),
+                None => walk.last.clone(),
+            };
+            let steps = walk.steps(&positions, first);
+            let below = walk.node(&steps, open)?;
+            found.add(1, below.certified, below.wrong)?;
+        }
+        Ok((all - BigUint::from(found.certified), found.wrong.into()))
     }
 
-    /// The inputs with query q, where machine integers count them.
-    pub(super) fn countable(&self, q: usize) -> Result<BigUint, Refusal> {
-        let all = self.inputs(q);
-        if all.bits() <= 127 {
-            return Ok(all);
+    /// The items of position p.
+    fn items(&mut self, q: usize, groups: &[Margin<'_, R>], window: &Window, p: usize, script: &Script) -> Position<R> {
+        let mut far = None;
+        if window.far > 0 {
+            let upper = self.far_term(window, q, p);
+            let bounded = !script.lower.is_empty();
+            far = Some(if bounded { upper.hull(&self.far_below(window, q, p)) } else { upper });
         }
-        Err(Decline::TooLarge { what: "the tree's count, in bits".into(), limit: 127, found: all.bits() }.into())
-    }
-
-    /// The items of position p: m, the other tokens of the window, the far class.
-    fn position(&mut self, q: usize, groups: &[Margin<'_, R>], window: &Window, p: usize) -> Position<R::Term> {
-        let n = self.tables.n_ctx;
-        let mut items = Vec::new();
+        let room = window.tokens.len() + 1;
+        let mut terms: Vec<Vec<R>> = groups.iter().map(|_| Vec::with_capacity(room)).collect();
         for t in &window.tokens {
             let attention = &self.tables.attention;
             let (weight, shift) = (attention.weight(q, *t, p, self.meter), attention.shift(q, self.m, *t));
             self.meter.add(Kind::Terms, groups.len());
-            let term = |group| weight.mul_term(&self.margins.at(group, *t, p), shift, n);
-            items.push((groups.iter().map(term).collect(), 1));
-        }
-        if window.far > 0 {
-            let far = self.far_term(window, q, p).upper_term(n);
-            items.push((vec![far; groups.len()], u128::try_from(window.far).unwrap_or(u128::MAX)));
-        }
-        let mut below = items.iter().skip(1).map(|(row, _)| row);
-        let largest_below = below.next().map(|first| below.fold(first.clone(), larger));
-        let at_m = items.first().map(|(row, _)| row.clone()).unwrap_or_default();
-        let largest = largest_below.iter().fold(at_m, larger);
-        self.meter.add(Kind::Tree, groups.len().saturating_mul(items.len().saturating_sub(1)));
-        Position { items, largest_below, largest }
-    }
-}
-
-/// No count of inputs below 2^127 leads here.
-pub(super) const OVERFLOW: Decline = Decline::Work { limit: u64::MAX };
-
-/// Entry by entry, the larger of the two rows.
-fn larger<T: Term>(mut most: Vec<T>, row: &Vec<T>) -> Vec<T> {
-    for (most, entry) in most.iter_mut().zip(row) {
-        *most = most.larger(entry);
-    }
-    most
-}
-
-/// The positions of the pattern whose first m is at `first`, that position foremost; any pattern without it.
-fn steps<'a, T: Term>(meter: &Meter, positions: &'a [Position<T>], first: Option<usize>) -> Vec<Step<'a, T>> {
-    let mut steps: Vec<Step<'a, T>> = Vec::new();
-    let others = positions.iter().enumerate().filter(|(p, _)| Some(*p) != first).rev();
-    let others = others.map(|(p, position)| match &position.largest_below {
-        Some(largest) if first.is_some_and(|first| p < first) => (position.items.get(1..).unwrap_or(&[]), largest),
-        _ => (position.items.as_slice(), &position.largest),
-    });
-    let fixed =
-        first.and_then(|first| positions.get(first)?.items.get(..1)).and_then(|items| Some((items, &items.first()?.0)));
-    for (items, largest) in others.chain(fixed) {
-        meter.add(Kind::Integer, items.len() + 1);
-        let tokens = items.iter().fold(0_u128, |sum, (_, times)| sum.saturating_add(*times));
-        steps.push(match steps.last() {
-            None => Step { items, most: largest.clone(), inputs: tokens },
-            Some(rest) => {
-                meter.add(Kind::Tree, largest.len());
-                let most = largest.iter().zip(&rest.most).map(|(here, rest)| here.plus(rest)).collect();
-                Step { items, most, inputs: tokens.saturating_mul(rest.inputs) }
+            for (row, group) in terms.iter_mut().zip(groups) {
+                row.push(weight.mul_scaled(&self.margins.at(group, *t, p), shift));
             }
-        });
+        }
+        let mut orders = Vec::new();
+        for (group, row) in terms.iter_mut().enumerate() {
+            row.extend(far.clone());
+            let order = |hint: &[usize], comes_first: fn(&R, &R) -> bool| {
+                let first = |a, b| row.get(a).zip(row.get(b)).is_some_and(|(a, b)| comes_first(a, b));
+                Order::by(hint, row.len(), first, Kind::Tree, self.meter)
+            };
+            let place = p.saturating_mul(groups.len()).saturating_add(group);
+            // Token m is bounded apart from the others, which may stand before it.
+            let upper = order(script.upper.get(place).map_or(&[0], Vec::as_slice), |a, b| b.upper_at_most(a));
+            // No hint: no wrong input is looked for with this group.
+            let lower = script.lower.get(place).filter(|hint| !hint.is_empty());
+            orders.push((upper, lower.map(|hint| order(hint, R::lower_at_most)).unwrap_or_default()));
+        }
+        let items = window.tokens.len() + usize::from(window.far > 0);
+        Position { items, terms, far: u128::try_from(window.far).unwrap_or(u128::MAX), orders }
     }
-    steps.reverse();
-    steps
+
+    /// A lower bound of φ of every group at every token of the far class, at position p.
+    fn far_below(&self, window: &Window, q: usize, p: usize) -> R {
+        let Some(strongest) = window.strongest_far else { return R::everything() };
+        self.meter.add(Kind::Far, 2);
+        let (attention, widest) = (&self.tables.attention, self.tables.direct_path.widest(self.meter));
+        let weight = attention.weight(q, strongest, p, self.meter);
+        R::dyadic(0, 0).sub(&weight.mul_scaled(widest, attention.shift(q, self.m, strongest)))
+    }
 }
 
-/// The certified inputs below a node; `open` are the groups not yet negative everywhere below it, with their sums.
-fn walk<T: Term>(meter: &Meter, steps: &[Step<'_, T>], open: &[(usize, T)]) -> Result<u128, Refusal> {
-    let Some((step, deeper)) = steps.split_first() else { return Ok(u128::from(open.is_empty())) };
-    meter.spend(Kind::Tree, open.len().saturating_mul(2))?;
-    let stays = |(group, sum): &&(usize, T)| !step.most.get(*group).is_some_and(|most| sum.plus(most).is_negative());
-    let open: Vec<&(usize, T)> = open.iter().filter(stays).collect();
-    if open.is_empty() {
-        return Ok(step.inputs);
+impl<R: Enclosure> Walk<'_, R> {
+    fn next(&mut self) -> Option<usize> {
+        self.script.as_mut()?.next().copied()
     }
-    let mut certified = 0_u128;
-    for (row, times) in step.items {
-        meter.add(Kind::Integer, 2);
-        meter.add(Kind::Tree, open.len());
-        let sums = open.iter().filter_map(|(group, sum)| Some((*group, sum.plus(row.get(*group)?))));
-        let below = if deeper.is_empty() {
-            meter.add(Kind::Tree, open.len());
-            u128::from(sums.fold(true, |all, (_, sum)| all & sum.is_negative()))
-        } else {
-            walk(meter, deeper, &sums.collect::<Vec<_>>())?
+
+    /// Sums with one more item.
+    fn extended(&self, open: &Open<R>, position: &Position<R>, item: usize) -> Open<R> {
+        self.meter.add(Kind::Tree, open.len());
+        open.iter().map(|(group, sum)| (*group, sum.add(&position.term(item, *group)))).collect()
+    }
+
+    /// The positions of the pattern whose first m is at `first`, without that position; of any pattern for none.
+    fn steps<'p>(&self, positions: &'p [Position<R>], first: Option<usize>) -> Vec<Step<'p, R>> {
+        let mut steps: Vec<Step<'p, R>> = Vec::new();
+        for (p, position) in positions.iter().enumerate().rev().filter(|(p, _)| Some(*p) != first) {
+            let start = usize::from(first.is_some_and(|first| p < first));
+            let behind = steps.last();
+            let plus = |here: R, rest: Option<R>| {
+                self.meter.add(Kind::Tree, usize::from(rest.is_some()));
+                rest.map_or(here.clone(), |rest| here.add(&rest))
+            };
+            let groups = 0..self.last.len();
+            let most =
+                |group| plus(position.most(group, |item| item >= start), after(behind, |step| &step.most, group));
+            let least = |group| {
+                let here = position.least(group, |item| item >= start);
+                here.map_or_else(R::everything, |here| plus(here, after(behind, |step| &step.least, group)))
+            };
+            let tokens = (start..position.items).fold(0_u128, |sum, item| sum.saturating_add(position.times(item)));
+            self.meter.add(Kind::Integer, 1);
+            steps.push(Step {
+                position,
+                start,
+                most: groups.clone().map(most).collect(),
+                least: groups.map(least).collect(),
+                inputs: tokens.saturating_mul(behind.map_or(1, |step| step.inputs)),
+            });
+        }
+        steps.reverse();
+        steps
+    }
+
+    /// `sum + item + rest`, whichever are given.
+    fn total(&self, sum: &R, item: Option<R>, rest: Option<R>) -> R {
+        self.meter.add(Kind::Tree, 1 + usize::from(item.is_some()) + usize::from(rest.is_some()));
+        let sum = item.map_or_else(|| sum.clone(), |item| sum.add(&item));
+        rest.map_or_else(|| sum.clone(), |rest| sum.add(&rest))
+    }
+
+    fn shows(&self, group: usize) -> bool {
+        self.shows.get(group) == Some(&true)
+    }
+
+    /// What is found below a node.
+    fn node(&mut self, steps: &[Step<'_, R>], mut open: Open<R>) -> Result<Found, Refusal> {
+        self.meter.spend(Kind::Integer, 1)?;
+        let step = steps.first();
+        let inputs = step.map_or(1, |step| step.inputs);
+        let stays = |walk: &Self, (group, sum): &(usize, R)| {
+            !walk.total(sum, None, after(step, |step| &step.most, *group)).is_negative()
         };
-        certified = times.checked_mul(below).and_then(|count| certified.checked_add(count)).ok_or(OVERFLOW)?;
+        if self.script.is_none() {
+            open.retain(|entry| stays(self, entry));
+        }
+        for _ in 0..self.next().unwrap_or(0).min(open.len()) {
+            let dropped = self.next();
+            open.retain(|entry| Some(entry.0) != dropped || stays(self, entry));
+        }
+        if open.is_empty() {
+            return Ok(Found { certified: inputs, wrong: 0 });
+        }
+        let by = match (&self.script, step) {
+            (None, Some(step)) => return self.every_item(step, steps.get(1..).unwrap_or(&[]), &open),
+            (None, None) => None,
+            (Some(_), _) => match (self.next(), step) {
+                (Some(WRONG), _) => Some(self.next().unwrap_or(usize::MAX)),
+                (Some(SPLIT), Some(step)) => return self.split(step, steps.get(1..).unwrap_or(&[]), &open),
+                _ => return Ok(Found::default()),
+            },
+        };
+        let wrong = open
+            .iter()
+            .filter(|(group, _)| by.is_none_or(|by| by == *group) && self.shows(*group))
+            .any(|(group, sum)| self.total(sum, None, after(step, |step| &step.least, *group)).is_nonnegative());
+        Ok(Found { certified: 0, wrong: if wrong { inputs } else { 0 } })
     }
-    Ok(certified)
+
+    /// Without a script.
+    fn every_item(&mut self, step: &Step<'_, R>, behind: &[Step<'_, R>], open: &Open<R>) -> Result<Found, Refusal> {
+        let mut found = Found::default();
+        for item in step.start..step.position.items {
+            self.meter.add(Kind::Integer, 2);
+            let times = step.position.times(item);
+            if behind.is_empty() {
+                // As below, at once.
+                self.meter.add(Kind::Tree, 2 * open.len());
+                let negative = |(group, sum): &(usize, R)| sum.add(&step.position.term(item, *group)).is_negative();
+                if open.iter().fold(true, |all, entry| all & negative(entry)) {
+                    found.add(times, 1, 0)?;
+                    continue;
+                }
+            }
+            let below = self.node(behind, self.extended(open, step.position, item))?;
+            found.add(times, below.certified, below.wrong)?;
+        }
+        Ok(found)
+    }
+
+    /// As the script says of each item.
+    fn split(&mut self, step: &Step<'_, R>, behind: &[Step<'_, R>], open: &Open<R>) -> Result<Found, Refusal> {
+        let (position, next) = (step.position, behind.first());
+        let labels: Vec<(usize, usize)> =
+            (step.start..position.items).map_while(|item| Some((item, self.next()?))).collect();
+        let labelled = |label: usize| labels.iter().filter(move |entry| entry.1 == label).map(|entry| entry.0);
+        let inputs = |label: usize| {
+            let tokens = labelled(label).fold(0_u128, |sum, item| sum.saturating_add(position.times(item)));
+            tokens.saturating_mul(next.map_or(1, |step| step.inputs))
+        };
+        let mut found = Found::default();
+        if labelled(CERTIFIED).next().is_some() {
+            let holds = open.iter().all(|(group, sum)| {
+                let item = position.most(*group, |item| labels.contains(&(item, CERTIFIED)));
+                self.total(sum, Some(item), after(next, |step| &step.most, *group)).is_negative()
+            });
+            found.add(u128::from(holds), inputs(CERTIFIED), 0)?;
+        }
+        for (group, sum) in open.iter().filter(|(group, _)| self.shows(*group)) {
+            let by = WRONG_BY.saturating_add(*group);
+            if labelled(by).next().is_some() {
+                let item = position.least(*group, |item| labels.contains(&(item, by)));
+                let wrong = self
+                    .total(sum, Some(item.unwrap_or_else(R::everything)), after(next, |step| &step.least, *group))
+                    .is_nonnegative();
+                found.add(u128::from(wrong), 0, inputs(by))?;
+            }
+        }
+        for item in labelled(NODE) {
+            let below = self.node(behind, self.extended(open, position, item))?;
+            found.add(position.times(item), below.certified, below.wrong)?;
+        }
+        Ok(found)
+    }
+}
+
+/// A group's bound of what comes behind; everything if there is something and no bound of it.
+fn after<'s, R: Enclosure>(
+    step: Option<&'s Step<'s, R>>,
+    side: fn(&'s Step<'s, R>) -> &'s Vec<R>,
+    group: usize,
+) -> Option<R> {
+    step.map(|step| side(step).get(group).cloned().unwrap_or_else(R::everything))
 }

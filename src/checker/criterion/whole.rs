@@ -26,7 +26,7 @@ impl<R: Enclosure> Level<'_, R> {
         }
         let at_m = bounds.first().cloned().unwrap_or(R::everything());
         if window.far > 0 {
-            let Some(strongest) = window.strongest_far() else { return false };
+            let Some(strongest) = window.strongest_far else { return false };
             let far = self.margins.far(q, tables.n_ctx - 1);
             self.meter.add(Kind::Far, 2);
             let far = attention.alpha(q, strongest).mul_scaled(&far, attention.shift(q, m, strongest));

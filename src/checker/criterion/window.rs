@@ -15,14 +15,8 @@ pub(super) struct Window {
     pub(super) tokens: Vec<usize>,
     /// The number of tokens in the far class.
     pub(super) far: usize,
-    strongest_far: Option<usize>,
-}
-
-impl Window {
     /// A token with at least the attention of every token in the far class, if the hints show one.
-    pub(super) fn strongest_far(&self) -> Option<usize> {
-        self.strongest_far
-    }
+    pub(super) strongest_far: Option<usize>,
 }
 
 impl<R: Enclosure> Level<'_, R> {

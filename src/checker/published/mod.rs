@@ -14,7 +14,6 @@ use super::arithmetic::Enclosure;
 use super::meter::{Kind, Meter};
 use super::{Certified, Options, parallel};
 use crate::certificate::Published;
-use crate::certificate::published::{Direct, Residual, Scores};
 use crate::model::{Matrix, Network};
 use crate::refusal::Refusal;
 use num_bigint::BigUint;
@@ -25,20 +24,20 @@ use num_bigint::BigUint;
 /// As [`super::certify`].
 pub fn certify<R: Enclosure>(network: &Network, hints: &Published, options: Options<'_>) -> Result<Certified, Refusal> {
     let meter = Meter::new(options.max_flops);
-    let (correct, rules) = match hints {
+    let correct = match hints {
         Published::Convexity => {
             let tables = convexity::Tables::<R>::new(network, &meter)?;
-            (levels(network, &meter, options, |m, meter| tables.certified(m, meter))?, vec!["published/convexity"])
+            levels(network, &meter, options, |m, meter| tables.certified(m, meter))?
         }
         Published::Gaps(gaps) => {
             let tables = gaps::Tables::<R>::new(network, &gaps.scores, &gaps.direct, &meter)?;
             let certified = |m, meter: &Meter| gaps::Level::new(&tables, m, meter).certified(gaps, meter);
-            (levels(network, &meter, options, certified)?, names(gaps))
+            levels(network, &meter, options, certified)?
         }
     };
     meter.spend(Kind::Integer, 0)?;
     let total = network.config.inputs();
-    Ok(Certified { correct, upper: total.clone(), total, rules, meter })
+    Ok(Certified { correct, upper: total.clone(), total, meter })
 }
 
 /// The sum over all maxima, the largest first.
@@ -58,26 +57,6 @@ fn levels(
         meter.join(&level);
         Ok(sum + certified?)
     })
-}
-
-fn names(gaps: &crate::certificate::published::Gaps) -> Vec<&'static str> {
-    let scores: &[&'static str] = match &gaps.scores {
-        Scores::Exact => &["attention/exact"],
-        Scores::LowRank { residual, .. } => match residual {
-            Residual::Exact => &["published/peel", "published/residual-exact"],
-            Residual::Svd { .. } => &["published/peel", "published/residual-svd"],
-            Residual::MaxDiff(_) => &["published/peel", "published/residual-max-diff"],
-            Residual::Recursive(_) => &["published/peel", "published/residual-recursive"],
-        },
-    };
-    let direct = match &gaps.direct {
-        Direct::MaxDiff(_) => "published/direct-max-diff",
-        Direct::MaxDiffExact => "published/direct-max-diff-exact",
-        Direct::GlobalMaxDiffExact => "published/direct-global-max-diff-exact",
-    };
-    let criterion: &[&'static str] =
-        if gaps.references.is_empty() { &["published/gaps"] } else { &["published/gaps", "published/reference"] };
-    [scores, &[direct], criterion].concat()
 }
 
 /// A hinted vector of this length; `None` if nothing is hinted. Missing entries are zero, others too many.

@@ -42,16 +42,15 @@ impl Order {
         kind: Kind,
         meter: &Meter,
     ) -> Self {
-        let larger = |best: usize, next: usize| {
-            meter.add(kind, 1);
-            if comes_first(best, next) { best } else { next }
-        };
+        let larger = |best: usize, next: usize| if comes_first(best, next) { best } else { next };
         let mut unlisted = vec![true; length];
         for index in hint {
             if let Some(mark) = unlisted.get_mut(*index) {
                 *mark = false;
             }
         }
+        let entries = unlisted.iter().filter(|unlisted| **unlisted).count() + hint.len();
+        meter.add(kind, entries.saturating_sub(1));
         let unlisted = (0..length).filter(|index| unlisted.get(*index) == Some(&true)).reduce(larger);
         let mut best = unlisted;
         let mut ranks = Vec::new();
