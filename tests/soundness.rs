@@ -84,7 +84,9 @@ fn one_model(seed: u64) -> Tally {
         judge(&strategy.name(), &correct);
         assert!(upper >= least.into(), "at most {upper}: {}", context(&strategy.name()));
         if kind.is_plain() && strategy == (Strategy::Exact { two_sided: true }) {
-            assert_eq!((correct, upper), (least.into(), most.into()), "{}", context("exact"));
+            // As brute force: ties of real numbers may stay undecided.
+            let brute_force = prove(&network, Strategy::BruteForce, None, Options::default()).unwrap().certified;
+            assert_eq!((correct, upper), (brute_force.correct, brute_force.upper), "{}", context("exact"));
         }
     }
     let brute_force = prove(&network, Strategy::BruteForce, None, Options::default()).unwrap();
@@ -119,8 +121,8 @@ fn mutated_trees_show_nothing_false() {
                     let at = random.within(0, numbers.len() - 1);
                     match random.within(0, 2) {
                         0 => drop(numbers.remove(at)),
-                        1 => numbers.insert(at, random.within(0, 4)),
-                        _ => numbers[at] = random.within(0, 4),
+                        1 => numbers.insert(at, random.within(0, 2)),
+                        _ => numbers[at] = random.within(0, 2),
                     }
                     if numbers.is_empty() {
                         break;

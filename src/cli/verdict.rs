@@ -91,7 +91,7 @@ impl Verdict<'_> {
         let (least, most, all) = [correct, upper, total].map(|count| grouped(&count.to_string())).into();
         let below = decimal(correct, total);
         let (claim, accuracy) = if correct == upper {
-            (format!("exactly {least}"), format!("= {}", fraction(correct, total)))
+            (format!("exactly {least}"), format!("= {} ≥ {below}", fraction(correct, total)))
         } else if upper == total {
             (format!("at least {least}"), format!("≥ {below}"))
         } else {

@@ -468,12 +468,14 @@ impl Tree {
         if open.is_empty() {
             return;
         }
-        // A tie is wrong: the checker may be able to tell where doubles are not.
-        let wrong = |group: usize, sum: f64, far: bool| exact && !far && self.single[group] && sum >= -CLEAR;
+        // A tie is wrong: of one input, the checker may be able to tell where doubles are not.
+        let clear = if steps.is_empty() { -CLEAR } else { CLEAR };
+        let wrong = |group: usize, sum: f64, far: bool| exact && !far && self.single[group] && sum >= clear;
         let far_behind = !self.bounded;
         let least = |group: usize| steps.first().map_or(0.0, |step| step.least[group]);
-        let shows =
-            open.iter().find(|(group, _, sum)| wrong(*group, sum + least(*group), far_behind && !steps.is_empty()));
+        let far = far_behind && !steps.is_empty();
+        let shows = open.iter().filter(|(group, _, sum)| wrong(*group, sum + least(*group), far));
+        let shows = shows.max_by(|a, b| (a.2 + least(a.0)).total_cmp(&(b.2 + least(b.0))));
         if let Some((group, ..)) = shows {
             if self.two_sided {
                 self.cost += 1 + usize::from(!steps.is_empty());

@@ -16,7 +16,7 @@ use super::{Level, Window};
 use crate::certificate::Script;
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
-use crate::checker::rules::{Margin, Order};
+use crate::checker::rules::{Margin, Order, Set};
 use crate::refusal::{Decline, Refusal};
 use num_bigint::BigUint;
 
@@ -39,13 +39,10 @@ struct Found {
 }
 
 impl Found {
-    /// Adds what was found for each of `times` tokens.
-    fn add(&mut self, times: u128, certified: u128, wrong: u128) -> Result<(), Refusal> {
-        // No count of inputs below 2^127 leads there.
-        let overflow = Decline::Work { limit: u64::MAX };
-        let plus = |a: u128, b: u128| times.checked_mul(b).and_then(|b| a.checked_add(b)).ok_or(overflow.clone());
-        (self.certified, self.wrong) = (plus(self.certified, certified)?, plus(self.wrong, wrong)?);
-        Ok(())
+    /// Adds what was found for each of `times` tokens: in all, no more than the inputs there are, below 2^127.
+    fn add(&mut self, times: u128, certified: u128, wrong: u128) {
+        self.certified = self.certified.saturating_add(times.saturating_mul(certified));
+        self.wrong = self.wrong.saturating_add(times.saturating_mul(wrong));
     }
 }
 
@@ -98,8 +95,8 @@ struct Walk<'a, R> {
     meter: &'a Meter,
     /// By group: the term of the last position.
     last: Open<R>,
-    /// By group: is it one answer, and are its terms bounded from below?
-    shows: Vec<bool>,
+    /// The groups of one answer, if their terms are bounded from below.
+    shows: Vec<usize>,
     script: Option<std::slice::Iter<'a, usize>>,
 }
 
@@ -120,7 +117,8 @@ impl<R: Enclosure> Level<'_, R> {
         let last = groups.iter().map(|group| self.last_term(group, q)).enumerate().collect();
         let positions: Vec<Position<R>> = (0..n - 1).map(|p| self.items(q, groups, window, p, script)).collect();
         let below = window.far == 0 || !script.lower.is_empty();
-        let shows = groups.iter().map(|group| below && group.is_one_answer()).collect();
+        let shows = |(_, group): &(usize, &Margin<'_, R>)| below && matches!(group.set, Set::One(_));
+        let shows = groups.iter().enumerate().filter(shows).map(|(group, _)| group).collect();
         let walk = (!script.walk.is_empty()).then(|| script.walk.iter());
         let mut walk = Walk { meter: self.meter, last, shows, script: walk };
         let mut found = Found::default();
@@ -131,9 +129,9 @@ impl<R: Enclosure> Level<'_, R> {
             };
             let steps = walk.steps(&positions, first);
             let below = walk.node(&steps, open)?;
-            found.add(1, below.certified, below.wrong)?;
+            found.add(1, below.certified, below.wrong);
         }
-        Ok((all - BigUint::from(found.certified), found.wrong.into()))
+        Ok((&all - BigUint::from(found.certified).min(all.clone()), found.wrong.into()))
     }
 
     /// The items of position p.
@@ -231,10 +229,6 @@ impl<R: Enclosure> Walk<'_, R> {
         rest.map_or_else(|| sum.clone(), |rest| sum.add(&rest))
     }
 
-    fn shows(&self, group: usize) -> bool {
-        self.shows.get(group) == Some(&true)
-    }
-
     /// What is found below a node.
     fn node(&mut self, steps: &[Step<'_, R>], mut open: Open<R>) -> Result<Found, Refusal> {
         self.meter.spend(Kind::Integer, 1)?;
@@ -264,7 +258,7 @@ impl<R: Enclosure> Walk<'_, R> {
         };
         let wrong = open
             .iter()
-            .filter(|(group, _)| by.is_none_or(|by| by == *group) && self.shows(*group))
+            .filter(|(group, _)| by.is_none_or(|by| by == *group) && self.shows.contains(group))
             .any(|(group, sum)| self.total(sum, None, after(step, |step| &step.least, *group)).is_nonnegative());
         Ok(Found { certified: 0, wrong: if wrong { inputs } else { 0 } })
     }
@@ -280,12 +274,12 @@ impl<R: Enclosure> Walk<'_, R> {
                 self.meter.add(Kind::Tree, 2 * open.len());
                 let negative = |(group, sum): &(usize, R)| sum.add(&step.position.term(item, *group)).is_negative();
                 if open.iter().fold(true, |all, entry| all & negative(entry)) {
-                    found.add(times, 1, 0)?;
+                    found.add(times, 1, 0);
                     continue;
                 }
             }
             let below = self.node(behind, self.extended(open, step.position, item))?;
-            found.add(times, below.certified, below.wrong)?;
+            found.add(times, below.certified, below.wrong);
         }
         Ok(found)
     }
@@ -306,21 +300,21 @@ impl<R: Enclosure> Walk<'_, R> {
                 let item = position.most(*group, |item| labels.contains(&(item, CERTIFIED)));
                 self.total(sum, Some(item), after(next, |step| &step.most, *group)).is_negative()
             });
-            found.add(u128::from(holds), inputs(CERTIFIED), 0)?;
+            found.add(u128::from(holds), inputs(CERTIFIED), 0);
         }
-        for (group, sum) in open.iter().filter(|(group, _)| self.shows(*group)) {
+        for (group, sum) in open.iter().filter(|(group, _)| self.shows.contains(group)) {
             let by = WRONG_BY.saturating_add(*group);
             if labelled(by).next().is_some() {
                 let item = position.least(*group, |item| labels.contains(&(item, by)));
                 let wrong = self
                     .total(sum, Some(item.unwrap_or_else(R::everything)), after(next, |step| &step.least, *group))
                     .is_nonnegative();
-                found.add(u128::from(wrong), 0, inputs(by))?;
+                found.add(u128::from(wrong), 0, inputs(by));
             }
         }
         for item in labelled(NODE) {
             let below = self.node(behind, self.extended(open, position, item))?;
-            found.add(position.times(item), below.certified, below.wrong)?;
+            found.add(position.times(item), below.certified, below.wrong);
         }
         Ok(found)
     }

@@ -30,7 +30,7 @@ impl<R: Enclosure> Level<'_, R> {
         let mut below = order.into_iter().flat_map(|order| order.ranks()).filter(|(t, _)| *t < m);
         let near = below.by_ref().take(size.saturating_sub(1)).map(|(t, _)| t);
         let tokens: Vec<usize> = std::iter::once(m).chain(near).collect();
-        let strongest_far = below.next().map(|(_, bound)| bound).or_else(|| order?.unlisted());
+        let strongest_far = below.next().map(|(_, bound)| bound).or_else(|| order?.bound(|_| false));
         Window { far: m + 1 - tokens.len(), tokens, strongest_far }
     }
 }

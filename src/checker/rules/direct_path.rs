@@ -139,16 +139,10 @@ pub struct Margins<'a, R> {
 #[derive(Debug)]
 pub struct Margin<'s, R> {
     q: usize,
-    set: &'s Set,
+    /// The answers.
+    pub set: &'s Set,
     /// `max_S D̃(q,·) − D̃(q,m)`.
     query: R,
-}
-
-impl<R> Margin<'_, R> {
-    /// Is it the margin of one answer alone?
-    pub fn is_one_answer(&self) -> bool {
-        matches!(self.set, Set::One(_))
-    }
 }
 
 impl<R: Enclosure> Margins<'_, R> {

@@ -25,13 +25,12 @@ impl Order {
     /// # Errors
     /// [`crate::refusal::Decline::Work`].
     pub fn of_rows<R: Enclosure>(hints: &[Vec<usize>], table: &Matrix<R>, meter: &Meter) -> Result<Vec<Self>, Refusal> {
-        hints.iter().zip(table.iter_rows()).map(|(hint, row)| Self::new(hint, row, meter)).collect()
-    }
-
-    fn new<R: Enclosure>(hint: &[usize], row: &[R], meter: &Meter) -> Result<Self, Refusal> {
         meter.spend(Kind::Orders, 0)?;
-        let first = |a: usize, b: usize| row.get(a).zip(row.get(b)).is_some_and(|(a, b)| b.upper_at_most(a));
-        Ok(Self::by(hint, row.len(), first, Kind::Orders, meter))
+        let order = |(hint, row): (&Vec<usize>, &[R])| {
+            let first = |a: usize, b: usize| row.get(a).zip(row.get(b)).is_some_and(|(a, b)| b.upper_at_most(a));
+            Self::by(hint, row.len(), first, Kind::Orders, meter)
+        };
+        Ok(hints.iter().zip(table.iter_rows()).map(order).collect())
     }
 
     /// The order of `length` entries of which `comes_first` compares two: a bound comes first of all that it bounds.
@@ -44,17 +43,19 @@ impl Order {
     ) -> Self {
         let larger = |best: usize, next: usize| if comes_first(best, next) { best } else { next };
         let mut unlisted = vec![true; length];
+        let mut listed = Vec::new();
         for index in hint {
             if let Some(mark) = unlisted.get_mut(*index) {
                 *mark = false;
+                listed.push(*index);
             }
         }
-        let entries = unlisted.iter().filter(|unlisted| **unlisted).count() + hint.len();
+        let entries = unlisted.iter().filter(|unlisted| **unlisted).count() + listed.len();
         meter.add(kind, entries.saturating_sub(1));
         let unlisted = (0..length).filter(|index| unlisted.get(*index) == Some(&true)).reduce(larger);
         let mut best = unlisted;
         let mut ranks = Vec::new();
-        for index in hint.iter().rev() {
+        for index in listed.iter().rev() {
             let bound = best.map_or(*index, |best| larger(best, *index));
             ranks.push((*index, bound));
             best = Some(bound);
@@ -71,10 +72,5 @@ impl Order {
     /// The listed indices and their bounds, in order.
     pub fn ranks(&self) -> impl Iterator<Item = (usize, usize)> {
         self.ranks.iter().copied()
-    }
-
-    /// An index whose entry is at least every entry that is not listed.
-    pub fn unlisted(&self) -> Option<usize> {
-        self.unlisted
     }
 }
