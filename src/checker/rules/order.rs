@@ -54,7 +54,8 @@ impl Order {
         let unlisted = (0..length).filter(|index| unlisted.get(*index) == Some(&true)).reduce(larger);
         let mut best = unlisted;
         let mut ranks = Vec::new();
-        for index in hint.iter().rev() {
+        // An index beyond the row bounds nothing, and must not hide the bound of those behind it.
+        for index in hint.iter().rev().filter(|index| **index < length) {
             let bound = best.map_or(*index, |best| larger(best, *index));
             ranks.push((*index, bound));
             best = Some(bound);
