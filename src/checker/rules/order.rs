@@ -55,6 +55,7 @@ impl Order {
         let unlisted = (0..length).filter(|index| unlisted.get(*index) == Some(&true)).reduce(larger);
         let mut best = unlisted;
         let mut ranks = Vec::new();
+        // An index beyond the row bounds nothing, and must not hide the bound of those behind it.
         for index in listed.iter().rev() {
             let bound = best.map_or(*index, |best| larger(best, *index));
             ranks.push((*index, bound));
