@@ -121,8 +121,8 @@ fn mutated_trees_show_nothing_false() {
                     let at = random.within(0, numbers.len() - 1);
                     match random.within(0, 2) {
                         0 => drop(numbers.remove(at)),
-                        1 => numbers.insert(at, random.within(0, 2)),
-                        _ => numbers[at] = random.within(0, 2),
+                        1 => numbers.insert(at, random.within(0, network.config.d_vocab)),
+                        _ => numbers[at] = random.within(0, network.config.d_vocab),
                     }
                     if numbers.is_empty() {
                         break;

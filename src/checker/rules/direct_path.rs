@@ -96,11 +96,13 @@ impl<R: Enclosure> DirectPath<R> {
     /// No margin is below minus this: the range of all token rows plus that of all query rows.
     pub fn widest(&self, meter: &Meter) -> &R {
         let range = |table: &Matrix<R>, orders: &[Order]| {
-            let tops = table.iter_rows().zip(orders).map(|(row, order)| row.get(order.bound(|_| true)?).cloned());
-            let tops: Vec<R> = tops.map(|top| top.unwrap_or_else(R::everything)).collect();
-            let all = tops.len() == table.rows();
+            if orders.len() != table.rows() {
+                return R::everything();
+            }
             meter.add(Kind::Far, table.rows() * (table.cols() + 1) - 1);
-            let most = tops.into_iter().reduce(|a, b| a.max(&b)).filter(|_| all);
+            let top = |(row, order): (&[R], &Order)| order.bound(|_| true).and_then(|top| row.get(top)).cloned();
+            let tops = table.iter_rows().zip(orders).map(|entry| top(entry).unwrap_or_else(R::everything));
+            let most = tops.reduce(|a, b| a.max(&b));
             let least = table.iter_rows().flatten().cloned().reduce(|a, b| a.min(&b));
             most.zip(least).map_or_else(R::everything, |(most, least)| most.sub(&least))
         };
