@@ -1,8 +1,8 @@
 //! Intervals on MPFR: a second oracle, with the directed rounding of a well-known C library.
 
 use super::Enclosure;
+use rug::Float;
 use rug::float::Round;
-use rug::{Float, Rational};
 
 /// Bits of an end.
 const PRECISION: u32 = 192;
