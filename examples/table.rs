@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for model in MODELS {
         let network = Network::load(&Path::new("models").join(model))?;
         for strategy in Strategy::OWN {
-            if strategy == Strategy::BruteForce && network.config.n_ctx > 5 {
+            if matches!(strategy, Strategy::BruteForce | Strategy::Exact { .. }) && network.config.n_ctx > 5 {
                 continue;
             }
             eprintln!("{model} {}", strategy.name());

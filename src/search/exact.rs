@@ -15,7 +15,7 @@ const WIDEST: usize = 256;
 /// Windows of proof trees.
 const WINDOWS: [usize; 12] = [2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 40, usize::MAX];
 /// The longest inputs for which trees are grown.
-const MOST_POSITIONS: usize = 5;
+pub(super) const MOST_POSITIONS: usize = 5;
 /// FLOPs of the longest proof tree for one (query, maximum).
 const LONGEST: usize = 4_000_000;
 
@@ -549,13 +549,8 @@ impl Pair<'_> {
         q: usize,
         far: &[f64],
         two_sided: bool,
-        far_below: bool,
+        widest: Option<f64>,
     ) -> Result<Plan, Refusal> {
-        // Trees of longer inputs do not end in any reasonable time.
-        if self.n > MOST_POSITIONS {
-            return self.plan(q);
-        }
-        let widest = far_below.then_some(self.orders.widest);
         match Case::new(self.orders, (q, self.m), far, two_sided, widest).plan() {
             Some(plan) => Ok(plan),
             None => self.plan(q),

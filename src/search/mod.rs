@@ -60,6 +60,7 @@ pub fn prove(
 pub fn steps(strategy: Strategy) -> usize {
     match strategy {
         Strategy::BruteForce | Strategy::PublishedCubic => 1,
+        Strategy::Exact { two_sided: true } => 4,
         _ => 2,
     }
 }
@@ -155,21 +156,27 @@ fn cubic(network: &Network, options: Options<'_>) -> Result<Certificate, Refusal
 
 fn subcubic(network: &Network, options: Options<'_>) -> Result<Certificate, Refusal> {
     let orders = Orders::new(network, PREFIX)?;
-    let style = STYLE;
     let mut hints = bare(network, Strategy::Subcubic, split(&orders));
     hints.attention_orders = orders.attention.clone();
-    with_plans(network, hints, &orders, &style, options)
+    with_plans(network, hints, &orders, &STYLE, options)
 }
 
 /// The shortest of the proofs that certify the most.
 fn exact(network: &Network, two_sided: bool, model: Option<String>, options: Options<'_>) -> Result<Proof, Refusal> {
+    let strategy = Strategy::Exact { two_sided };
+    if network.config.n_ctx > exact::MOST_POSITIONS {
+        // Trees of longer inputs do not end in any reasonable time.
+        let hints = Certificate { strategy: strategy.name().into_owned(), ..subcubic(network, options)? };
+        return derive(network, hints, model, options);
+    }
     // Whole orders: groups may be of any answers.
     let orders = Orders::new(network, network.config.d_vocab)?;
     let mut best: Option<Proof> = None;
     // Bounding the far class from below costs something once, and makes trees of wrong inputs shorter.
-    for far_below in if two_sided { [true, false].as_slice() } else { &[true] } {
-        let style = Style { aim: Aim::Exact { two_sided, far_below: *far_below }, ..STYLE };
-        let mut hints = bare(network, Strategy::Exact { two_sided }, split(&orders));
+    let ways = [Some(orders.widest()), None];
+    for widest in ways.into_iter().take(if two_sided { 2 } else { 1 }) {
+        let style = Style { aim: Aim::Exact { two_sided, widest }, ..STYLE };
+        let mut hints = bare(network, strategy, split(&orders));
         hints.attention_orders = orders.attention.clone();
         let proof = derive(network, with_plans(network, hints, &orders, &style, options)?, model.clone(), options)?;
         let undecided = |proof: &Proof| &proof.certified.upper - &proof.certified.correct;

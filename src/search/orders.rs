@@ -19,8 +19,6 @@ pub(super) struct Orders {
     pub(super) scores: Matrix<f64>,
     logits: Matrix<f64>,
     direct: Matrix<f64>,
-    /// The range of all R(t,p,j) and that of all D̃(q,j), added up.
-    pub(super) widest: f64,
     pub(super) offset: Vec<i64>,
     pub(super) attention: Vec<Vec<usize>>,
     /// Row p·v + t.
@@ -41,28 +39,30 @@ impl Orders {
         let shift = |j: usize| offset[j] as f64 / unit;
         let row = |t: usize, p: usize| (0..v).map(|j| logits.at(t, j) + logits.at(v + p, j) + shift(j)).collect();
         let last = |q: usize| (0..v).map(|j| logits.at(q, j) + logits.at(v + n - 1, j) + direct.at(q, j)).collect();
-        let mut orders = Self {
+        Ok(Self {
             attention: (0..v).map(|q| descending((0..v).map(|t| *scores.at(q, t)).collect(), v)).collect(),
             token: (0..(n - 1) * v).map(|i| descending(row(i % v, i / v), prefix)).collect(),
             query: (0..v).map(|q| descending((0..v).map(|j| direct.at(q, j) - shift(j)).collect(), prefix)).collect(),
             last: (0..v).map(|q| descending(last(q), prefix)).collect(),
-            widest: 0.0,
             offset,
             v,
             n,
             scores,
             logits,
             direct,
-        };
+        })
+    }
+
+    /// The range of all R(t,p,j) and that of all D̃(q,j), added up: no margin is below minus this.
+    pub(super) fn widest(&self) -> f64 {
+        let (v, n) = (self.v, self.n);
         let range = |entries: &mut dyn Iterator<Item = f64>| {
             let (least, most) = entries.fold((f64::MAX, f64::MIN), |(a, b), entry| (a.min(entry), b.max(entry)));
             most - least
         };
         let token = |i: usize| (0..v).map(move |j| (i % v, i / v, j));
-        let tokens = range(&mut (0..(n - 1) * v).flat_map(token).map(|(t, p, j)| orders.token_row(t, p, j)));
-        let queries = range(&mut (0..v * v).map(|i| orders.query_row(i / v, i % v)));
-        orders.widest = tokens + queries;
-        Ok(orders)
+        let tokens = range(&mut (0..(n - 1) * v).flat_map(token).map(|(t, p, j)| self.token_row(t, p, j)));
+        tokens + range(&mut (0..v * v).map(|i| self.query_row(i / v, i % v)))
     }
 
     fn shift(&self, j: usize) -> f64 {

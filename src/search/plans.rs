@@ -30,12 +30,13 @@ pub(super) struct Style {
 }
 
 /// What plans are chosen for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Aim {
     /// Few uncertified inputs.
     Bound,
-    /// None undecided: the exact count, from below or from both sides.
-    Exact { two_sided: bool, far_below: bool },
+    /// None undecided: the exact count, from below or from both sides. The far class is bounded from below if the
+    /// widest margin is given.
+    Exact { two_sided: bool, widest: Option<f64> },
 }
 
 /// One plan for every (query, maximum).
@@ -52,12 +53,13 @@ pub(super) fn search(
     let levels = parallel((0..v).rev().collect(), options.threads, |_, m| {
         let meter = Meter::new(u64::MAX);
         let mut pair = Pair { level: Level::new(tables, m, &meter), orders, style, m, n: tables.n_ctx, v };
-        let far = pair.far();
-        let plan = |q| match style.aim {
-            Aim::Bound => pair.plan(q),
-            Aim::Exact { two_sided, far_below } => pair.exact_plan(q, &far, two_sided, far_below),
+        let plans: Result<Vec<_>, _> = match style.aim {
+            Aim::Bound => (0..=m).map(|q| pair.plan(q)).collect(),
+            Aim::Exact { two_sided, widest } => {
+                let far = pair.far();
+                (0..=m).map(|q| pair.exact_plan(q, &far, two_sided, widest)).collect()
+            }
         };
-        let plans = (0..=m).map(plan).collect::<Result<Vec<_>, _>>();
         (options.progress)();
         plans
     });
