@@ -23,6 +23,7 @@ pub mod arithmetic;
 pub mod criterion;
 pub mod meter;
 pub mod paths;
+pub mod product;
 pub mod published;
 pub mod rules;
 

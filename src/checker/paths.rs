@@ -1,9 +1,10 @@
 //! The paths of the network as tables: scores A and B, logits EV and PV, direct path D (THEORY §0).
 //!
-//! Cost: the matrix products, in the cheapest order of multiplication; a×b by b×c costs a·c·(2b−1) FLOPs.
+//! Cost: the matrix products (rule `product`), in the cheapest order of multiplication.
 
 use super::arithmetic::Enclosure;
 use super::meter::{Kind, Meter};
+use super::product::{product, stack};
 use crate::model::{Dyadic, Matrix, Network, Scale};
 use crate::refusal::Refusal;
 
@@ -154,41 +155,8 @@ fn add_row<R: Enclosure>(table: &Matrix<R>, row: &[R]) -> Matrix<R> {
     Matrix::new(table.cols(), entries.collect(), R::everything())
 }
 
-pub(super) fn stack<R: Enclosure>(top: &Matrix<R>, bottom: &Matrix<R>) -> Matrix<R> {
-    let entries = top.iter_rows().chain(bottom.iter_rows()).flatten().cloned().collect();
-    Matrix::new(top.cols(), entries, R::everything())
-}
-
 fn with_ones<R: Enclosure>(table: &Matrix<R>) -> Matrix<R> {
     let one = [R::dyadic(1, 0)];
     let entries = table.iter_rows().flat_map(|row| row.iter().chain(&one)).cloned().collect();
     Matrix::new(table.cols() + 1, entries, R::everything())
-}
-
-/// The product of a chain of matrices: the cheapest split first, then the same for both sides.
-pub(super) fn product<R: Enclosure>(chain: Vec<Matrix<R>>, meter: &Meter, kind: Kind) -> Result<Matrix<R>, Refusal> {
-    let Some(split) = (1..chain.len()).min_by_key(|split| cost_of_split(&chain, *split)) else {
-        return Ok(chain.into_iter().next().unwrap_or_else(|| Matrix::new(1, vec![], R::everything())));
-    };
-    let mut left = chain;
-    let right = left.split_off(split);
-    let (left, right) = (product(left, meter, kind)?, product(right, meter, kind)?.transposed());
-    meter.spend(kind, multiplication(left.rows(), left.cols(), right.rows()))?;
-    Ok(Matrix::from_fn(left.rows(), right.rows(), R::everything(), |row, col| {
-        R::dot(left.row(row).iter().zip(right.row(col)))
-    }))
-}
-
-/// The FLOPs of an a×b by b×c product.
-fn multiplication(a: usize, b: usize, c: usize) -> usize {
-    a.saturating_mul(c).saturating_mul(2 * b - 1)
-}
-
-/// The FLOPs of the cheapest way to multiply the chain whose last multiplication is at `split`.
-fn cost_of_split<R: Enclosure>(chain: &[Matrix<R>], split: usize) -> usize {
-    let (left, right) = chain.split_at(split);
-    let best = |part: &[Matrix<R>]| (1..part.len()).map(|split| cost_of_split(part, split)).min().unwrap_or(0);
-    let (first, last) = (left.first().map_or(0, Matrix::rows), right.last().map_or(0, Matrix::cols));
-    let middle = right.first().map_or(1, Matrix::rows);
-    best(left).saturating_add(best(right)).saturating_add(multiplication(first, middle, last))
 }

@@ -58,6 +58,20 @@ impl<T: Clone> Matrix<T> {
         Self::new(cols, data, outside)
     }
 
+    /// The entries with rows and columns in these ranges; each from the first to before the second.
+    pub fn block(&self, rows: (usize, usize), cols: (usize, usize)) -> Self {
+        let entry = |row: usize, col: usize| self.at(rows.0 + row, cols.0 + col).clone();
+        Self::from_fn(rows.1.saturating_sub(rows.0), cols.1.saturating_sub(cols.0), self.outside.clone(), entry)
+    }
+
+    /// The four quarters of a table with even sides: above left and right, below left and right.
+    pub fn quarters(&self) -> [Self; 4] {
+        let (rows, cols) = (self.rows(), self.cols());
+        let (above, below) = ((0, rows / 2), (rows / 2, rows));
+        let (left, right) = ((0, cols / 2), (cols / 2, cols));
+        [self.block(above, left), self.block(above, right), self.block(below, left), self.block(below, right)]
+    }
+
     /// The transposed table.
     pub fn transposed(&self) -> Self {
         Self::from_fn(self.cols, self.rows(), self.outside.clone(), |row, col| self.at(col, row).clone())

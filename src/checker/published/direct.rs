@@ -12,7 +12,8 @@ use super::{largest, ranges, spread, vector};
 use crate::certificate::published::Direct as Hints;
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
-use crate::checker::paths::{Factors, product};
+use crate::checker::paths::Factors;
+use crate::checker::product::product;
 use crate::model::Matrix;
 use crate::refusal::Refusal;
 

@@ -10,7 +10,7 @@ use super::vector;
 use crate::certificate::published::Peel;
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
-use crate::checker::paths::{product, stack};
+use crate::checker::product::{product, stack};
 use crate::model::Matrix;
 use crate::refusal::Refusal;
 

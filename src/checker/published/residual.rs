@@ -16,7 +16,7 @@ use super::{ranges, spread, vector};
 use crate::certificate::published::{Residual, SPECTRAL_BITS};
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
-use crate::checker::paths::product;
+use crate::checker::product::product;
 use crate::model::Matrix;
 use crate::refusal::Refusal;
 

@@ -9,7 +9,8 @@ use super::residual;
 use crate::certificate::published::Scores as Hints;
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
-use crate::checker::paths::{Factors, product};
+use crate::checker::paths::Factors;
+use crate::checker::product::product;
 use crate::model::Matrix;
 use crate::refusal::Refusal;
 
