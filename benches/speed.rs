@@ -52,7 +52,11 @@ fn arithmetic(criterion: &mut Criterion) {
     let network = Network::bundled().unwrap();
     let mut group = criterion.benchmark_group("arithmetic");
     group.bench_function("tables/fixed", |b| {
-        b.iter_batched(|| Meter::new(u64::MAX), |meter| Paths::<Fixed>::new(&network, &meter), BatchSize::SmallInput);
+        b.iter_batched(
+            || Meter::new(u64::MAX),
+            |meter| Paths::<Fixed>::new(&network, &TableHints::default(), &meter),
+            BatchSize::SmallInput,
+        );
     });
     let (x, y) = (Fixed::dyadic(3, -7), Rational::dyadic(3, -7));
     group.bench_function("exp/fixed", |b| b.iter(|| black_box(&x).exp()));

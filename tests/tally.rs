@@ -76,6 +76,9 @@ impl<R: Enclosure> Enclosure for Counting<R> {
     fn hull(&self, other: &Self) -> Self {
         Self(self.0.hull(&other.0))
     }
+    fn upper(&self) -> Self {
+        Self(self.0.upper())
+    }
     fn is_negative(&self) -> bool {
         count(1);
         self.0.is_negative()

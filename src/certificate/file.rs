@@ -1,7 +1,7 @@
 //! The JSON of a certificate, as it stands in the file: `docs/certificate.md` says what each field means.
 
 use super::published::{PeelText, ResidualText};
-use super::{MAX_BYTES, VERSION};
+use super::{Entries, MAX_BYTES, VERSION};
 use crate::refusal::{Decline, Refusal, Rejection};
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +54,9 @@ pub enum Attention {
         /// Tokens by descending attention, one row for every query.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         orders: Vec<String>,
+        /// Which scores are computed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        entries: Option<Entries>,
     },
     /// See [`super::published::Scores::LowRank`].
     LowRank {
@@ -85,6 +88,12 @@ pub enum DirectPath {
         /// Orders of last rows.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         last_orders: Vec<String>,
+        /// Which entries of EV and PV are computed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        logits: Option<Entries>,
+        /// Which entries of D are computed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        direct: Option<Entries>,
     },
     /// See [`super::published::Direct::MaxDiff`].
     MaxDiff {

@@ -25,6 +25,7 @@ use crate::refusal::{Refusal, Rejection};
 use num_bigint::BigUint;
 use numbers::{integers, natural, naturals, out_of_range, small};
 pub use published::Published;
+use serde::{Deserialize, Serialize};
 
 /// The certificate version that this build reads and writes.
 pub const VERSION: &str = "1";
@@ -32,6 +33,8 @@ pub const VERSION: &str = "1";
 pub const MAX_BYTES: u64 = 64 << 20;
 /// Offsets D̄ are hinted in units of 2^-20.
 pub const OFFSET_BITS: i32 = 20;
+/// Vectors of [`Entries`] are hinted in units of 2^-30.
+pub const ENTRY_BITS: i32 = 30;
 /// The finest grid, in bits.
 pub const MAX_GRID_BITS: u32 = 16;
 
@@ -48,6 +51,8 @@ pub struct Certificate {
     pub correct: BigUint,
     /// At most this many inputs are answered correctly, if claimed.
     pub upper: Option<BigUint>,
+    /// Which entries of the tables are computed.
+    pub tables: TableHints,
     /// For every query, tokens in descending order of attention.
     pub attention_orders: Vec<Vec<usize>>,
     /// Hints for the direct-path rule.
@@ -56,6 +61,38 @@ pub struct Certificate {
     pub criterion: CriterionHints,
     /// A published strategy's hints, in place of all the above.
     pub published: Option<Published>,
+}
+
+/// Which entries of the tables are computed; all of a table without hints.
+#[derive(Debug, Clone, Default)]
+pub struct TableHints {
+    /// Of A above B.
+    pub scores: Option<Entries>,
+    /// Of EV above PV.
+    pub logits: Option<Entries>,
+    /// Of D.
+    pub direct: Option<Entries>,
+}
+
+/// Which entries of a table XYᵀ are computed, and bounds of the others.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entries {
+    /// Four numbers for every block that is computed: its first row, the row behind its last, and the same of columns.
+    #[serde(with = "numbers::naturals_as_text")]
+    pub blocks: Vec<usize>,
+    /// A vector in units of `2^-ENTRY_BITS`: subtracted from every row of Y.
+    #[serde(with = "numbers::integers_as_text")]
+    pub centre: Vec<i64>,
+    /// The rows of B, likewise.
+    #[serde(with = "numbers::rows_as_text")]
+    pub basis: Vec<Vec<i64>>,
+    /// For every row of X, a bound on what B does not see of it, likewise; 0 where none is needed.
+    #[serde(with = "numbers::integers_as_text")]
+    pub left: Vec<i64>,
+    /// For every row of Y.
+    #[serde(with = "numbers::integers_as_text")]
+    pub right: Vec<i64>,
 }
 
 /// Hints for the direct-path rule, which bounds max over j of `EV + PV + D`: with `D = D̄ + D̃`, the two parts apart.
@@ -97,6 +134,14 @@ pub struct Plan {
     pub count: Count,
     /// How many tokens the count treats one by one; `usize::MAX` for all.
     pub window: usize,
+}
+
+impl Plan {
+    /// Nothing is certified.
+    pub fn forfeit() -> Self {
+        let groups = vec![Group { answers: Answers::Rest, test: Test::Forfeit }];
+        Self { groups, count: Count::Tree(Script::default()), window: usize::MAX }
+    }
 }
 
 /// Wrong answers that are tested together.
@@ -187,6 +232,7 @@ impl Certificate {
         let correct = count("claim.correct", &file.claim.correct)?;
         let upper = file.claim.upper.as_deref().map(|text| count("claim.upper", text)).transpose()?;
         let orders = |path: &str, rows: &[String], expected: usize| orders(path, rows, expected, v);
+        let mut tables = TableHints::default();
         let (mut attention_orders, mut criterion) = (vec![], CriterionHints { plans: vec![], assignment: vec![] });
         let mut direct_path = DirectPathHints::default();
         let published = Published::from_file(&file, config)?;
@@ -195,11 +241,16 @@ impl Certificate {
                 let expected = "rules for attention, direct path and criterion that go together".into();
                 Refusal::from(out_of_range(path, expected, "a rule that does not go with the others"))
             };
-            let file::Attention::Exact { orders: rows } = &file.attention else { return Err(unfit("attention.rule")) };
+            let file::Attention::Exact { orders: rows, entries } = &file.attention else {
+                return Err(unfit("attention.rule"));
+            };
             attention_orders = orders("attention.orders", rows, v)?;
-            let file::DirectPath::Split { offset, token_orders, query_orders, last_orders } = &file.direct_path else {
+            let file::DirectPath::Split { offset, token_orders, query_orders, last_orders, logits, direct } =
+                &file.direct_path
+            else {
                 return Err(unfit("direct_path.rule"));
             };
+            tables = TableHints { scores: entries.clone(), logits: logits.clone(), direct: direct.clone() };
             direct_path = DirectPathHints {
                 offset: offsets(offset, v)?,
                 token_orders: orders("direct_path.token_orders", token_orders, v * (n - 1))?,
@@ -217,6 +268,7 @@ impl Certificate {
             strategy: file.strategy,
             correct,
             upper,
+            tables,
             attention_orders,
             direct_path,
             criterion,

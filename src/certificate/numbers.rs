@@ -67,6 +67,35 @@ pub(super) fn integers(path: &str, text: &str, bound: i64) -> Result<Vec<i64>, R
     list(text).map(entry).collect()
 }
 
+/// Lists as text, in serde's fields.
+macro_rules! as_text {
+    ($name:ident, $type:ty, $read:expr, $write:expr) => {
+        pub(super) mod $name {
+            use super::*;
+            pub(in super::super) fn serialize<S: serde::Serializer>(value: &$type, to: S) -> Result<S::Ok, S::Error> {
+                let write: fn(&$type) -> _ = $write;
+                serde::Serialize::serialize(&write(value), to)
+            }
+            pub(in super::super) fn deserialize<'de, D: serde::Deserializer<'de>>(from: D) -> Result<$type, D::Error> {
+                let read: fn(_) -> Result<$type, Rejection> = $read;
+                read(serde::Deserialize::deserialize(from)?)
+                    .map_err(|error| serde::de::Error::custom(crate::refusal::Refusal::from(error)))
+            }
+        }
+    };
+}
+fn text<T: ToString>(list: &[T]) -> String {
+    list.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+as_text!(naturals_as_text, Vec<usize>, |list: String| naturals("", &list, 1 << 30), |list| text(list));
+as_text!(integers_as_text, Vec<i64>, |list: String| integers("", &list, 1 << 40), |list| text(list));
+as_text!(
+    rows_as_text,
+    Vec<Vec<i64>>,
+    |rows: Vec<String>| rows.iter().take(64).map(|list| integers("", list, 1 << 40)).collect(),
+    |rows| rows.iter().map(|row| text(row)).collect::<Vec<_>>()
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -136,7 +136,9 @@ impl Published {
         let (references, slopes, gaps) = match &file.criterion {
             Criterion::Partition { .. } => return Ok(None),
             Criterion::Convexity {} => match (&file.attention, &file.direct_path) {
-                (file::Attention::Exact { orders }, DirectPath::MaxDiffExact {}) if orders.is_empty() => {
+                (file::Attention::Exact { orders, entries: None }, DirectPath::MaxDiffExact {})
+                    if orders.is_empty() =>
+                {
                     return Ok(Some(Self::Convexity));
                 }
                 _ => return Err(unfit("criterion.rule")),
@@ -144,7 +146,7 @@ impl Published {
             Criterion::Gaps { references, slopes, gaps } => (references, slopes, gaps),
         };
         let scores = match &file.attention {
-            file::Attention::Exact { orders } if orders.is_empty() => Scores::Exact,
+            file::Attention::Exact { orders, entries: None } if orders.is_empty() => Scores::Exact,
             file::Attention::Exact { .. } => return Err(unfit("attention.orders")),
             file::Attention::LowRank { factors, peel, error } => Scores::LowRank {
                 four: match factors.as_str() {

@@ -138,7 +138,7 @@ pub fn certify<R: Enclosure>(
 /// # Errors
 /// As [`certify`].
 pub fn tables<R: Enclosure>(network: &Network, hints: &Certificate, meter: &Meter) -> Result<Tables<R>, Refusal> {
-    let paths = Paths::<R>::new(network, meter)?;
+    let paths = Paths::<R>::new(network, &hints.tables, meter)?;
     Ok(Tables {
         attention: Attention::new(&paths, hints, meter)?,
         direct_path: DirectPath::new(&paths, &hints.direct_path, meter)?,

@@ -5,6 +5,8 @@
 use super::arithmetic::Enclosure;
 use super::meter::{Kind, Meter};
 use super::product::{product, stack};
+use super::rules::table;
+use crate::certificate::{Entries, TableHints};
 use crate::model::{Dyadic, Matrix, Network, Scale};
 use crate::refusal::Refusal;
 
@@ -98,12 +100,23 @@ impl<R: Enclosure> Factors<R> {
         })
     }
 
+    /// The chains of matrices whose products are A above B, EV above PV, and D without `b_U`.
+    pub fn chains(&self) -> [Vec<Matrix<R>>; 3] {
+        let Self { query, w_q, w_k, sources, w_v, w_o, stream, w_u, .. } = self;
+        [
+            [query, w_q, w_k, &sources.transposed()].map(Matrix::clone).to_vec(),
+            [sources, w_v, w_o, w_u].map(Matrix::clone).to_vec(),
+            [stream, w_u].map(Matrix::clone).to_vec(),
+        ]
+    }
+
     /// `v × v`: D(q, j).
     ///
     /// # Errors
     /// As [`Factors::new`].
-    pub fn direct(&self, meter: &Meter) -> Result<Matrix<R>, Refusal> {
-        let direct = product(vec![self.stream.clone(), self.w_u.clone()], meter, Kind::Logits)?;
+    pub fn direct(&self, hints: Option<&Entries>, meter: &Meter) -> Result<Matrix<R>, Refusal> {
+        let [_, _, chain] = self.chains();
+        let direct = table(chain, hints, meter, Kind::Logits)?;
         let Some(b_u) = &self.b_u else { return Ok(direct) };
         meter.add(Kind::Logits, direct.rows() * direct.cols());
         Ok(add_row(&direct, b_u.row(0)))
@@ -113,27 +126,26 @@ impl<R: Enclosure> Factors<R> {
     ///
     /// # Errors
     /// As [`Factors::new`].
-    pub fn logits(&self, meter: &Meter) -> Result<Matrix<R>, Refusal> {
-        let Self { sources, w_v, w_o, w_u, .. } = self;
-        product(vec![sources.clone(), w_v.clone(), w_o.clone(), w_u.clone()], meter, Kind::Logits)
+    pub fn logits(&self, hints: Option<&Entries>, meter: &Meter) -> Result<Matrix<R>, Refusal> {
+        let [_, chain, _] = self.chains();
+        table(chain, hints, meter, Kind::Logits)
     }
 }
 
 impl<R: Enclosure> Paths<R> {
-    /// Computes the tables, with every product tallied.
+    /// The tables, in full or as far as the hints say (rule `entries`).
     ///
     /// # Errors
     /// [`crate::refusal::Decline::Work`] when the products pass the meter's limit.
-    pub fn new(network: &Network, meter: &Meter) -> Result<Self, Refusal> {
+    pub fn new(network: &Network, hints: &TableHints, meter: &Meter) -> Result<Self, Refusal> {
         let factors = Factors::<R>::new(network, meter)?;
-        let Factors { query, w_q, w_k, sources, .. } = &factors;
-        let chain = vec![query.clone(), w_q.clone(), w_k.clone(), sources.transposed()];
+        let [chain, ..] = factors.chains();
         Ok(Self {
             d_vocab: network.config.d_vocab,
             n_ctx: network.config.n_ctx,
-            scores: product(chain, meter, Kind::Attention)?,
-            logits: factors.logits(meter)?,
-            direct: factors.direct(meter)?,
+            scores: table(chain, hints.scores.as_ref(), meter, Kind::Attention)?,
+            logits: factors.logits(hints.logits.as_ref(), meter)?,
+            direct: factors.direct(hints.direct.as_ref(), meter)?,
         })
     }
 }

@@ -36,7 +36,7 @@ fn cost_of_split<R: Enclosure>(chain: &[Matrix<R>], split: usize) -> usize {
 }
 
 /// The FLOPs of [`times`], a×b by b×c.
-fn cost(a: usize, b: usize, c: usize) -> usize {
+pub fn cost(a: usize, b: usize, c: usize) -> usize {
     let plain = a.saturating_mul(c).saturating_mul(2 * b - 1);
     match (a % 2, b % 2, c % 2) {
         (0, 0, 0) if a > 0 && c > 0 => {
@@ -50,7 +50,15 @@ fn cost(a: usize, b: usize, c: usize) -> usize {
 }
 
 /// `left · rightᵀ`.
-fn times<R: Enclosure>(left: &Matrix<R>, right: &Matrix<R>, meter: &Meter, kind: Kind) -> Result<Matrix<R>, Refusal> {
+///
+/// # Errors
+/// [`crate::refusal::Decline::Work`].
+pub fn times<R: Enclosure>(
+    left: &Matrix<R>,
+    right: &Matrix<R>,
+    meter: &Meter,
+    kind: Kind,
+) -> Result<Matrix<R>, Refusal> {
     let (a, b, c) = (left.rows(), left.cols(), right.rows());
     if a > 1 && a % 2 == 1 {
         let (even, last) = (left.block((0, a - 1), (0, b)), left.block((a - 1, a), (0, b)));

@@ -4,9 +4,7 @@
 //! clear of zero by [`CLEAR`], far more than the checker's enclosures are wide.
 
 use super::orders::Orders;
-use super::plans::Pair;
 use crate::certificate::{Answers, Count, Group, Plan, Script, Test};
-use crate::refusal::Refusal;
 
 /// Sums closer to zero than this, in units of the maximum's weight, are left alone.
 const CLEAR: f64 = 3e-10;
@@ -14,22 +12,22 @@ const CLEAR: f64 = 3e-10;
 const WIDEST: usize = 256;
 /// Windows of proof trees.
 const WINDOWS: [usize; 12] = [2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 40, usize::MAX];
-/// The longest inputs for which trees are grown.
-pub(super) const MOST_POSITIONS: usize = 5;
 /// FLOPs of the longest proof tree for one (query, maximum).
-const LONGEST: usize = 4_000_000;
+pub(super) const LONGEST: usize = 4_000_000;
 
 /// One (query, maximum) in double precision.
-struct Case<'a> {
+pub(super) struct Case<'a> {
     orders: &'a Orders,
     q: usize,
     m: usize,
     n: usize,
     v: usize,
     /// m, then the tokens below it by attention.
-    tokens: Vec<usize>,
-    /// By token: its attention over the maximum's.
-    alpha: Vec<f64>,
+    pub(super) tokens: Vec<usize>,
+    /// By token: its attention over the maximum's, at most and at least.
+    alpha: Vec<(f64, f64)>,
+    /// The same of the query.
+    alpha_q: (f64, f64),
     /// By position.
     beta: Vec<f64>,
     beta_sum: f64,
@@ -70,6 +68,16 @@ struct Settled {
     cost: usize,
 }
 
+/// At most the product of a weight within bounds with a number.
+fn most_of((upper, lower): (f64, f64), number: f64) -> f64 {
+    number * if number > 0.0 { upper } else { lower }
+}
+
+/// At least.
+fn least_of((upper, lower): (f64, f64), number: f64) -> f64 {
+    number * if number > 0.0 { lower } else { upper }
+}
+
 /// FLOPs that a group takes beside its test.
 const GROUP: usize = 4;
 
@@ -78,16 +86,24 @@ fn cost(groups: &[Settled]) -> usize {
 }
 
 impl<'a> Case<'a> {
-    fn new(orders: &'a Orders, (q, m): (usize, usize), far: &[f64], two_sided: bool, widest: Option<f64>) -> Self {
+    pub(super) fn new(
+        orders: &'a Orders,
+        (q, m): (usize, usize),
+        far: &[f64],
+        two_sided: bool,
+        widest: Option<f64>,
+    ) -> Self {
         let (v, n) = (orders.v, orders.n);
         let below = orders.attention[q].iter().copied().filter(|t| *t < m);
         let tokens: Vec<usize> = std::iter::once(m).chain(below).collect();
-        let alpha: Vec<f64> = tokens.iter().map(|t| (orders.scores.at(q, *t) - orders.scores.at(q, m)).exp()).collect();
-        let top = (0..n).map(|p| *orders.scores.at(q, v + p)).fold(f64::MIN, f64::max);
-        let beta: Vec<f64> = (0..n).map(|p| (orders.scores.at(q, v + p) - top).exp()).collect();
+        let (upper, lower) = (&orders.scores.upper, &orders.scores.lower);
+        let over = |t: usize| ((upper.at(q, t) - lower.at(q, m)).exp(), (lower.at(q, t) - lower.at(q, m)).exp());
+        let alpha: Vec<(f64, f64)> = tokens.iter().map(|t| over(*t)).collect();
+        let top = (0..n).map(|p| *upper.at(q, v + p)).fold(f64::MIN, f64::max);
+        let beta: Vec<f64> = (0..n).map(|p| (upper.at(q, v + p) - top).exp()).collect();
         let query = (0..v).filter(|j| *j != m).map(|j| orders.query_row(q, j)).fold(f64::MIN, f64::max);
-        let query = query - orders.query_row(q, m);
-        let bounds = |alpha: &f64| {
+        let query = query - orders.query_row_low(q, m);
+        let bounds = |(alpha, _): &(f64, f64)| {
             let pooled = far.iter().copied().fold(f64::MIN, f64::max);
             let by_position = far.iter().zip(&beta);
             (
@@ -98,7 +114,7 @@ impl<'a> Case<'a> {
         let far = alpha.iter().map(bounds).collect();
         let before = &beta[..n - 1];
         let (beta_sum, beta_min) = (before.iter().sum(), before.iter().copied().fold(f64::MAX, f64::min));
-        Self { orders, q, m, n, v, tokens, alpha, beta_sum, beta_min, beta, far, two_sided, widest }
+        Self { orders, q, m, n, v, tokens, alpha, alpha_q: over(q), beta_sum, beta_min, beta, far, two_sided, widest }
     }
 
     fn width(&self) -> usize {
@@ -106,20 +122,31 @@ impl<'a> Case<'a> {
     }
 
     fn pool(&self, answer: usize) -> Pool {
-        let row = |p: usize, t: usize| self.orders.token_row(t, p, answer) - self.orders.token_row(t, p, self.m);
+        let row = |p: usize, t: usize| self.orders.token_row(t, p, answer) - self.orders.token_row_low(t, p, self.m);
         let tokens = &self.tokens[..self.width()];
         Pool {
             answers: vec![answer],
             rows: (0..self.n - 1).flat_map(|p| tokens.iter().map(move |t| row(p, *t))).collect(),
-            query: self.orders.query_row(self.q, answer) - self.orders.query_row(self.q, self.m),
-            last: self.orders.last_row(self.q, answer) - self.orders.last_row(self.q, self.m),
+            query: self.orders.query_row(self.q, answer) - self.orders.query_row_low(self.q, self.m),
+            last: self.orders.last_row(self.q, answer) - self.orders.last_row_low(self.q, self.m),
         }
     }
 
-    /// Where in `alpha` the query stands: it is at most m.
     fn last_term(&self, pool: &Pool) -> f64 {
-        let alpha = (self.orders.scores.at(self.q, self.q) - self.orders.scores.at(self.q, self.m)).exp();
-        alpha * self.beta[self.n - 1] * pool.last
+        most_of(self.alpha_q, self.beta[self.n - 1] * pool.last)
+    }
+
+    /// At least φ of one answer, at the i-th token and position p, and at the last position.
+    fn least_term(&self, answer: usize, i: usize, p: usize) -> f64 {
+        let t = self.tokens[i];
+        let token = self.orders.token_row_low(t, p, answer) - self.orders.token_row(t, p, self.m);
+        let query = self.orders.query_row_low(self.q, answer) - self.orders.query_row(self.q, self.m);
+        least_of(self.alpha[i], self.beta[p] * (token + query))
+    }
+
+    fn least_last_term(&self, answer: usize) -> f64 {
+        let last = self.orders.last_row_low(self.q, answer) - self.orders.last_row(self.q, self.m);
+        least_of(self.alpha_q, self.beta[self.n - 1] * last)
     }
 
     fn all_tokens(&self, size: usize) -> usize {
@@ -138,13 +165,13 @@ impl<'a> Case<'a> {
             for (p, (most, at_m)) in by_position.iter_mut().enumerate() {
                 let margin = pool.rows[p * width + i] + pool.query;
                 row = row.max(margin);
-                let term = self.alpha[i] * self.beta[p] * margin;
+                let term = most_of(self.alpha[i], self.beta[p] * margin);
                 *most = most.max(term);
                 if i == 0 {
                     *at_m = term;
                 }
             }
-            let term = self.alpha[i] * row;
+            let term = most_of(self.alpha[i], row);
             most = most.max(term);
             if i == 0 {
                 at_m = term;
@@ -220,12 +247,12 @@ impl<'a> Case<'a> {
     }
 
     /// The cheapest plan found; none where some inputs stay undecided or the tree would be too long.
-    fn plan(&self) -> Option<Plan> {
+    pub(super) fn plan(&self, longest: usize) -> Option<(usize, Plan)> {
         let answers: Vec<Pool> = (0..self.v).filter(|j| *j != self.m).map(|j| self.pool(j)).collect();
         let all = answers.iter().skip(1).fold(answers[0].clone(), |all, pool| all.with(pool));
         let together = self.settled(all);
         if let Some(all) = together.clone().filter(|all| all.cost <= 24) {
-            return Some(self.written(&[all], &[], None));
+            return Some((all.cost + GROUP, self.written(&[all], &[], None)));
         }
         let (mut passing, mut failing) = (vec![], vec![]);
         for pool in answers {
@@ -243,14 +270,14 @@ impl<'a> Case<'a> {
             [first, self.pack(&sorted), self.pack(&by_number)].into_iter().chain(together.map(|all| vec![all]));
         let groups = packed.min_by_key(|groups| cost(groups)).unwrap_or_default();
         if failing.is_empty() {
-            return Some(self.written(&groups, &[], None));
+            return Some((cost(&groups), self.written(&groups, &[], None)));
         }
         failing.sort_by(|a, b| b.0.total_cmp(&a.0));
         let failing: Vec<Pool> = failing.into_iter().map(|(_, pool)| pool).collect();
         let mut best: Option<(usize, Plan)> = None;
         let mut offer = |trees: Vec<Pool>, settled: &[Settled]| {
             for window in WINDOWS {
-                let most = best.as_ref().map_or(LONGEST, |(cost, _)| *cost);
+                let most = best.as_ref().map_or(longest, |(cost, _)| *cost);
                 let Some(room) = most.checked_sub(cost(settled) + 1) else { break };
                 if let Some(tree) = Tree::grow(self, &trees, window, room) {
                     best = Some((tree.cost + cost(settled), self.written(settled, &trees, Some(&tree))));
@@ -282,7 +309,7 @@ impl<'a> Case<'a> {
                 offer([failing.as_slice(), &[joined(&moved)]].concat(), &settled);
             }
         }
-        best.map(|(_, plan)| plan)
+        best
     }
 
     fn written(&self, settled: &[Settled], trees: &[Pool], tree: Option<&Tree>) -> Plan {
@@ -314,6 +341,8 @@ struct Tree {
     room: usize,
     /// By position, item, group.
     terms: Vec<Vec<Vec<f64>>>,
+    /// Their lower ends, for groups of one answer.
+    low: Vec<Vec<Vec<f64>>>,
     /// By position: lower bounds of the far class.
     below: Vec<f64>,
     /// Is the far class bounded from below, or absent?
@@ -351,8 +380,14 @@ impl Tree {
         }
         let term = |p: usize, i: usize, pool: &Pool| {
             let i = places[i];
-            case.alpha[i] * case.beta[p] * (pool.rows[p * width + i] + pool.query)
+            most_of(case.alpha[i], case.beta[p] * (pool.rows[p * width + i] + pool.query))
         };
+        let low = |p: usize, i: usize, pool: &Pool| match pool.answers[..] {
+            [answer] => case.least_term(answer, places[i], p),
+            _ => f64::MIN,
+        };
+        let low = |p: usize| (0..tokens).map(|i| pools.iter().map(|pool| low(p, i, pool)).collect()).collect();
+        let low: Vec<Vec<Vec<f64>>> = (0..n - 1).map(low).collect();
         let items = |p: usize| {
             let mut items: Vec<Vec<f64>> =
                 (0..tokens).map(|i| pools.iter().map(|pool| term(p, i, pool)).collect()).collect();
@@ -372,9 +407,9 @@ impl Tree {
         let upper = places().map(|(p, group)| sorted(p, group, tokens + usize::from(far > 0))).collect();
         let bounded = far == 0 || case.widest.is_some();
         let below =
-            |p: usize| case.alpha.get(tokens).map_or(0.0, |alpha| -alpha * case.beta[p] * case.widest.unwrap_or(0.0));
+            |p: usize| case.alpha.get(tokens).map_or(0.0, |alpha| -alpha.0 * case.beta[p] * case.widest.unwrap_or(0.0));
         let ascending = |(p, group): (usize, usize)| {
-            let least = |item: usize| if item == tokens { below(p) } else { terms[p][item][group] };
+            let least = |item: usize| if item == tokens { below(p) } else { low[p][item][group] };
             let mut order: Vec<usize> = (0..tokens + usize::from(far > 0 && bounded)).collect();
             order.sort_by(|a, b| least(*a).total_cmp(&least(*b)).then(a.cmp(b)));
             order
@@ -388,13 +423,17 @@ impl Tree {
             below: (0..n - 1).map(below).collect(),
             bounded,
             terms,
+            low,
             single: pools.iter().map(|pool| pool.answers.len() == 1).collect(),
             far,
             two_sided: case.two_sided,
             complete: true,
         };
-        let last = pools.iter().map(|pool| case.last_term(pool)).enumerate();
-        let last: Vec<Open> = last.map(|(group, sum)| (group, sum, sum)).collect();
+        let last = |(group, pool): (usize, &Pool)| match pool.answers[..] {
+            [answer] => (group, case.last_term(pool), case.least_last_term(answer)),
+            _ => (group, case.last_term(pool), f64::MIN),
+        };
+        let last: Vec<Open> = pools.iter().enumerate().map(last).collect();
         let mut shown = vec![false; groups];
         for first in if case.q == case.m { vec![None] } else { (0..n - 1).map(Some).collect() } {
             let open = match first {
@@ -432,7 +471,7 @@ impl Tree {
 
     /// The lower end of an item's term.
     fn least(&self, p: usize, item: usize, group: usize) -> f64 {
-        if self.far > 0 && item == self.tokens { self.below[p] } else { self.terms[p][item][group] }
+        if self.far > 0 && item == self.tokens { self.below[p] } else { self.low[p][item][group] }
     }
 
     fn steps(&mut self, first: Option<usize>, n: usize) -> Vec<Step> {
@@ -542,27 +581,11 @@ impl Tree {
     }
 }
 
-impl Pair<'_> {
-    /// A plan that settles every input of the query; the best of the other kind where none is found.
-    pub(super) fn exact_plan(
-        &mut self,
-        q: usize,
-        far: &[f64],
-        two_sided: bool,
-        widest: Option<f64>,
-    ) -> Result<Plan, Refusal> {
-        match Case::new(self.orders, (q, self.m), far, two_sided, widest).plan() {
-            Some(plan) => Ok(plan),
-            None => self.plan(q),
-        }
-    }
-
-    /// `max_{t<m} max_{j≠m} [R_j − R_m]` by position.
-    pub(super) fn far(&self) -> Vec<f64> {
-        let wrong = |t: usize, p: usize| {
-            let row = |j: usize| self.orders.token_row(t, p, j);
-            (0..self.v).filter(|j| *j != self.m).map(row).fold(f64::MIN, f64::max) - row(self.m)
-        };
-        (0..self.n - 1).map(|p| (0..self.m).map(|t| wrong(t, p)).fold(f64::MIN, f64::max)).collect()
-    }
+/// `max_{t<m} max_{j≠m} [R_j − R_m]` by position.
+pub(super) fn far(orders: &Orders, m: usize) -> Vec<f64> {
+    let wrong = |t: usize, p: usize| {
+        let row = |j: usize| orders.token_row(t, p, j);
+        (0..orders.v).filter(|j| *j != m).map(row).fold(f64::MIN, f64::max) - orders.token_row_low(t, p, m)
+    };
+    (0..orders.n - 1).map(|p| (0..m).map(|t| wrong(t, p)).fold(f64::MIN, f64::max)).collect()
 }

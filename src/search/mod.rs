@@ -1,22 +1,27 @@
 //! The untrusted search: finds hints, lets the checker derive what they establish, and claims exactly that.
 
+mod entries;
 mod exact;
 mod orders;
 mod plans;
+mod priced;
 mod published;
 mod write;
 
-use crate::certificate::{Answers, Certificate, Count, CriterionHints, DirectPathHints, Group, Plan, Script, Test};
+use crate::certificate::{
+    Answers, Certificate, Count, CriterionHints, DirectPathHints, Group, Plan, Script, TableHints, Test,
+};
 use crate::checker::arithmetic::Fixed;
-use crate::checker::meter::Meter;
 use crate::checker::{self, Certified, Options};
 use crate::model::Network;
 use crate::refusal::Refusal;
 use crate::strategy::Strategy;
 use num_bigint::BigUint;
 use orders::Orders;
-use plans::{Aim, Style};
+use plans::Style;
+use priced::Prover;
 
+pub use priced::{Goal, frontier, prove_best};
 pub use write::to_file;
 
 /// The longest hinted prefix of an order of answers: what few groups need, at a fraction of the bytes.
@@ -48,8 +53,10 @@ pub fn prove(
     let hints = match strategy {
         Strategy::BruteForce => brute_force(network),
         Strategy::Cubic => cubic(network, options)?,
-        Strategy::Subcubic => subcubic(network, options)?,
-        Strategy::Exact { two_sided } => return exact(network, two_sided, model, options),
+        Strategy::Subcubic | Strategy::Exact { .. } | Strategy::Auto => {
+            let two_sided = strategy == Strategy::Exact { two_sided: true };
+            return Prover::new(network, strategy, two_sided, model, options)?.at(f64::INFINITY);
+        }
         Strategy::PublishedCubic => published::cubic(network),
         Strategy::Published(family) => published::family(network, family, options)?,
     };
@@ -111,22 +118,13 @@ fn bare(network: &Network, strategy: Strategy, direct_path: DirectPathHints) -> 
         strategy: strategy.name().into_owned(),
         correct: BigUint::default(),
         upper: None,
+        tables: TableHints::default(),
         attention_orders: vec![],
         direct_path,
         criterion: CriterionHints { plans: vec![], assignment: vec![] },
         published: None,
     }
 }
-
-/// What the subcubic strategy allows.
-const STYLE: Style = Style {
-    windows: &[1, 2, 3, 4, 6, 8, 12],
-    count_window: 12,
-    most_apart: 8,
-    bits: 7,
-    search_bits: 5,
-    aim: Aim::Bound,
-};
 
 fn brute_force(network: &Network) -> Certificate {
     let mut hints = bare(network, Strategy::BruteForce, DirectPathHints::default());
@@ -149,53 +147,13 @@ fn split(orders: &Orders) -> DirectPathHints {
 
 fn cubic(network: &Network, options: Options<'_>) -> Result<Certificate, Refusal> {
     let orders = Orders::new(network, PREFIX)?;
-    let style = Style { windows: &[usize::MAX], count_window: usize::MAX, ..STYLE };
-    let hints = bare(network, Strategy::Cubic, split(&orders));
-    with_plans(network, hints, &orders, &style, options)
-}
-
-fn subcubic(network: &Network, options: Options<'_>) -> Result<Certificate, Refusal> {
-    let orders = Orders::new(network, PREFIX)?;
-    let mut hints = bare(network, Strategy::Subcubic, split(&orders));
-    hints.attention_orders = orders.attention.clone();
-    with_plans(network, hints, &orders, &STYLE, options)
-}
-
-/// The shortest of the proofs that certify the most.
-fn exact(network: &Network, two_sided: bool, model: Option<String>, options: Options<'_>) -> Result<Proof, Refusal> {
-    let strategy = Strategy::Exact { two_sided };
-    if network.config.n_ctx > exact::MOST_POSITIONS {
-        // Trees of longer inputs do not end in any reasonable time.
-        let hints = Certificate { strategy: strategy.name().into_owned(), ..subcubic(network, options)? };
-        return derive(network, hints, model, options);
-    }
-    // Whole orders: groups may be of any answers.
-    let orders = Orders::new(network, network.config.d_vocab)?;
-    let mut best: Option<Proof> = None;
-    // Bounding the far class from below costs something once, and makes trees of wrong inputs shorter.
-    let ways = [Some(orders.widest()), None];
-    for widest in ways.into_iter().take(if two_sided { 2 } else { 1 }) {
-        let style = Style { aim: Aim::Exact { two_sided, widest }, ..STYLE };
-        let mut hints = bare(network, strategy, split(&orders));
-        hints.attention_orders = orders.attention.clone();
-        let proof = derive(network, with_plans(network, hints, &orders, &style, options)?, model.clone(), options)?;
-        let undecided = |proof: &Proof| &proof.certified.upper - &proof.certified.correct;
-        let merit = |proof: &Proof| (undecided(proof), proof.certified.meter.flops());
-        if best.as_ref().is_none_or(|best| merit(&proof) < merit(best)) {
-            best = Some(proof);
-        }
-    }
-    Ok(best.expect("one way is tried"))
-}
-
-fn with_plans(
-    network: &Network,
-    mut hints: Certificate,
-    orders: &Orders,
-    style: &Style,
-    options: Options<'_>,
-) -> Result<Certificate, Refusal> {
-    let tables = checker::tables::<Fixed>(network, &hints, &Meter::new(u64::MAX))?;
-    hints.criterion = plans::search(&tables, orders, style, options)?;
+    let mut hints = bare(network, Strategy::Cubic, split(&orders));
+    hints.criterion = plans::menu(network, &hints, &orders, &Style::CUBIC, options)?.choose(f64::INFINITY);
     Ok(hints)
+}
+
+/// With the orders of attention that windows need.
+fn with_orders(mut hints: Certificate, orders: &Orders) -> Certificate {
+    hints.attention_orders = orders.attention.clone();
+    hints
 }

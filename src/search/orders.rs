@@ -1,6 +1,6 @@
 //! Offsets and orders: read off the tables in double precision. Any are sound; good ones make tight proofs.
 
-use crate::certificate::OFFSET_BITS;
+use crate::certificate::{OFFSET_BITS, TableHints};
 use crate::checker::arithmetic::Fixed;
 use crate::checker::meter::Meter;
 use crate::checker::paths::Paths;
@@ -16,9 +16,9 @@ pub(super) struct Orders {
     pub(super) v: usize,
     pub(super) n: usize,
     /// A above B, as the checker's.
-    pub(super) scores: Matrix<f64>,
-    logits: Matrix<f64>,
-    direct: Matrix<f64>,
+    pub(super) scores: Ends,
+    pub(super) logits: Ends,
+    pub(super) direct: Ends,
     pub(super) offset: Vec<i64>,
     pub(super) attention: Vec<Vec<usize>>,
     /// Row p·v + t.
@@ -27,22 +27,58 @@ pub(super) struct Orders {
     pub(super) last: Vec<Vec<usize>>,
 }
 
+/// The upper and lower ends of a table's entries.
+#[derive(Debug, Clone)]
+pub(super) struct Ends {
+    pub(super) upper: Matrix<f64>,
+    pub(super) lower: Matrix<f64>,
+}
+
+impl Ends {
+    pub(super) fn new(table: &Matrix<Fixed>) -> Self {
+        let unit = f64::from(-Fixed::FRACTION).exp2();
+        let end = |infinite: f64, pick: fn((i128, i128)) -> i128| {
+            let end = |row, col| table.at(row, col).ends().map_or(infinite, |ends| pick(ends) as f64 * unit);
+            Matrix::from_fn(table.rows(), table.cols(), f64::NAN, end)
+        };
+        Self { upper: end(UNKNOWN, |(_, hi)| hi), lower: end(-UNKNOWN, |(lo, _)| lo) }
+    }
+}
+
+/// In place of infinity: sums and differences stay numbers.
+const UNKNOWN: f64 = 1e9;
+
 impl Orders {
     /// Orders for the offset D̄ = the mean of D over queries, with the `prefix` largest answers of each row.
     pub(super) fn new(network: &Network, prefix: usize) -> Result<Self, Refusal> {
-        let paths = Paths::<Fixed>::new(network, &Meter::new(u64::MAX))?;
-        let (v, n) = (paths.d_vocab, paths.n_ctx);
-        let (scores, logits, direct) = (doubles(&paths.scores), doubles(&paths.logits), doubles(&paths.direct));
+        let paths = Paths::<Fixed>::new(network, &TableHints::default(), &Meter::new(u64::MAX))?;
+        let v = paths.d_vocab;
+        let direct = Ends::new(&paths.direct).upper;
         let mean = |j: usize| (0..v).map(|q| direct.at(q, j)).sum::<f64>() / v as f64;
         let unit = f64::from(OFFSET_BITS).exp2();
-        let offset: Vec<i64> = (0..v).map(|j| (mean(j) * unit).round().clamp(-MOST, MOST) as i64).collect();
+        let offset = (0..v).map(|j| (mean(j) * unit).round().clamp(-MOST, MOST) as i64).collect();
+        Ok(Self::of(&paths, offset, prefix))
+    }
+
+    /// Orders of other tables of the same network, with the same offset.
+    pub(super) fn with(&self, network: &Network, tables: &TableHints, prefix: usize) -> Result<Self, Refusal> {
+        let paths = Paths::<Fixed>::new(network, tables, &Meter::new(u64::MAX))?;
+        Ok(Self::of(&paths, self.offset.clone(), prefix))
+    }
+
+    /// By upper ends.
+    fn of(paths: &Paths<Fixed>, offset: Vec<i64>, prefix: usize) -> Self {
+        let (v, n) = (paths.d_vocab, paths.n_ctx);
+        let (scores, logits, direct) = (Ends::new(&paths.scores), Ends::new(&paths.logits), Ends::new(&paths.direct));
+        let unit = f64::from(OFFSET_BITS).exp2();
         let shift = |j: usize| offset[j] as f64 / unit;
-        let row = |t: usize, p: usize| (0..v).map(|j| logits.at(t, j) + logits.at(v + p, j) + shift(j)).collect();
-        let last = |q: usize| (0..v).map(|j| logits.at(q, j) + logits.at(v + n - 1, j) + direct.at(q, j)).collect();
-        Ok(Self {
-            attention: (0..v).map(|q| descending((0..v).map(|t| *scores.at(q, t)).collect(), v)).collect(),
+        let (ev, d) = (&logits.upper, &direct.upper);
+        let row = |t: usize, p: usize| (0..v).map(|j| ev.at(t, j) + ev.at(v + p, j) + shift(j)).collect();
+        let last = |q: usize| (0..v).map(|j| ev.at(q, j) + ev.at(v + n - 1, j) + d.at(q, j)).collect();
+        Self {
+            attention: (0..v).map(|q| descending((0..v).map(|t| *scores.upper.at(q, t)).collect(), v)).collect(),
             token: (0..(n - 1) * v).map(|i| descending(row(i % v, i / v), prefix)).collect(),
-            query: (0..v).map(|q| descending((0..v).map(|j| direct.at(q, j) - shift(j)).collect(), prefix)).collect(),
+            query: (0..v).map(|q| descending((0..v).map(|j| d.at(q, j) - shift(j)).collect(), prefix)).collect(),
             last: (0..v).map(|q| descending(last(q), prefix)).collect(),
             offset,
             v,
@@ -50,38 +86,57 @@ impl Orders {
             scores,
             logits,
             direct,
-        })
+        }
     }
 
     /// The range of all R(t,p,j) and that of all D̃(q,j), added up: no margin is below minus this.
     pub(super) fn widest(&self) -> f64 {
         let (v, n) = (self.v, self.n);
-        let range = |entries: &mut dyn Iterator<Item = f64>| {
-            let (least, most) = entries.fold((f64::MAX, f64::MIN), |(a, b), entry| (a.min(entry), b.max(entry)));
+        let range = |entries: &mut dyn Iterator<Item = (f64, f64)>| {
+            let ends = |(least, most): (f64, f64), (low, up)| (least.min(low), most.max(up));
+            let (least, most) = entries.fold((f64::MAX, f64::MIN), ends);
             most - least
         };
-        let token = |i: usize| (0..v).map(move |j| (i % v, i / v, j));
-        let tokens = range(&mut (0..(n - 1) * v).flat_map(token).map(|(t, p, j)| self.token_row(t, p, j)));
-        tokens + range(&mut (0..v * v).map(|i| self.query_row(i / v, i % v)))
+        let rows = (0..(n - 1) * v * v).map(|i| (i / v % v, i / v / v, i % v));
+        let tokens = range(&mut rows.map(|(t, p, j)| (self.token_row_low(t, p, j), self.token_row(t, p, j))));
+        tokens
+            + range(
+                &mut (0..v * v).map(|i| (i / v, i % v)).map(|(q, j)| (self.query_row_low(q, j), self.query_row(q, j))),
+            )
     }
 
     fn shift(&self, j: usize) -> f64 {
         self.offset[j] as f64 / f64::from(OFFSET_BITS).exp2()
     }
 
-    /// R(t,p,j).
+    /// The upper end of R(t,p,j).
     pub(super) fn token_row(&self, t: usize, p: usize, j: usize) -> f64 {
-        self.logits.at(t, j) + self.logits.at(self.v + p, j) + self.shift(j)
+        self.logits.upper.at(t, j) + self.logits.upper.at(self.v + p, j) + self.shift(j)
     }
 
-    /// D̃(q,j).
+    /// Its lower end.
+    pub(super) fn token_row_low(&self, t: usize, p: usize, j: usize) -> f64 {
+        self.logits.lower.at(t, j) + self.logits.lower.at(self.v + p, j) + self.shift(j)
+    }
+
+    /// The upper end of D̃(q,j).
     pub(super) fn query_row(&self, q: usize, j: usize) -> f64 {
-        self.direct.at(q, j) - self.shift(j)
+        self.direct.upper.at(q, j) - self.shift(j)
     }
 
-    /// EV(q,j) + PV(n−1,j) + D(q,j).
+    /// Its lower end.
+    pub(super) fn query_row_low(&self, q: usize, j: usize) -> f64 {
+        self.direct.lower.at(q, j) - self.shift(j)
+    }
+
+    /// The upper end of EV(q,j) + PV(n−1,j) + D(q,j).
     pub(super) fn last_row(&self, q: usize, j: usize) -> f64 {
-        self.logits.at(q, j) + self.logits.at(self.v + self.n - 1, j) + self.direct.at(q, j)
+        self.logits.upper.at(q, j) + self.logits.upper.at(self.v + self.n - 1, j) + self.direct.upper.at(q, j)
+    }
+
+    /// Its lower end.
+    pub(super) fn last_row_low(&self, q: usize, j: usize) -> f64 {
+        self.logits.lower.at(q, j) + self.logits.lower.at(self.v + self.n - 1, j) + self.direct.lower.at(q, j)
     }
 }
 

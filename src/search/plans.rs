@@ -3,70 +3,140 @@
 //! Candidates are judged by the checker's own rules, run on them: no second implementation of the mathematics.
 
 use super::orders::Orders;
-use crate::certificate::{Answers, Count, CriterionHints, Group, Plan, Script, Test, file};
+use crate::certificate::{Answers, Certificate, Count, CriterionHints, Group, Plan, Script, Test, file};
 use crate::checker::arithmetic::Fixed;
 use crate::checker::criterion::{Level, Tables};
 use crate::checker::meter::Meter;
 use crate::checker::rules::Set;
-use crate::checker::{Options, parallel};
+use crate::checker::{self, Options, parallel};
+use crate::model::Network;
 use crate::refusal::Refusal;
 use num_traits::ToPrimitive;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a strategy allows.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Style {
     /// Windows that whole-level tests may use.
-    pub(super) windows: &'static [usize],
-    /// The window of counts.
-    pub(super) count_window: usize,
+    windows: &'static [usize],
+    /// Windows that counts may use.
+    count_windows: &'static [usize],
+    /// The window of counts while searching.
+    search_window: usize,
     /// The most answers tested apart.
-    pub(super) most_apart: usize,
+    most_apart: usize,
     /// Fractional bits of the grid.
-    pub(super) bits: u32,
+    bits: u32,
     /// Fractional bits of the grid while searching.
-    pub(super) search_bits: u32,
-    pub(super) aim: Aim,
+    search_bits: u32,
 }
 
-/// What plans are chosen for.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Aim {
-    /// Few uncertified inputs.
-    Bound,
-    /// None undecided: the exact count, from below or from both sides. The far class is bounded from below if the
-    /// widest margin is given.
-    Exact { two_sided: bool, widest: Option<f64> },
+impl Style {
+    pub(super) const SUBCUBIC: Self = Self {
+        windows: &[1, 2, 3, 4, 6, 8, 12, 16],
+        count_windows: &[6, 12, 18],
+        search_window: 12,
+        most_apart: 12,
+        bits: 8,
+        search_bits: 5,
+    };
+    pub(super) const CUBIC: Self = Self {
+        windows: &[usize::MAX],
+        count_windows: &[usize::MAX],
+        search_window: usize::MAX,
+        most_apart: 8,
+        bits: 7,
+        search_bits: 5,
+    };
 }
 
-/// One plan for every (query, maximum).
+/// What a plan certifies, and what it takes.
+#[derive(Debug)]
+struct Offer {
+    plan: Plan,
+    /// Of all inputs.
+    share: f64,
+    flops: u64,
+}
+
+/// Plans to choose from, by maximum and query.
+#[derive(Debug)]
+pub(super) struct Menu(Vec<Vec<Vec<Offer>>>);
+
+impl Menu {
+    /// The best plan for each (query, maximum), at a price in FLOPs for all inputs.
+    pub(super) fn choose(&self, price: f64) -> CriterionHints {
+        let merit = |offer: &Offer| {
+            if price.is_infinite() {
+                return (offer.share, -(offer.flops as f64));
+            }
+            (price * offer.share - offer.flops as f64, 0.0)
+        };
+        let best = |offers: &Vec<Offer>| {
+            let best = offers.iter().max_by(|a, b| merit(a).partial_cmp(&merit(b)).unwrap_or(Ordering::Equal));
+            best.filter(|best| merit(best).0 > 0.0).map_or_else(Plan::forfeit, |best| best.plan.clone())
+        };
+        assemble(self.0.iter().map(|row| row.iter().map(best)))
+    }
+}
+
+/// Plans for every (query, maximum).
 ///
 /// # Errors
 /// Those of the checker's rules.
-pub(super) fn search(
-    tables: &Tables<Fixed>,
+pub(super) fn menu(
+    network: &Network,
+    hints: &Certificate,
     orders: &Orders,
     style: &Style,
     options: Options<'_>,
-) -> Result<CriterionHints, Refusal> {
-    let v = tables.d_vocab;
-    let levels = parallel((0..v).rev().collect(), options.threads, |_, m| {
+) -> Result<Menu, Refusal> {
+    let tables = checker::tables::<Fixed>(network, hints, &Meter::new(u64::MAX))?;
+    let rows = parallel((0..tables.d_vocab).rev().collect(), options.threads, |_, m| {
         let meter = Meter::new(u64::MAX);
-        let mut pair = Pair { level: Level::new(tables, m, &meter), orders, style, m, n: tables.n_ctx, v };
-        let plans: Result<Vec<_>, _> = match style.aim {
-            Aim::Bound => (0..=m).map(|q| pair.plan(q)).collect(),
-            Aim::Exact { two_sided, widest } => {
-                let far = pair.far();
-                (0..=m).map(|q| pair.exact_plan(q, &far, two_sided, widest)).collect()
-            }
-        };
+        let mut pair = Pair::new(&tables, orders, style, m, &meter);
+        let row: Result<Vec<_>, _> = (0..=m).map(|q| pair.offers(q)).collect();
         (options.progress)();
-        plans
+        row
     });
+    Ok(Menu(rows.into_iter().rev().collect::<Result<_, _>>()?))
+}
+
+/// Finds plans where there are none.
+///
+/// # Errors
+/// Those of the checker's rules.
+pub(super) fn complete(
+    network: &Network,
+    hints: &Certificate,
+    orders: &Orders,
+    style: &Style,
+    plans: &mut [Vec<Option<Plan>>],
+    options: Options<'_>,
+) -> Result<(), Refusal> {
+    if plans.iter().flatten().all(Option::is_some) {
+        return Ok(());
+    }
+    let tables = checker::tables::<Fixed>(network, hints, &Meter::new(u64::MAX))?;
+    let rows = parallel(plans.iter_mut().collect(), options.threads, |m, row: &mut Vec<Option<Plan>>| {
+        let meter = Meter::new(u64::MAX);
+        let mut pair = Pair::new(&tables, orders, style, m, &meter);
+        for (q, plan) in row.iter_mut().enumerate().filter(|(_, plan)| plan.is_none()) {
+            let offers = pair.offers(q)?;
+            *plan = offers.into_iter().max_by(|a, b| a.share.total_cmp(&b.share)).map(|offer| offer.plan);
+        }
+        Ok(())
+    });
+    rows.into_iter().collect()
+}
+
+/// The plans of each query by maximum, each distinct one once.
+pub(super) fn assemble(levels: impl Iterator<Item = impl Iterator<Item = Plan>>) -> CriterionHints {
     let mut hints = CriterionHints { plans: vec![], assignment: vec![] };
     let mut known: BTreeMap<file::Plan, usize> = BTreeMap::new();
-    for plans in levels.into_iter().rev() {
-        let row = plans?.into_iter().map(|plan| {
+    for plans in levels {
+        let row = plans.map(|plan| {
             *known.entry(super::write::plan(&plan)).or_insert_with(|| {
                 hints.plans.push(plan);
                 hints.plans.len() - 1
@@ -74,23 +144,29 @@ pub(super) fn search(
         });
         hints.assignment.push(row.collect());
     }
-    Ok(hints)
+    hints
 }
 
-pub(super) struct Pair<'a> {
+struct Pair<'a> {
     level: Level<'a, Fixed>,
-    pub(super) orders: &'a Orders,
+    meter: &'a Meter,
+    orders: &'a Orders,
     style: &'a Style,
-    pub(super) m: usize,
-    pub(super) n: usize,
-    pub(super) v: usize,
+    m: usize,
+    n: usize,
+    v: usize,
 }
 
-impl Pair<'_> {
+impl<'a> Pair<'a> {
+    fn new(tables: &'a Tables<Fixed>, orders: &'a Orders, style: &'a Style, m: usize, meter: &'a Meter) -> Self {
+        let level = Level::new(tables, m, meter);
+        Self { level, meter, orders, style, m, n: tables.n_ctx, v: tables.d_vocab }
+    }
+
     /// Greedily tests apart the answer that helps most, and keeps the best partition met on the way.
-    pub(super) fn plan(&mut self, q: usize) -> Result<Plan, Refusal> {
-        let all = self.level.inputs(q).to_f64().unwrap_or(f64::MAX);
-        let negligible = all * 1e-6;
+    fn offers(&mut self, q: usize) -> Result<Vec<Offer>, Refusal> {
+        let inputs = self.level.inputs(q).to_f64().unwrap_or(f64::MAX);
+        let negligible = inputs * 1e-6;
         let mut apart: Vec<usize> = vec![];
         let mut apart_failures = 0.0;
         let (mut best, mut best_failures) = (apart.clone(), f64::INFINITY);
@@ -118,9 +194,8 @@ impl Pair<'_> {
             apart_failures += own;
             rest_failures = rest;
         }
-        if best_failures >= all {
-            let groups = vec![Group { answers: Answers::Rest, test: Test::Forfeit }];
-            return Ok(Plan { groups, count: Count::Tree(Script::default()), window: usize::MAX });
+        if best_failures >= inputs {
+            return Ok(vec![]);
         }
         let mut groups = vec![];
         let rest = self.rest(&best);
@@ -130,10 +205,25 @@ impl Pair<'_> {
             groups.push(Group { answers: Answers::These(vec![answer]), test });
         }
         groups.push(Group { answers: Answers::Rest, test: self.test(q, &rest)? });
-        if groups.iter().all(|group| group.test != Test::Count) {
-            return Ok(Plan { groups, count: Count::Tree(Script::default()), window: usize::MAX });
+        let plan = |count, window| Plan { groups: groups.clone(), count, window };
+        let plans = if groups.iter().all(|group| group.test != Test::Count) {
+            vec![plan(Count::Tree(Script::default()), usize::MAX)]
+        } else {
+            let windows = self.style.count_windows.iter().map(|window| self.window(*window));
+            windows.map(|window| plan(Count::Grid { bits: self.style.bits }, window)).collect()
+        };
+        let total = (self.v as f64).powi(i32::try_from(self.n).unwrap_or(i32::MAX));
+        let mut offers: Vec<Offer> = vec![];
+        for plan in plans {
+            if offers.last().is_some_and(|last| last.plan.window == plan.window) {
+                continue;
+            }
+            let before = self.meter.flops();
+            let sets = self.level.partition(&plan, "")?;
+            let left = self.level.uncertified(q, &sets, &plan)?.0.to_f64().unwrap_or(f64::MAX);
+            offers.push(Offer { plan, share: (inputs - left) / total, flops: self.meter.flops() - before });
         }
-        Ok(Plan { groups, count: Count::Grid { bits: self.style.bits }, window: self.window(self.style.count_window) })
+        Ok(offers)
     }
 
     fn rest(&self, apart: &[usize]) -> Set {
@@ -167,7 +257,7 @@ impl Pair<'_> {
         let plan = Plan {
             groups: vec![],
             count: Count::Grid { bits: self.style.search_bits },
-            window: self.window(self.style.count_window),
+            window: self.window(self.style.search_window),
         };
         let widest = self.style.windows.get(self.style.windows.len() / 2).copied().unwrap_or(8);
         if self.level.uncertified(q, &[(set.clone(), Test::Pooled(widest))], &plan)?.0 == num_traits::Zero::zero() {

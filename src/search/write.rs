@@ -21,12 +21,17 @@ pub fn to_file(certificate: &Certificate, config: &Config) -> File {
             correct: certificate.correct.to_string(),
             upper: certificate.upper.as_ref().map(ToString::to_string),
         },
-        attention: file::Attention::Exact { orders: rows(&certificate.attention_orders) },
+        attention: file::Attention::Exact {
+            orders: rows(&certificate.attention_orders),
+            entries: certificate.tables.scores.clone(),
+        },
         direct_path: file::DirectPath::Split {
             offset: list(&certificate.direct_path.offset),
             token_orders: rows(&certificate.direct_path.token_orders),
             query_orders: rows(&certificate.direct_path.query_orders),
             last_orders: rows(&certificate.direct_path.last_orders),
+            logits: certificate.tables.logits.clone(),
+            direct: certificate.tables.direct.clone(),
         },
         criterion: file::Criterion::Partition {
             plans: certificate.criterion.plans.iter().map(plan).collect(),
@@ -41,7 +46,7 @@ pub fn to_file(certificate: &Certificate, config: &Config) -> File {
 
 /// The sections of a published strategy.
 fn sections(published: &Published) -> (file::Attention, file::DirectPath, file::Criterion) {
-    let exact = file::Attention::Exact { orders: vec![] };
+    let exact = file::Attention::Exact { orders: vec![], entries: None };
     let Published::Gaps(gaps) = published else {
         return (exact, file::DirectPath::MaxDiffExact {}, file::Criterion::Convexity {});
     };

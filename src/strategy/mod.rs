@@ -24,6 +24,8 @@ pub enum Strategy {
         /// Also from above: which inputs are wrong.
         two_sided: bool,
     },
+    /// Whatever reaches a budget or a target best.
+    Auto,
     /// The cubic proof of the paper, by convexity.
     PublishedCubic,
     /// One of the paper's subcubic family.
@@ -32,12 +34,13 @@ pub enum Strategy {
 
 impl Strategy {
     /// Our own, shortest proofs last.
-    pub const OWN: [Self; 5] = [
+    pub const OWN: [Self; 6] = [
         Self::BruteForce,
         Self::Cubic,
         Self::Subcubic,
         Self::Exact { two_sided: true },
         Self::Exact { two_sided: false },
+        Self::Auto,
     ];
 
     /// Our own, then the published ones.
@@ -63,6 +66,7 @@ impl Strategy {
             Self::Subcubic => "subcubic".into(),
             Self::Exact { two_sided: true } => "exact".into(),
             Self::Exact { two_sided: false } => "exact-one-sided".into(),
+            Self::Auto => "auto".into(),
             Self::PublishedCubic => "published-cubic".into(),
             Self::Published(family) => family.to_string().into(),
         }
@@ -73,7 +77,7 @@ impl Strategy {
         match self {
             Self::BruteForce => "brute-force",
             Self::Cubic | Self::PublishedCubic => "cubic",
-            Self::Subcubic | Self::Exact { .. } => "subcubic",
+            Self::Subcubic | Self::Exact { .. } | Self::Auto => "subcubic",
             Self::Published(family) => family.class(),
         }
     }
@@ -83,7 +87,7 @@ impl Strategy {
         match self {
             Self::BruteForce => "O(v^(n+1))",
             Self::Cubic | Self::PublishedCubic => "O(v³·n)",
-            Self::Subcubic | Self::Exact { .. } => "O(v²·(n·g + d) + d³)",
+            Self::Subcubic | Self::Exact { .. } | Self::Auto => "O(v²·(n·g + d) + d³)",
             Self::Published(_) => "O(v²·(n + d))",
         }
     }
@@ -96,6 +100,7 @@ impl Strategy {
             Self::Subcubic => "a window of tokens and a far class; whole-level tests, counts on a grid".into(),
             Self::Exact { two_sided: true } => "packed groups, proof trees: every input decided, both sides".into(),
             Self::Exact { two_sided: false } => "packed groups, proof trees: every right input, from below".into(),
+            Self::Auto => "the best within a budget, or the shortest that reaches a target".into(),
             Self::PublishedCubic => "published: one other token, repeated, decides for all, by convexity".into(),
             Self::Published(family) => family.description().into(),
         }
@@ -122,7 +127,7 @@ mod tests {
     #[test]
     fn every_strategy_has_a_name_of_its_own_and_a_class() {
         let names: BTreeSet<_> = Strategy::all().map(Strategy::name).collect();
-        assert_eq!((names.len(), Strategy::published().count()), (106, 102));
+        assert_eq!((names.len(), Strategy::published().count()), (107, 102));
         assert!(Strategy::all().all(|strategy| CLASSES.contains(&strategy.class())));
         assert!(Strategy::all().all(|strategy| Strategy::named(&strategy.name()) == Some(strategy)));
     }

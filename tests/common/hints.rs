@@ -2,7 +2,7 @@
 
 use super::Random;
 use gbmi::certificate::file::{Attention, Claim, Count, Criterion, DirectPath, File, Group, Plan, Test};
-use gbmi::certificate::{Certificate, OFFSET_BITS, VERSION};
+use gbmi::certificate::{Certificate, OFFSET_BITS, TableHints, VERSION};
 use gbmi::checker::arithmetic::{Enclosure, Rational};
 use gbmi::checker::meter::Meter;
 use gbmi::checker::paths::Paths;
@@ -59,7 +59,7 @@ pub(crate) fn split(network: &Network, order: &str) -> DirectPath {
 /// one answer, and for all groups where what the offset leaves of the direct path is the same for all answers.
 pub(crate) fn sorted(network: &Network, offset: &[i64]) -> DirectPath {
     let (v, n) = (network.config.d_vocab, network.config.n_ctx);
-    let paths = Paths::<Rational>::new(network, &Meter::new(u64::MAX)).unwrap();
+    let paths = Paths::<Rational>::new(network, &TableHints::default(), &Meter::new(u64::MAX)).unwrap();
     let shift = |j: usize| Rational::dyadic(offset.get(j).copied().unwrap_or(0), -OFFSET_BITS);
     let logit = |t: usize, p: usize, j: usize| paths.logits.at(t, j).add(paths.logits.at(v + p, j));
     let token = |row: usize, j: usize| logit(row % v, row / v, j).add(&shift(j));

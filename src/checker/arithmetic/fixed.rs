@@ -154,6 +154,10 @@ impl Enclosure for Fixed {
         Self { lo: self.lo.min(other.lo), hi: self.hi.max(other.hi) }
     }
 
+    fn upper(&self) -> Self {
+        Self::new(Some(self.hi), Some(self.hi))
+    }
+
     fn exp(&self) -> (Self, i32) {
         exponential(self.lo, self.hi).unwrap_or((Self::EVERYTHING, 0))
     }
@@ -211,27 +215,35 @@ const INVERSE_FACTORIALS: [i64; 20] = {
     table
 };
 
-/// `exp([lo, hi]) = y · 2^k`: subtract k·ln 2, sum the series.
+/// `exp([lo, hi]) = y · 2^k`, with y near 1 at the upper end.
+fn exponential(lo: i128, hi: i128) -> Option<(Fixed, i32)> {
+    let (_, high, k) = at_point(hi)?;
+    // Where the lower end is out of range, the exponential is still at least 0.
+    let low = at_point(lo).and_then(|(low, _, below)| shift_down(low, k.checked_sub(below)?.checked_add(12)?));
+    Some((Fixed::new(Some(low.unwrap_or(0)), shift_up(high, 12)), k))
+}
+
+/// Bounds of `exp(x) · 2^-k` in units of 2^-60, and k: subtract k·ln 2, sum the series.
 ///
 /// Theorem `exp_encloses`: with r = x − k·ln 2 and |r| ≤ 1/2, exp(x) = 2^k · exp(r), and exp(r) differs from its first
 /// 20 terms by at most 2·2^-20/20! < 2^-60.
-fn exponential(lo: i128, hi: i128) -> Option<(Fixed, i32)> {
+fn at_point(x: i128) -> Option<(i128, i128, i32)> {
     const RANGE: i128 = 1 << (FRACTION + 20);
-    if lo < -RANGE || hi > RANGE {
+    if x.abs() > RANGE {
         return None;
     }
-    let scaled = |x: i128| x << 42; // from 48 to 90 fractional bits: |x| ≤ 2^68 leaves 2^110
-    let k = scaled(lo + (hi - lo) / 2).checked_add(LN2 / 2)?.div_euclid(LN2);
+    let scaled = x << 42; // from 48 to 90 fractional bits: |x| ≤ 2^68 leaves 2^110
+    let k = scaled.checked_add(LN2 / 2)?.div_euclid(LN2);
     // LN2 ≤ 2^90·ln 2 < LN2 + 1, so k·ln 2 lies between k·LN2 and k·(LN2 + 1), in this order for k ≥ 0.
     let (near, far) = (k.checked_mul(LN2)?, k.checked_mul(LN2 + 1)?);
-    let low = shift_down(scaled(lo).checked_sub(near.max(far))?, 30)?;
-    let high = shift_up(scaled(hi).checked_sub(near.min(far))?, 30)?;
+    let low = shift_down(scaled.checked_sub(near.max(far))?, 30)?;
+    let high = shift_up(scaled.checked_sub(near.min(far))?, 30)?;
     let half = 1_i128 << (WORK - 1);
     if low < -half || high > half {
         return None;
     }
     let (low, high) = (series(i64::try_from(low).ok()?).0, series(i64::try_from(high).ok()?).1);
-    Some((Fixed::new(shift_down(low, 12), shift_up(high, 12)), i32::try_from(k).ok()?))
+    Some((low, high, i32::try_from(k).ok()?))
 }
 
 /// A lower and an upper bound of exp(r), all in units of 2^-60, for |r| ≤ 1/2: Horner's rule with outward rounding.

@@ -39,6 +39,8 @@ pub trait Enclosure: Clone + Debug + Send + Sync {
     fn min(&self, other: &Self) -> Self;
     /// Encloses all that either encloses.
     fn hull(&self, other: &Self) -> Self;
+    /// The upper end: a number that is at least every enclosed one.
+    fn upper(&self) -> Self;
     /// A pair `(y, k)` with `y · 2^k` enclosing the exponential, y near 1.
     fn exp(&self) -> (Self, i32);
     /// Is every enclosed number below zero?

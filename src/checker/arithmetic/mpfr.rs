@@ -81,11 +81,15 @@ impl Enclosure for Mpfr {
         self.zip(other, |a, b| Self::new(a.0.clone().min(&b.0), a.1.clone().max(&b.1)))
     }
 
+    fn upper(&self) -> Self {
+        Self(self.0.as_ref().map(|(_, high)| (high.clone(), high.clone())))
+    }
+
     fn exp(&self) -> (Self, i32) {
         let Some((low, high)) = &self.0 else { return (Self(None), 0) };
         // The power of two that is taken out is the same as in the other arithmetics.
-        let middle: Float = down(low + high) / (2 * down(rug::float::Constant::Log2));
-        let Some(exponent) = (middle + 0.5_f64).floor().to_integer().and_then(|k| k.to_i32()) else {
+        let end: Float = high.clone() / down(rug::float::Constant::Log2);
+        let Some(exponent) = (end + 0.5_f64).floor().to_integer().and_then(|k| k.to_i32()) else {
             return (Self(None), 0);
         };
         (Self::new(down(low.exp_ref()) >> exponent, up(high.exp_ref()) >> exponent), exponent)

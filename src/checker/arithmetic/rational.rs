@@ -166,6 +166,10 @@ impl Enclosure for Rational {
         self.zip(other, |a, b| (a.0.smaller(&b.0), a.1.larger(&b.1)))
     }
 
+    fn upper(&self) -> Self {
+        Self(self.0.as_ref().map(|(_, hi)| (hi.clone(), hi.clone())))
+    }
+
     fn exp(&self) -> (Self, i32) {
         self.0.as_ref().and_then(|(lo, hi)| exponential(lo, hi)).unwrap_or((Self(None), 0))
     }
@@ -203,9 +207,9 @@ impl Enclosure for Rational {
 /// The exponential by another way than the fixed-point one: exp(x) = 1/exp(−x) for x < 0, exp(x) = exp(x/2^s)^(2^s).
 fn exponential(lo: &Exact, hi: &Exact) -> Option<(Rational, i32)> {
     let (low, high) = (bounds(lo)?.0, bounds(hi)?.1);
-    let middle = lo.plus(hi).scaled(-1).integer(90, false) + BigInt::from(LN2 / 2);
-    let mut exponent = &middle / BigInt::from(LN2);
-    if (&exponent * BigInt::from(LN2)) > middle {
+    let end = hi.integer(90, false) + BigInt::from(LN2 / 2);
+    let mut exponent = &end / BigInt::from(LN2);
+    if (&exponent * BigInt::from(LN2)) > end {
         exponent -= 1;
     }
     let exponent = exponent.to_i32()?;

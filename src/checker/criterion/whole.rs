@@ -32,7 +32,8 @@ impl<R: Enclosure> Level<'_, R> {
             let far = attention.alpha(q, strongest).mul_scaled(&far, attention.shift(q, m, strongest));
             bounds.push(far.max(&R::dyadic(0, 0)));
         }
-        let most = self.largest(bounds);
+        // Any number that bounds them all is an M.
+        let most = self.largest(bounds).upper();
         let (beta_sum, beta_min) = attention.beta_sum_min(q, self.meter);
         self.meter.add(Kind::Whole, 3);
         let mut sum = beta_sum.mul(&most);
@@ -54,7 +55,7 @@ impl<R: Enclosure> Level<'_, R> {
             if window.far > 0 {
                 bounds.push(self.far_term(&window, q, p));
             }
-            let most = self.largest(bounds);
+            let most = self.largest(bounds).upper();
             self.meter.add(Kind::Whole, 1);
             sum = sum.add(&most);
             gains.push((at_m, most));

@@ -14,6 +14,7 @@
 use super::binomial;
 use super::largest;
 use super::places::Places;
+use crate::certificate::TableHints;
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
 use crate::checker::paths::Paths;
@@ -34,7 +35,7 @@ impl<R: Enclosure> Tables<R> {
     /// # Errors
     /// [`crate::refusal::Decline::Work`].
     pub fn new(network: &Network, meter: &Meter) -> Result<Self, Refusal> {
-        let paths = Paths::<R>::new(network, meter)?;
+        let paths = Paths::<R>::new(network, &TableHints::default(), meter)?;
         let (v, n) = (paths.d_vocab, paths.n_ctx);
         let positions = Matrix::from_fn(v, n, R::everything(), |q, p| paths.scores.at(q, v + p).clone());
         let places = Places::new(&positions, meter);

@@ -54,8 +54,8 @@ impl<R: Enclosure> Tables<R> {
     pub fn new(network: &Network, scores: &ScoreHints, direct: &DirectHints, meter: &Meter) -> Result<Self, Refusal> {
         let factors = Factors::<R>::new(network, meter)?;
         let scores = Scores::new(&factors, scores, meter)?;
-        let logits = factors.logits(meter)?;
-        let table = factors.direct(meter)?;
+        let logits = factors.logits(None, meter)?;
+        let table = factors.direct(None, meter)?;
         let direct = Direct::new(&factors, &table, direct, meter)?;
         Ok(Self::assemble(scores, logits, table, direct, meter))
     }

@@ -2,8 +2,10 @@
 
 mod attention;
 mod direct_path;
+mod entries;
 mod order;
 
 pub use attention::Attention;
 pub use direct_path::{DirectPath, Margin, Margins, Set};
+pub use entries::{sides, table};
 pub use order::Order;

@@ -1,0 +1,110 @@
+//! Rule `entries`: a table XYᵀ of which only some entries are computed.
+//!
+//! **Statement** (theorem `entry_bound`). Let B be a matrix whose Gram matrix BBᵀ has rows with sums of absolute values
+//! at most 1. For `s² ≥ ‖x‖² − ‖Bx‖²` and `z² ≥ ‖y‖² − ‖By‖²`, all of x·y lies within `Bx·By ± s z`. Subtracting one
+//! vector from all rows of Y changes each row of the table by a constant, and no input's correctness (T1).
+//! **Why.** No eigenvalue of BBᵀ is above 1 (Gershgorin), so `I − BᵀB` is positive semidefinite, and the
+//! Cauchy–Schwarz inequality holds for it: `(xᵀ(I − BᵀB)y)² ≤ (‖x‖² − ‖Bx‖²)(‖y‖² − ‖By‖²)`.
+//! **Cost.** 2d − 1 an entry that is computed, less where blocks are large (rule `product`); 2r + 1 for any other, and
+//! about 2d(r + 1) for every row of X and Y with a bound, for d columns and r rows of B.
+
+use crate::certificate::{ENTRY_BITS, Entries};
+use crate::checker::arithmetic::Enclosure;
+use crate::checker::meter::{Kind, Meter};
+use crate::checker::product::{product, times};
+use crate::model::Matrix;
+use crate::refusal::Refusal;
+use std::collections::BTreeMap;
+
+/// The product of a chain of matrices, up to a constant for each row: computed in full, or as the hints say.
+///
+/// # Errors
+/// [`crate::refusal::Decline::Work`].
+pub fn table<R: Enclosure>(
+    chain: Vec<Matrix<R>>,
+    hints: Option<&Entries>,
+    meter: &Meter,
+    kind: Kind,
+) -> Result<Matrix<R>, Refusal> {
+    let Some(hints) = hints else { return product(chain, meter, kind) };
+    let (left, right) = sides(chain, meter, kind)?;
+    let vector = |entries: &[i64]| -> Vec<R> {
+        let entry = |k: usize| R::dyadic(entries.get(k).copied().unwrap_or(0), -ENTRY_BITS);
+        (0..left.cols()).map(entry).collect()
+    };
+    let right = if hints.centre.is_empty() {
+        right
+    } else {
+        meter.spend(kind, right.rows() * right.cols())?;
+        let centre = vector(&hints.centre);
+        Matrix::from_fn(right.rows(), right.cols(), R::everything(), |row, col| {
+            right.at(row, col).sub(centre.get(col).unwrap_or(&R::everything()))
+        })
+    };
+    let mut computed = BTreeMap::new();
+    for [first_row, row, first_col, col] in hints.blocks.as_chunks().0 {
+        let (row, col) = (*row.min(&left.rows()), *col.min(&right.rows()));
+        let block = times(
+            &left.block((*first_row, row), (0, left.cols())),
+            &right.block((*first_col, col), (0, left.cols())),
+            meter,
+            kind,
+        )?;
+        for (row, entries) in block.iter_rows().enumerate() {
+            let place = |col: usize| (first_row + row, first_col + col);
+            computed.extend(entries.iter().cloned().enumerate().map(|(col, entry)| (place(col), entry)));
+        }
+    }
+    let basis: Vec<Vec<R>> = hints.basis.iter().map(|row| vector(row)).collect();
+    let rank = basis.len();
+    let dot = |x: &[R], y: &[R]| R::dot(x.iter().zip(y));
+    meter.spend(kind, rank * rank * (2 * left.cols() + 2) + rank)?;
+    let (zero, one) = (R::dyadic(0, 0), R::dyadic(1, 0));
+    let small = basis.iter().all(|row| {
+        let sizes = basis.iter().map(|other| dot(row, other)).map(|entry| entry.max(&zero.sub(&entry)));
+        let sum = sizes.fold(zero.clone(), |sum, size| sum.add(&size));
+        one.sub(&sum).is_nonnegative()
+    });
+    // By row: what the basis sees of it, and the bound on the rest.
+    let rows = |rows: &Matrix<R>, bounds: &[i64]| -> Vec<Option<(Vec<R>, i64)>> {
+        let row = |(row, bound): (&[R], &i64)| {
+            if *bound <= 0 || !small {
+                return None;
+            }
+            meter.add(kind, (rank + 1) * (2 * row.len() - 1) + 2 * rank + 2);
+            let seen: Vec<R> = basis.iter().map(|vector| dot(row, vector)).collect();
+            let (square, bound_square) = (dot(row, row), R::dyadic(*bound, -ENTRY_BITS));
+            let rest = seen.iter().fold(square, |rest, part| rest.sub(&part.mul(part)));
+            rest.sub(&bound_square.mul(&bound_square)).is_negative().then_some((seen, *bound))
+        };
+        rows.iter_rows().zip(bounds).map(row).collect()
+    };
+    let (queries, keys) = (rows(&left, &hints.left), rows(&right, &hints.right));
+    let bound = |row: usize, col: usize| {
+        let (Some(Some((x, s))), Some(Some((y, z)))) = (queries.get(row), keys.get(col)) else {
+            return R::everything();
+        };
+        meter.add(kind, if rank > 0 { 2 * rank + 1 } else { 1 });
+        let either = R::dyadic(-z, -ENTRY_BITS).hull(&R::dyadic(*z, -ENTRY_BITS));
+        let rest = R::dyadic(*s, -ENTRY_BITS).mul(&either);
+        if rank > 0 { dot(x, y).add(&rest) } else { rest }
+    };
+    Ok(Matrix::from_fn(left.rows(), right.rows(), R::everything(), |row, col| {
+        computed.get(&(row, col)).cloned().unwrap_or_else(|| bound(row, col))
+    }))
+}
+
+/// X and Y: the chain of matrices cut at its narrowest place, the last of several.
+///
+/// # Errors
+/// [`crate::refusal::Decline::Work`].
+pub fn sides<R: Enclosure>(
+    mut chain: Vec<Matrix<R>>,
+    meter: &Meter,
+    kind: Kind,
+) -> Result<(Matrix<R>, Matrix<R>), Refusal> {
+    let inner = |split: &usize| chain.get(*split).map_or(usize::MAX, Matrix::rows);
+    let split = (1..chain.len()).rev().min_by_key(inner).unwrap_or(0);
+    let right = chain.split_off(split);
+    Ok((product(chain, meter, kind)?, product(right, meter, kind)?.transposed()))
+}

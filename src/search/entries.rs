@@ -1,0 +1,386 @@
+//! Which entries of the tables to compute: those that plans for exact counts need, the others only bounded.
+
+use super::exact::{Case, LONGEST, far};
+use super::orders::{Ends, Orders};
+use crate::certificate::{Answers, ENTRY_BITS, Entries, Plan, TableHints, Test};
+use crate::checker::arithmetic::Fixed;
+use crate::checker::meter::{Kind, Meter};
+use crate::checker::paths::Factors;
+use crate::checker::product::cost;
+use crate::checker::rules::sides;
+use crate::checker::{Options, parallel};
+use crate::model::Network;
+use crate::refusal::Refusal;
+use nalgebra::DMatrix;
+
+/// FLOPs more than with full tables that a (query, maximum) may take; charged where it cannot be settled.
+const ROOM: usize = 1_000;
+/// FLOPs of an entry.
+const ENTRY: f64 = 63.0;
+/// An entry is computed once it would save so many times its own cost: the clearest cases first.
+const THRESHOLDS: [f64; 12] = [16.0, 8.0, 4.0, 4.0, 2.0, 2.0, 1.5, 1.5, 1.0, 1.0, 1.0, 1.0];
+
+/// A table's entries that are needed, by row and column of tokens.
+pub(super) type Needed = Vec<Vec<bool>>;
+
+/// The two factors of a table, in double precision, and what bounds its entries.
+struct Table {
+    left: DMatrix<f64>,
+    right: DMatrix<f64>,
+    centre: Vec<i64>,
+    basis: Vec<Vec<i64>>,
+    /// Bounds for every row of each side.
+    bounds: [Vec<i64>; 2],
+}
+
+fn unit() -> f64 {
+    f64::from(ENTRY_BITS).exp2()
+}
+
+impl Table {
+    fn new(left: DMatrix<f64>, mut right: DMatrix<f64>, tokens: usize, rank: usize) -> Self {
+        let d = right.ncols();
+        let mean = |k: usize| (0..tokens).map(|row| right[(row, k)]).sum::<f64>() / tokens as f64;
+        let centre: Vec<i64> = (0..d).map(|k| (mean(k) * unit()).round() as i64).collect();
+        for (k, entry) in centre.iter().enumerate() {
+            right.column_mut(k).add_scalar_mut(-(*entry as f64) / unit());
+        }
+        let (x, y) = (left.rows(0, tokens).into_owned(), right.rows(0, tokens).into_owned());
+        // Directions that carry most of both sides; what is left of each side weighs alike.
+        let mut weights = (x.norm_squared(), y.norm_squared());
+        let mut basis = DMatrix::zeros(0, d);
+        for _ in 0..6 {
+            let gram = x.transpose() * &x / weights.0 + y.transpose() * &y / weights.1;
+            let eigen = gram.symmetric_eigen();
+            let mut order: Vec<usize> = (0..d).collect();
+            order.sort_by(|a, b| eigen.eigenvalues[*b].total_cmp(&eigen.eigenvalues[*a]));
+            basis = DMatrix::from_fn(rank.min(d), d, |i, k| eigen.eigenvectors[(k, order[i])]);
+            let rest = |side: &DMatrix<f64>| (side - side * basis.transpose() * &basis).norm_squared().max(1e-12);
+            weights = (rest(&x), rest(&y));
+        }
+        // Rows a little shorter than 1, for the checker to see that they are at most 1.
+        let shrink = 1.0 - 3e-8 * rank as f64;
+        let basis: Vec<Vec<i64>> = basis
+            .row_iter()
+            .map(|row| row.iter().map(|entry| (entry * shrink * unit()).round() as i64).collect())
+            .collect();
+        let matrix = DMatrix::from_fn(basis.len(), d, |i, k| basis[i][k] as f64 / unit());
+        let bounds = [&left, &right].map(|side| {
+            let row = |row: usize| {
+                let (row, seen) = (side.row(row), side.row(row) * matrix.transpose());
+                let rest = (row.norm_squared() - seen.norm_squared()).max(0.0);
+                ((rest + 1e-7).sqrt() * unit() * (1.0 + 1e-6)).ceil() as i64
+            };
+            (0..side.nrows()).map(row).collect()
+        });
+        Self { left, right, centre, basis, bounds }
+    }
+
+    /// Hints for these entries, and whatever stands beyond the tokens.
+    fn hints(&self, needed: &Needed) -> Entries {
+        let (tokens, rows, cols) = (needed.len(), self.left.nrows(), self.right.nrows());
+        let wide = |row: usize, col: usize| row < tokens && col < tokens && !needed[row][col];
+        let mut blocks = vec![];
+        self.cover(needed, (0, tokens), (0, tokens), &mut blocks);
+        if rows > tokens {
+            blocks.extend([tokens, rows, 0, cols]);
+        }
+        if cols > tokens {
+            blocks.extend([0, tokens, tokens, cols]);
+        }
+        let mut exact = vec![vec![false; cols]; rows];
+        for block in blocks.chunks(4) {
+            (block[0]..block[1]).for_each(|row| exact[row][block[2]..block[3]].fill(true));
+        }
+        let left = (0..rows)
+            .map(|row| if (0..cols).any(|col| wide(row, col) && !exact[row][col]) { self.bounds[0][row] } else { 0 });
+        let right = (0..cols)
+            .map(|col| if (0..rows).any(|row| wide(row, col) && !exact[row][col]) { self.bounds[1][col] } else { 0 });
+        Entries {
+            blocks,
+            centre: self.centre.clone(),
+            basis: self.basis.clone(),
+            left: left.collect(),
+            right: right.collect(),
+        }
+    }
+
+    /// The cheapest blocks that hold the needed entries of a part; returns their FLOPs.
+    fn cover(&self, needed: &Needed, rows: (usize, usize), cols: (usize, usize), blocks: &mut Vec<usize>) -> usize {
+        let (height, width, d) = (rows.1 - rows.0, cols.1 - cols.0, self.left.ncols());
+        let here = (rows.0..rows.1).map(|row| needed[row][cols.0..cols.1].iter().filter(|needed| **needed).count());
+        let here: usize = here.sum();
+        if here == 0 {
+            return 0;
+        }
+        let bound = 2 * self.basis.len() + 1;
+        let whole = cost(height, d, width);
+        let start = blocks.len();
+        let mut parts = 0;
+        if height > 4 && width > 4 {
+            let halves = |(from, to): (usize, usize)| [(from, from + (to - from) / 2), (from + (to - from) / 2, to)];
+            for rows in halves(rows) {
+                for cols in halves(cols) {
+                    parts += self.cover(needed, rows, cols, blocks);
+                }
+            }
+        } else {
+            for row in rows.0..rows.1 {
+                let mut col = cols.0;
+                while col < cols.1 {
+                    let end = (col..cols.1).find(|col| !needed[row][*col]).unwrap_or(cols.1);
+                    if end > col {
+                        parts += cost(1, d, end - col);
+                        blocks.extend([row, row + 1, col, end]);
+                    }
+                    col = end + 1;
+                }
+            }
+        }
+        if whole <= parts + bound * (height * width - here) {
+            blocks.truncate(start);
+            blocks.extend([rows.0, rows.1, cols.0, cols.1]);
+            return whole;
+        }
+        parts
+    }
+}
+
+fn doubles(table: &crate::model::Matrix<Fixed>) -> DMatrix<f64> {
+    let table = Ends::new(table).upper;
+    DMatrix::from_fn(table.rows(), table.cols(), |row, col| *table.at(row, col))
+}
+
+/// What one (query, maximum) takes with full tables.
+struct Base {
+    q: usize,
+    m: usize,
+    /// Its share of all inputs.
+    value: f64,
+    cost: usize,
+    plan: Plan,
+}
+
+/// How a search for entries starts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Start {
+    /// For A, EV and D: the rank of the bound of other entries, and whether those that most plans need are computed
+    /// from the start; all entries for none.
+    pub(super) tables: [Option<(usize, bool)>; 3],
+}
+
+/// Everything computed in full, where proofs begin.
+pub(super) struct Search<'a> {
+    network: &'a Network,
+    pub(super) full: Orders,
+    fars: Vec<Vec<f64>>,
+    factors: [(DMatrix<f64>, DMatrix<f64>); 3],
+    base: Vec<Base>,
+    two_sided: bool,
+    bounded: bool,
+    options: Options<'a>,
+}
+
+impl<'a> Search<'a> {
+    /// Plans with full tables. The far class may be bounded from below.
+    pub(super) fn new(
+        network: &'a Network,
+        (two_sided, bounded): (bool, bool),
+        options: Options<'a>,
+    ) -> Result<Self, Refusal> {
+        // Whole orders: groups may be of any answers.
+        let full = Orders::new(network, network.config.d_vocab)?;
+        let (v, n) = (full.v, full.n);
+        let free = Meter::new(u64::MAX);
+        let [scores, logits, direct] = Factors::<Fixed>::new(network, &free)?.chains();
+        let factors = |chain| {
+            let (left, right) = sides(chain, &free, Kind::Logits)?;
+            Ok::<_, Refusal>((doubles(&left), doubles(&right)))
+        };
+        let factors = [factors(scores)?, factors(logits)?, factors(direct)?];
+        let fars: Vec<Vec<f64>> = (0..v).map(|m| far(&full, m)).collect();
+        let pairs: Vec<(usize, usize)> = (0..v).flat_map(|m| (0..=m).map(move |q| (q, m))).collect();
+        let widest = bounded.then(|| full.widest());
+        let plans = parallel(pairs.clone(), options.threads, |_, (q, m)| {
+            Case::new(&full, (q, m), &fars[m], two_sided, widest).plan(LONGEST)
+        });
+        let power = |base: usize| (base as f64 / v as f64).powi(n as i32 - 1) / v as f64;
+        let base = |((q, m), plan): ((usize, usize), Option<(usize, Plan)>)| {
+            let value = power(m + 1) - if q == m { 0.0 } else { power(m) };
+            plan.map(|(cost, plan)| Base { q, m, value, cost, plan })
+        };
+        let base = pairs.into_iter().zip(plans).filter_map(base).collect();
+        Ok(Self { network, full, fars, factors, base, two_sided, bounded, options })
+    }
+
+    /// FLOPs that are worth spending on a share of all inputs; as many as it takes for an infinite price.
+    fn room(price: f64, base: &Base) -> usize {
+        if price.is_infinite() { base.cost + ROOM } else { (price * base.value) as usize }
+    }
+
+    /// Entries to compute, at a price in FLOPs for all inputs.
+    pub(super) fn tables(&self, price: f64, start: &Start) -> Result<TableHints, Refusal> {
+        let v = self.full.v;
+        if start.tables.iter().all(Option::is_none) {
+            return Ok(TableHints::default());
+        }
+        let tables: Vec<Option<Table>> = self
+            .factors
+            .iter()
+            .zip(start.tables)
+            .map(|((left, right), start)| start.map(|(rank, _)| Table::new(left.clone(), right.clone(), v, rank)))
+            .collect();
+        let mut needed = [(); 3].map(|()| vec![vec![false; v]; v]);
+        let mut open: Vec<&Base> = self.base.iter().filter(|base| base.cost < Self::room(price, base)).collect();
+        for Base { q, m, .. } in &open {
+            for (table, row, col) in [(0, *q, *m), (0, *q, *q), (1, *q, *m), (1, *m, *m), (2, *q, *m)] {
+                needed[table][row][col] |= start.tables[table].is_some_and(|(_, begun)| begun);
+            }
+        }
+        let mut thresholds = THRESHOLDS.into_iter().peekable();
+        loop {
+            let hint = |table: usize| tables[table].as_ref().map(|found| found.hints(&needed[table]));
+            let hints = TableHints { scores: hint(0), logits: hint(1), direct: hint(2) };
+            let mixed = self.full.with(self.network, &hints, v)?;
+            let fars: Vec<Vec<f64>> = (0..v).map(|m| far(&mixed, m)).collect();
+            let widest = self.bounded.then(|| mixed.widest());
+            let found = parallel(open.clone(), self.options.threads, |_, base: &Base| {
+                let (q, m) = (base.q, base.m);
+                let room = Self::room(price, base);
+                let case = Case::new(&mixed, (q, m), &fars[m], self.two_sided, widest);
+                let cost = case.plan(room).map_or(room, |(cost, _)| cost);
+                let excess = cost.saturating_sub(base.cost);
+                let culprits =
+                    if excess > 0 { culprits(base, &self.full, &mixed, (&self.fars[m], &fars[m])) } else { vec![] };
+                (excess, culprits, cost == room)
+            });
+            let blame = |last: bool| {
+                let mut blame = [(); 3].map(|()| vec![vec![0.0; v]; v]);
+                for (excess, culprits, unsettled) in &found {
+                    let share = if last && *unsettled { f64::INFINITY } else { *excess as f64 / culprits.len() as f64 };
+                    culprits.iter().for_each(|(table, row, col)| blame[*table][*row][*col] += share);
+                }
+                blame
+            };
+            let mut added = false;
+            while let (false, Some(threshold)) = (added, thresholds.next()) {
+                let blame = blame(thresholds.peek().is_none() && price.is_infinite());
+                for (needed, blame) in needed.iter_mut().flatten().flatten().zip(blame.iter().flatten().flatten()) {
+                    added |= !*needed && *blame > threshold * ENTRY;
+                    *needed |= *blame > threshold * ENTRY;
+                }
+            }
+            if !added {
+                return Ok(hints);
+            }
+            open = open.into_iter().zip(found).filter(|(_, found)| found.0 > 0).map(|(base, _)| base).collect();
+        }
+    }
+
+    /// A plan for every (query, maximum), by maximum, with these tables.
+    pub(super) fn plans(&self, price: f64, mixed: &Orders) -> Vec<Vec<Option<Plan>>> {
+        let v = self.full.v;
+        let fars: Vec<Vec<f64>> = (0..v).map(|m| far(mixed, m)).collect();
+        let widest = self.bounded.then(|| mixed.widest());
+        let mut plans: Vec<Vec<Option<Plan>>> = (0..v).map(|m| vec![None; m + 1]).collect();
+        let bases: Vec<&Base> = self.base.iter().filter(|base| base.cost < Self::room(price, base)).collect();
+        let found = parallel(bases.clone(), self.options.threads, |_, base: &Base| {
+            let room = if price.is_infinite() { LONGEST } else { Self::room(price, base) };
+            Case::new(mixed, (base.q, base.m), &fars[base.m], self.two_sided, widest).plan(room)
+        });
+        for (base, plan) in bases.into_iter().zip(found) {
+            plans[base.m][base.q] = plan.map(|(_, plan)| plan);
+        }
+        plans
+    }
+}
+
+/// Wide entries that stand in the way of the plan that full tables allow.
+fn culprits(base: &Base, full: &Orders, mixed: &Orders, fars: (&[f64], &[f64])) -> Vec<(usize, usize, usize)> {
+    const CLOSE: f64 = 1e-6;
+    let Base { q, m, plan, .. } = base;
+    let (q, m, v, n) = (*q, *m, full.v, full.n);
+    let mut culprits = vec![];
+    let size = |test: &Test| match test {
+        Test::Pooled(size) | Test::Unpooled(size) => *size,
+        Test::Count => plan.window,
+        Test::Forfeit => 1,
+    };
+    let window = plan.groups.iter().map(|group| size(&group.test)).max().unwrap_or(1).min(m + 1);
+    let tokens: Vec<usize> = std::iter::once(m).chain(full.attention[q].iter().copied().filter(|t| *t < m)).collect();
+    let wide = |ends: &Ends, row: usize, col: usize| ends.upper.at(row, col) - ends.lower.at(row, col) > CLOSE;
+    let level = tokens.get(window).map_or(f64::MIN, |t| *full.scores.upper.at(q, *t));
+    for t in 0..=m {
+        let near = tokens[..window].contains(&t) || *mixed.scores.upper.at(q, t) > level + CLOSE;
+        if near && wide(&mixed.scores, q, t) {
+            culprits.push((0, q, t));
+        }
+    }
+    let named: Vec<usize> = plan
+        .groups
+        .iter()
+        .flat_map(|group| match &group.answers {
+            Answers::These(answers) => answers.clone(),
+            _ => vec![],
+        })
+        .collect();
+    let mut sets: Vec<Vec<usize>> = plan
+        .groups
+        .iter()
+        .map(|group| match &group.answers {
+            Answers::These(answers) => answers.clone(),
+            _ => (0..v).filter(|j| *j != m && !named.contains(j)).collect(),
+        })
+        .collect();
+    sets.push((0..v).filter(|j| *j != m).collect());
+    for (index, set) in sets.iter().enumerate() {
+        let top = |entry: &dyn Fn(usize) -> f64| set.iter().map(|j| entry(*j)).fold(f64::MIN, f64::max);
+        let query = top(&|j| full.query_row(q, j));
+        for j in set {
+            if wide(&mixed.direct, q, *j) && mixed.query_row(q, *j) > query + CLOSE {
+                culprits.push((2, q, *j));
+            }
+        }
+        if index + 1 == sets.len() {
+            break;
+        }
+        let last = top(&|j| full.last_row(q, j));
+        for j in set {
+            if mixed.last_row(q, *j) > last + CLOSE {
+                if wide(&mixed.direct, q, *j) {
+                    culprits.push((2, q, *j));
+                }
+                if wide(&mixed.logits, q, *j) {
+                    culprits.push((1, q, *j));
+                }
+            }
+        }
+        for t in &tokens[..window] {
+            let row = top(&|j| full.token_row(*t, 0, j));
+            for j in set {
+                if wide(&mixed.logits, *t, *j) && mixed.token_row(*t, 0, *j) > row + CLOSE {
+                    culprits.push((1, *t, *j));
+                }
+            }
+        }
+    }
+    for t in tokens[..window].iter().chain([&q]) {
+        if wide(&mixed.logits, *t, m) {
+            culprits.push((1, *t, m));
+        }
+    }
+    if window <= m && (0..n - 1).any(|p| fars.1[p] > fars.0[p] + CLOSE) {
+        for t in 0..m {
+            let low = mixed.token_row_low(t, 0, m);
+            let far: Vec<usize> =
+                (0..v).filter(|j| *j != m && mixed.token_row(t, 0, *j) - low > fars.0[0] + CLOSE).collect();
+            culprits.extend(far.iter().filter(|j| wide(&mixed.logits, t, **j)).map(|j| (1, t, *j)));
+            if !far.is_empty() && wide(&mixed.logits, t, m) {
+                culprits.push((1, t, m));
+            }
+        }
+    }
+    culprits.sort_unstable();
+    culprits.dedup();
+    culprits
+}
