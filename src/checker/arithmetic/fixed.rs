@@ -28,15 +28,8 @@ impl Fixed {
     fn new(lo: Option<i128>, hi: Option<i128>) -> Self {
         match (lo, hi) {
             (Some(lo), Some(hi)) if lo >= -LIMIT && hi <= LIMIT => Self { lo, hi },
-            _ => Self::overflow(),
+            _ => Self::everything(),
         }
-    }
-
-    /// Everything, out of the way of what fits.
-    #[cold]
-    #[inline(never)]
-    fn overflow() -> Self {
-        Self::EVERYTHING
     }
 
     #[inline]
@@ -87,7 +80,7 @@ fn product(a: i128, b: i128) -> Option<i128> {
 /// `⌊value / 2^right⌋`, exact multiplication when `right` is negative; `None` when it does not fit.
 #[inline(always)]
 fn shift_down(value: i128, right: i32) -> Option<i128> {
-    u32::try_from(right).map_or_else(|_| shift_left(value, right.unsigned_abs()), |right| Some(value >> right.min(127)))
+    if right >= 0 { Some(value >> right.min(127)) } else { shift_left(value, right.unsigned_abs()) }
 }
 
 /// `value · 2^left`; `None` when it does not fit.
@@ -107,6 +100,8 @@ fn shift_up(value: i128, right: i32) -> Option<i128> {
 impl Enclosure for Fixed {
     const NAME: &'static str = "fixed";
 
+    #[cold]
+    #[inline(never)]
     fn everything() -> Self {
         Self::EVERYTHING
     }
@@ -138,7 +133,7 @@ impl Enclosure for Fixed {
     #[inline(always)]
     fn mul_scaled(&self, other: &Self, shift: i32) -> Self {
         let right = FRACTION.saturating_sub(shift);
-        let Some((lo, hi)) = self.products(other) else { return Self::overflow() };
+        let Some((lo, hi)) = self.products(other) else { return Self::everything() };
         Self::new(shift_down(lo, right), shift_up(hi, right))
     }
 

@@ -159,13 +159,14 @@ impl<R: Enclosure> Margins<'_, R> {
 
     /// Upper bounds of the margins at position p < n − 1 holding token t.
     pub fn at<'s>(&'s mut self, margins: &'s [Margin<'_, R>], t: usize, p: usize) -> impl Iterator<Item = R> + 's {
-        let (row, orders) = (self.row(t, p), &self.path.token_orders);
+        let row = self.row(t, p);
+        let order = self.path.token_orders.get(row);
         self.meter.add(Kind::Terms, margins.len());
         let mut difference = self.token_differences(row);
-        let top = move |margin: &Margin<'_, R>| margin.set.top(orders.get(row));
-        margins
-            .iter()
-            .map(move |margin| top(margin).map_or_else(R::everything, |top| difference(top).add(&margin.query)))
+        margins.iter().map(move |margin| match margin.set.top(order) {
+            Some(top) => difference(top).add(&margin.query),
+            None => R::everything(),
+        })
     }
 
     /// An upper bound of the margin at token t over all positions p < n − 1.

@@ -43,16 +43,16 @@ impl Order {
         let larger = |(i, a): (usize, _), (j, b): (usize, _)| if comes_first(a, b) { (i, a) } else { (j, b) };
         let mut unlisted: Vec<_> = row.enumerate().map(Some).collect();
         meter.add(kind, unlisted.len().saturating_sub(1));
-        // An index beyond the row or listed before bounds nothing, and must not hide the bound of those behind it.
-        let listed: Vec<_> = hint.iter().filter_map(|index| unlisted.get_mut(*index)?.take()).collect();
+        // An index beyond the row or listed again bounds nothing, and must not hide the bound of those behind it.
+        let listed: Vec<_> = hint.iter().rev().filter_map(|index| unlisted.get_mut(*index)?.take()).collect();
         let mut best = unlisted.into_iter().flatten().reduce(larger);
         let unlisted = best.map(|(index, _)| index);
-        let mut ranks = Vec::with_capacity(listed.len());
-        for entry in listed.into_iter().rev() {
+        let rank = |entry: (usize, _)| {
             let bound = best.map_or(entry, |best| larger(best, entry));
-            ranks.push((entry.0, bound.0));
             best = Some(bound);
-        }
+            (entry.0, bound.0)
+        };
+        let mut ranks: Vec<_> = listed.into_iter().map(rank).collect();
         ranks.reverse();
         Self { ranks, unlisted }
     }
