@@ -28,7 +28,7 @@ impl Fixed {
     fn new(lo: Option<i128>, hi: Option<i128>) -> Self {
         match (lo, hi) {
             (Some(lo), Some(hi)) if lo >= -LIMIT && hi <= LIMIT => Self { lo, hi },
-            _ => Self::EVERYTHING,
+            _ => Self::everything(),
         }
     }
 
@@ -42,35 +42,34 @@ impl Fixed {
         self.is_finite().then_some((self.lo, self.hi))
     }
 
-    /// The least product of an element of one and an element of the other, exact, in units of 2^-96.
+    /// The least and the greatest product of an element of one and an element of the other, exact, in units of 2^-96.
     #[inline(always)]
-    fn least_product(&self, other: &Self) -> Option<i128> {
-        if self.lo >= 0 {
-            // [a, b]·[c, d] with a ≥ 0: a·c if c ≥ 0, b·c if not.
-            return product(if other.lo < 0 { self.hi } else { self.lo }, other.lo);
+    fn products(&self, other: &Self) -> Option<(i128, i128)> {
+        let narrow = |x: &Self| Some((i64::try_from(x.lo).ok()?, i64::try_from(x.hi).ok()?));
+        if let (Some((a @ 0.., b)), Some((c, d))) = (narrow(self), narrow(other)) {
+            // [a, b]·[c, d] with a ≥ 0, as for weights. Products are at most 2^126: cannot wrap.
+            let times = |x: i64, y: i64| i128::from(x).wrapping_mul(y.into());
+            return Some((times(if c < 0 { b } else { a }, c), times(if d < 0 { a } else { b }, d)));
         }
-        let ends = [(self.lo, other.lo), (self.lo, other.hi), (self.hi, other.lo), (self.hi, other.hi)];
-        ends.into_iter().try_fold(i128::MAX, |least, (a, b)| Some(least.min(product(a, b)?)))
+        self.products_of_ends(*other)
     }
 
-    /// The greatest product of an element of one and an element of the other.
-    #[inline(always)]
-    fn greatest_product(&self, other: &Self) -> Option<i128> {
-        if self.lo >= 0 {
-            return product(if other.hi < 0 { self.lo } else { self.hi }, other.hi);
-        }
-        // Ends and products are far from i128::MIN.
-        let negated = Self { lo: other.hi.wrapping_neg(), hi: other.lo.wrapping_neg() };
-        self.least_product(&negated).map(i128::wrapping_neg)
+    /// The same for any signs and sizes.
+    #[inline(never)]
+    fn products_of_ends(self, other: Self) -> Option<(i128, i128)> {
+        let ends = [(self.lo, other.lo), (self.lo, other.hi), (self.hi, other.lo), (self.hi, other.hi)];
+        ends.into_iter().try_fold((i128::MAX, i128::MIN), |(least, greatest), (a, b)| {
+            let product = product(a, b)?;
+            Some((least.min(product), greatest.max(product)))
+        })
     }
 }
 
 /// The exact product of finite ends; `None` when it does not fit or an end is not finite.
-#[inline(always)]
+#[inline]
 fn product(a: i128, b: i128) -> Option<i128> {
-    let below_2_63 = |x: i128| x >> 63 == x >> 127;
-    if below_2_63(a) && below_2_63(b) {
-        return Some(a.wrapping_mul(b)); // at most 2^126: cannot wrap
+    if let (Ok(a), Ok(b)) = (i64::try_from(a), i64::try_from(b)) {
+        return Some(i128::from(a).wrapping_mul(b.into())); // at most 2^126: cannot wrap
     }
     if a.abs() > LIMIT || b.abs() > LIMIT {
         return None;
@@ -79,27 +78,21 @@ fn product(a: i128, b: i128) -> Option<i128> {
 }
 
 /// `⌊value / 2^right⌋`, exact multiplication when `right` is negative; `None` when it does not fit.
-#[inline]
+#[inline(always)]
 fn shift_down(value: i128, right: i32) -> Option<i128> {
-    match u32::try_from(right) {
-        Ok(right) => Some(value >> right.min(127)),
-        Err(_) => {
-            let left = right.unsigned_abs();
-            let room = if value < 0 { value.leading_ones() } else { value.leading_zeros() };
-            // Two bits of room keep the result off i128::MIN.
-            if value == 0 {
-                Some(0)
-            } else if left + 1 < room {
-                Some(value << left)
-            } else {
-                None
-            }
-        }
-    }
+    if right >= 0 { Some(value >> right.min(127)) } else { shift_left(value, right.unsigned_abs()) }
+}
+
+/// `value · 2^left`; `None` when it does not fit.
+#[cold]
+fn shift_left(value: i128, left: u32) -> Option<i128> {
+    let room = if value < 0 { value.leading_ones() } else { value.leading_zeros() };
+    // Two bits of room keep the result off i128::MIN.
+    if value == 0 { Some(0) } else { (left + 1 < room).then(|| value << left) }
 }
 
 /// `⌈value / 2^right⌉`, as [`shift_down`]; value is not i128::MIN.
-#[inline]
+#[inline(always)]
 fn shift_up(value: i128, right: i32) -> Option<i128> {
     shift_down(value.wrapping_neg(), right).map(i128::wrapping_neg)
 }
@@ -107,6 +100,8 @@ fn shift_up(value: i128, right: i32) -> Option<i128> {
 impl Enclosure for Fixed {
     const NAME: &'static str = "fixed";
 
+    #[cold]
+    #[inline(never)]
     fn everything() -> Self {
         Self::EVERYTHING
     }
@@ -135,11 +130,11 @@ impl Enclosure for Fixed {
         Self::new(Some(self.lo.wrapping_sub(other.hi)), Some(self.hi.wrapping_sub(other.lo)))
     }
 
-    #[inline]
+    #[inline(always)]
     fn mul_scaled(&self, other: &Self, shift: i32) -> Self {
         let right = FRACTION.saturating_sub(shift);
-        let lo = self.least_product(other).and_then(|lo| shift_down(lo, right));
-        Self::new(lo, self.greatest_product(other).and_then(|hi| shift_up(hi, right)))
+        let Some((lo, hi)) = self.products(other) else { return Self::everything() };
+        Self::new(shift_down(lo, right), shift_up(hi, right))
     }
 
     fn max(&self, other: &Self) -> Self {
@@ -190,7 +185,8 @@ impl Enclosure for Fixed {
     /// Exact products and sums, one outward rounding at the end.
     fn dot<'a>(mut pairs: impl Iterator<Item = (&'a Self, &'a Self)>) -> Self {
         let sums = pairs.try_fold((0_i128, 0_i128), |(lo, hi), (left, right)| {
-            Some((lo.checked_add(left.least_product(right)?)?, hi.checked_add(left.greatest_product(right)?)?))
+            let (least, greatest) = left.products(right)?;
+            Some((lo.checked_add(least)?, hi.checked_add(greatest)?))
         });
         sums.map_or(Self::EVERYTHING, |(lo, hi)| Self::new(shift_down(lo, FRACTION), shift_up(hi, FRACTION)))
     }

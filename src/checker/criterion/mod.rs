@@ -159,12 +159,23 @@ impl<'a, R: Enclosure> Level<'a, R> {
         Ok(sets)
     }
 
-    /// φ of a group at token t and position p < n − 1, in the units of (q, m).
-    fn term(&mut self, margin: &Margin<'_, R>, q: usize, t: usize, p: usize) -> R {
-        let margin = self.margins.at(margin, t, p);
-        self.meter.add(Kind::Terms, 1);
+    /// φ of each group at token t and position p < n − 1, in the units of (q, m).
+    fn terms<'s>(
+        &'s mut self,
+        groups: &'s [Margin<'_, R>],
+        q: usize,
+        t: usize,
+        p: usize,
+    ) -> impl Iterator<Item = R> + 's {
         let attention = &self.tables.attention;
-        attention.weight(q, t, p, self.meter).mul_scaled(&margin, attention.shift(q, self.m, t))
+        let (weight, shift) = (attention.weight(q, t, p, self.meter).clone(), attention.shift(q, self.m, t));
+        self.meter.add(Kind::Terms, groups.len());
+        self.margins.at(groups, t, p).map(move |margin| weight.mul_scaled(&margin, shift))
+    }
+
+    /// φ of one group.
+    fn term(&mut self, group: &Margin<'_, R>, q: usize, t: usize, p: usize) -> R {
+        self.terms(std::slice::from_ref(group), q, t, p).next().unwrap_or_else(R::everything)
     }
 
     /// φ of a group at the last position.

@@ -17,6 +17,7 @@ use crate::certificate::Script;
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
 use crate::checker::rules::{Margin, Order, Set};
+use crate::model::Matrix;
 use crate::refusal::{Decline, Refusal};
 use num_bigint::BigUint;
 
@@ -48,34 +49,33 @@ impl Found {
 
 /// The items of one position: token m, the other tokens of the window, the far class.
 struct Position<R> {
-    items: usize,
-    /// By group, then item.
-    terms: Vec<Vec<R>>,
+    /// By item, then group.
+    terms: Matrix<R>,
     far: u128,
     /// By group: orders of the items by upper and by lower ends.
     orders: Vec<(Order, Order)>,
 }
 
 impl<R: Enclosure> Position<R> {
-    fn term(&self, item: usize, group: usize) -> R {
-        self.terms.get(group).and_then(|row| row.get(item)).cloned().unwrap_or_else(R::everything)
+    fn items(&self) -> usize {
+        self.terms.rows()
     }
 
     /// How many tokens an item stands for.
     fn times(&self, item: usize) -> u128 {
-        if self.far > 0 && item + 1 == self.items { self.far } else { 1 }
+        if self.far > 0 && item + 1 == self.items() { self.far } else { 1 }
     }
 
     /// A term whose upper end is at least that of every item which `member` picks.
     fn most(&self, group: usize, member: impl FnMut(usize) -> bool) -> R {
         let item = self.orders.get(group).and_then(|(upper, _)| upper.bound(member));
-        item.map_or_else(R::everything, |item| self.term(item, group))
+        item.map_or_else(R::everything, |item| self.terms.at(item, group).clone())
     }
 
     /// A term whose lower end is at most that of every item which `member` picks, if they have an order.
     fn least(&self, group: usize, member: impl FnMut(usize) -> bool) -> Option<R> {
         let item = self.orders.get(group).and_then(|(_, lower)| lower.bound(member));
-        item.map(|item| self.term(item, group))
+        item.map(|item| self.terms.at(item, group).clone())
     }
 }
 
@@ -142,32 +142,27 @@ impl<R: Enclosure> Level<'_, R> {
             let bounded = !script.lower.is_empty();
             far = Some(if bounded { upper.hull(&self.far_below(window, q, p)) } else { upper });
         }
-        let room = window.tokens.len() + 1;
-        let mut terms: Vec<Vec<R>> = groups.iter().map(|_| Vec::with_capacity(room)).collect();
+        let mut terms = Vec::with_capacity((window.tokens.len() + 1) * groups.len());
         for t in &window.tokens {
-            let attention = &self.tables.attention;
-            let (weight, shift) = (attention.weight(q, *t, p, self.meter), attention.shift(q, self.m, *t));
-            self.meter.add(Kind::Terms, groups.len());
-            for (row, group) in terms.iter_mut().zip(groups) {
-                row.push(weight.mul_scaled(&self.margins.at(group, *t, p), shift));
-            }
+            terms.extend(self.terms(groups, q, *t, p));
         }
-        let mut orders = Vec::new();
-        for (group, row) in terms.iter_mut().enumerate() {
-            row.extend(far.clone());
-            let order = |hint: &[usize], comes_first: fn(&R, &R) -> bool| {
-                let first = |a, b| row.get(a).zip(row.get(b)).is_some_and(|(a, b)| comes_first(a, b));
-                Order::by(hint, row.len(), first, Kind::Tree, self.meter)
-            };
+        if let Some(far) = far {
+            terms.resize(terms.len() + groups.len(), far);
+        }
+        let mut orders = Vec::with_capacity(groups.len());
+        for group in 0..groups.len() {
+            let row = || terms.iter().skip(group).step_by(groups.len());
             let place = p.saturating_mul(groups.len()).saturating_add(group);
             // Token m is bounded apart from the others, which may stand before it.
-            let upper = order(script.upper.get(place).map_or(&[0], Vec::as_slice), |a, b| b.upper_at_most(a));
+            let hint = script.upper.get(place).map_or(&[0][..], Vec::as_slice);
+            let upper = Order::by(hint, row(), |a, b| b.upper_at_most(a), Kind::Tree, self.meter);
             // No hint: no wrong input is looked for with this group.
             let lower = script.lower.get(place).filter(|hint| !hint.is_empty());
-            orders.push((upper, lower.map(|hint| order(hint, R::lower_at_most)).unwrap_or_default()));
+            let lower = lower.map(|hint| Order::by(hint, row(), R::lower_at_most, Kind::Tree, self.meter));
+            orders.push((upper, lower.unwrap_or_default()));
         }
-        let items = window.tokens.len() + usize::from(window.far > 0);
-        Position { items, terms, far: u128::try_from(window.far).unwrap_or(u128::MAX), orders }
+        let terms = Matrix::new(groups.len(), terms, R::everything());
+        Position { terms, far: u128::try_from(window.far).unwrap_or(u128::MAX), orders }
     }
 
     /// A lower bound of φ of every group at every token of the far class, at position p.
@@ -188,7 +183,7 @@ impl<R: Enclosure> Walk<'_, R> {
     /// Sums with one more item.
     fn extended(&self, open: &Open<R>, position: &Position<R>, item: usize) -> Open<R> {
         self.meter.add(Kind::Tree, open.len());
-        open.iter().map(|(group, sum)| (*group, sum.add(&position.term(item, *group)))).collect()
+        open.iter().map(|(group, sum)| (*group, sum.add(position.terms.at(item, *group)))).collect()
     }
 
     /// The positions of the pattern whose first m is at `first`, without that position; of any pattern for none.
@@ -208,7 +203,7 @@ impl<R: Enclosure> Walk<'_, R> {
                 let here = position.least(group, |item| item >= start);
                 here.map_or_else(R::everything, |here| plus(here, after(behind, |step| &step.least, group)))
             };
-            let tokens = (start..position.items).fold(0_u128, |sum, item| sum.saturating_add(position.times(item)));
+            let tokens = (start..position.items()).fold(0_u128, |sum, item| sum.saturating_add(position.times(item)));
             self.meter.add(Kind::Integer, 1);
             steps.push(Step {
                 position,
@@ -266,13 +261,13 @@ impl<R: Enclosure> Walk<'_, R> {
     /// Without a script.
     fn every_item(&mut self, step: &Step<'_, R>, behind: &[Step<'_, R>], open: &Open<R>) -> Result<Found, Refusal> {
         let mut found = Found::default();
-        for item in step.start..step.position.items {
+        for item in step.start..step.position.items() {
             self.meter.add(Kind::Integer, 2);
             let times = step.position.times(item);
             if behind.is_empty() {
                 // As below, at once.
                 self.meter.add(Kind::Tree, 2 * open.len());
-                let negative = |(group, sum): &(usize, R)| sum.add(&step.position.term(item, *group)).is_negative();
+                let negative = |(group, sum): &(usize, R)| sum.add(step.position.terms.at(item, *group)).is_negative();
                 if open.iter().fold(true, |all, entry| all & negative(entry)) {
                     found.add(times, 1, 0);
                     continue;
@@ -288,7 +283,7 @@ impl<R: Enclosure> Walk<'_, R> {
     fn split(&mut self, step: &Step<'_, R>, behind: &[Step<'_, R>], open: &Open<R>) -> Result<Found, Refusal> {
         let (position, next) = (step.position, behind.first());
         let labels: Vec<(usize, usize)> =
-            (step.start..position.items).map_while(|item| Some((item, self.next()?))).collect();
+            (step.start..position.items()).map_while(|item| Some((item, self.next()?))).collect();
         let labelled = |label: usize| labels.iter().filter(move |entry| entry.1 == label).map(|entry| entry.0);
         let inputs = |label: usize| {
             let tokens = labelled(label).fold(0_u128, |sum, item| sum.saturating_add(position.times(item)));

@@ -157,13 +157,16 @@ impl<R: Enclosure> Margins<'_, R> {
         Margin { q, set, query }
     }
 
-    /// An upper bound of the margin at position p < n − 1 holding token t.
-    #[inline]
-    pub fn at(&mut self, margin: &Margin<'_, R>, t: usize, p: usize) -> R {
+    /// Upper bounds of the margins at position p < n − 1 holding token t.
+    pub fn at<'s>(&'s mut self, margins: &'s [Margin<'_, R>], t: usize, p: usize) -> impl Iterator<Item = R> + 's {
         let row = self.row(t, p);
-        let Some(top) = margin.set.top(self.path.token_orders.get(row)) else { return R::everything() };
-        self.meter.add(Kind::Terms, 1);
-        self.token_difference(row, top).add(&margin.query)
+        let order = self.path.token_orders.get(row);
+        self.meter.add(Kind::Terms, margins.len());
+        let mut difference = self.token_differences(row);
+        margins.iter().map(move |margin| match margin.set.top(order) {
+            Some(top) => difference(top).add(&margin.query),
+            None => R::everything(),
+        })
     }
 
     /// An upper bound of the margin at token t over all positions p < n − 1.
@@ -175,8 +178,7 @@ impl<R: Enclosure> Margins<'_, R> {
         let token = if let Some(known) = self.pooled.get(&key) {
             known.clone()
         } else {
-            let differences =
-                rows.iter().zip(&key.1).map(|(row, top)| self.token_difference(*row, *top).clone()).collect();
+            let differences = rows.iter().zip(&key.1).map(|(row, top)| self.token_differences(*row)(*top)).collect();
             let largest = self.largest(differences);
             self.pooled.insert(key, largest.clone());
             largest
@@ -212,7 +214,7 @@ impl<R: Enclosure> Margins<'_, R> {
             let tops = (0..self.m).map(|t| self.row(t, p));
             let tops: Vec<_> = tops.map(|row| (row, self.wrong.top(self.path.token_orders.get(row)))).collect();
             tops.into_iter()
-                .map(|(row, top)| top.map_or(R::everything(), |top| self.token_difference(row, top).clone()))
+                .map(|(row, top)| top.map_or(R::everything(), |top| self.token_differences(row)(top)))
                 .collect()
         };
         let largest = self.largest(entries);
@@ -231,14 +233,17 @@ impl<R: Enclosure> Margins<'_, R> {
         entries.into_iter().reduce(|a, b| a.max(&b)).unwrap_or(R::everything())
     }
 
-    /// `R(t,p,j) − R(t,p,m)`.
-    #[inline]
-    fn token_difference(&mut self, row: usize, j: usize) -> &R {
-        let rows = &self.path.token_rows;
-        let Some(slot) = self.differences.get_mut(row * rows.cols() + j) else { return rows.at(usize::MAX, 0) };
-        slot.get_or_insert_with(|| {
-            self.meter.add(Kind::Terms, 1);
-            rows.at(row, j).sub(rows.at(row, self.m))
-        })
+    /// `R(t,p,j) − R(t,p,m)` by j.
+    fn token_differences(&mut self, row: usize) -> impl FnMut(usize) -> R {
+        let (rows, right, meter) = (&self.path.token_rows, self.path.token_rows.at(row, self.m), self.meter);
+        let known = self.differences.chunks_exact_mut(rows.cols()).nth(row).unwrap_or_default();
+        move |j| {
+            let Some(slot) = known.get_mut(j) else { return R::everything() };
+            let difference = slot.get_or_insert_with(|| {
+                meter.add(Kind::Terms, 1);
+                rows.at(row, j).sub(right)
+            });
+            difference.clone()
+        }
     }
 }

@@ -27,40 +27,32 @@ impl Order {
     pub fn of_rows<R: Enclosure>(hints: &[Vec<usize>], table: &Matrix<R>, meter: &Meter) -> Result<Vec<Self>, Refusal> {
         meter.spend(Kind::Orders, 0)?;
         let order = |(hint, row): (&Vec<usize>, &[R])| {
-            let first = |a: usize, b: usize| row.get(a).zip(row.get(b)).is_some_and(|(a, b)| b.upper_at_most(a));
-            Self::by(hint, row.len(), first, Kind::Orders, meter)
+            Self::by(hint, row.iter(), |a: &R, b| b.upper_at_most(a), Kind::Orders, meter)
         };
         Ok(hints.iter().zip(table.iter_rows()).map(order).collect())
     }
 
-    /// The order of `length` entries of which `comes_first` compares two: a bound comes first of all that it bounds.
-    pub fn by(
+    /// The order of a row of which `comes_first` compares two entries: a bound comes first of all that it bounds.
+    pub fn by<'r, R: 'r>(
         hint: &[usize],
-        length: usize,
-        comes_first: impl Fn(usize, usize) -> bool,
+        row: impl Iterator<Item = &'r R>,
+        comes_first: impl Fn(&R, &R) -> bool,
         kind: Kind,
         meter: &Meter,
     ) -> Self {
-        let larger = |best: usize, next: usize| if comes_first(best, next) { best } else { next };
-        let mut unlisted = vec![true; length];
-        let mut listed = Vec::new();
-        for index in hint {
-            if let Some(mark) = unlisted.get_mut(*index) {
-                *mark = false;
-                listed.push(*index);
-            }
-        }
-        let entries = unlisted.iter().filter(|unlisted| **unlisted).count() + listed.len();
-        meter.add(kind, entries.saturating_sub(1));
-        let unlisted = (0..length).filter(|index| unlisted.get(*index) == Some(&true)).reduce(larger);
-        let mut best = unlisted;
-        let mut ranks = Vec::new();
-        // An index beyond the row bounds nothing, and must not hide the bound of those behind it.
-        for index in listed.iter().rev() {
-            let bound = best.map_or(*index, |best| larger(best, *index));
-            ranks.push((*index, bound));
+        let larger = |(i, a): (usize, _), (j, b): (usize, _)| if comes_first(a, b) { (i, a) } else { (j, b) };
+        let mut unlisted: Vec<_> = row.enumerate().map(Some).collect();
+        meter.add(kind, unlisted.len().saturating_sub(1));
+        // An index beyond the row or listed again bounds nothing, and must not hide the bound of those behind it.
+        let listed: Vec<_> = hint.iter().rev().filter_map(|index| unlisted.get_mut(*index)?.take()).collect();
+        let mut best = unlisted.into_iter().flatten().reduce(larger);
+        let unlisted = best.map(|(index, _)| index);
+        let rank = |entry: (usize, _)| {
+            let bound = best.map_or(entry, |best| larger(best, entry));
             best = Some(bound);
-        }
+            (entry.0, bound.0)
+        };
+        let mut ranks: Vec<_> = listed.into_iter().map(rank).collect();
         ranks.reverse();
         Self { ranks, unlisted }
     }
