@@ -18,7 +18,7 @@ const ROOM: usize = 1_000;
 /// FLOPs of an entry.
 const ENTRY: f64 = 63.0;
 /// An entry is computed once it would save so many times its own cost: the clearest cases first.
-const THRESHOLDS: [f64; 12] = [16.0, 8.0, 4.0, 4.0, 2.0, 2.0, 1.5, 1.5, 1.0, 1.0, 1.0, 1.0];
+const THRESHOLDS: [f64; 7] = [8.0, 4.0, 2.0, 1.5, 1.0, 1.0, 1.0];
 
 /// A table's entries that are needed, by row and column of tokens.
 pub(super) type Needed = Vec<Vec<bool>>;

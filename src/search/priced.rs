@@ -16,7 +16,7 @@ use num_traits::ToPrimitive;
 /// The longest inputs for which proof trees are grown.
 const MOST_POSITIONS: usize = 5;
 /// Prices of the frontier, in FLOPs for all inputs.
-const PRICES: [f64; 14] = [f64::INFINITY, 3e7, 1e7, 5e6, 3e6, 2e6, 1.4e6, 1e6, 7e5, 5e5, 3.5e5, 2.5e5, 1.8e5, 1.2e5];
+const PRICES: [f64; 10] = [f64::INFINITY, 1e7, 4e6, 2e6, 1.2e6, 8e5, 5e5, 3e5, 2e5, 1.2e5];
 /// Every entry is computed.
 const FULL: Start = Start { tables: [None; 3] };
 /// Scores are bounded where that is enough.
@@ -99,31 +99,24 @@ impl<'a> Prover<'a> {
             }
             Way::Trees(searches) => searches,
         };
+        // Where every input counts, the dearest entries pay; elsewhere bounds of them do.
+        let starts: &[Start] = if price < 1e7 { &[SCORES, SCORES_AND_LOGITS, ALL] } else { &[FULL, SCORES] };
         let mut best: Option<(Proof, &Search<'_>)> = None;
-        let mut offer = |search, start: &Start| {
-            let proof = derive(self.network, self.hints(search, price, start)?, self.model.clone(), self.options)?;
-            if best.as_ref().is_none_or(|(best, _)| merit(&proof, price) > merit(best, price)) {
-                best = Some((proof, search));
+        for (index, start) in starts.iter().enumerate() {
+            // The first start decides how far classes are bounded.
+            let searches: Vec<&Search<'_>> = match &best {
+                Some((_, search)) if index > 0 => vec![*search],
+                _ => searches.iter().collect(),
+            };
+            for search in searches {
+                let hints = self.hints(search, price, start)?;
+                let proof = derive(self.network, hints, self.model.clone(), self.options)?;
+                if best.as_ref().is_none_or(|(best, _)| merit(&proof, price) > merit(best, price)) {
+                    best = Some((proof, search));
+                }
             }
-            Ok::<_, Refusal>(())
-        };
-        for search in searches {
-            offer(search, &FULL)?;
         }
-        let search = best.as_ref().map_or(&searches[0], |(_, search)| *search);
-        let mut offer = |start: &Start| {
-            let proof = derive(self.network, self.hints(search, price, start)?, self.model.clone(), self.options)?;
-            if best.as_ref().is_none_or(|(best, _)| merit(&proof, price) > merit(best, price)) {
-                best = Some((proof, search));
-            }
-            Ok::<_, Refusal>(())
-        };
-        offer(&SCORES)?;
-        if price < 1e7 {
-            offer(&SCORES_AND_LOGITS)?;
-            offer(&ALL)?;
-        }
-        Ok(best.expect("one way is tried").0)
+        Ok(best.expect("one start and one search are tried").0)
     }
 
     fn hints(&self, search: &Search<'_>, price: f64, start: &Start) -> Result<Certificate, Refusal> {

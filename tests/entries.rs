@@ -1,0 +1,126 @@
+//! Rules `product` and `entries`: every entry of a table, computed or bounded, encloses the true one up to a constant for
+//! each row; whatever the hints.
+
+mod common;
+
+use common::{Random, random_model};
+use gbmi::certificate::{ENTRY_BITS, Entries, TableHints};
+use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
+use gbmi::checker::meter::{Kind, Meter};
+use gbmi::checker::paths::Paths;
+use gbmi::checker::product::{cost, product};
+use gbmi::model::Matrix;
+use proptest::prelude::*;
+
+/// Any hints: blocks that overlap or leave the table, bases too long and too short, bounds too small and ample.
+fn entries(random: &mut Random, rows: usize, cols: usize, d: usize) -> Entries {
+    let unit = 1_i64 << ENTRY_BITS;
+    let mut number = |most: i64| i64::try_from(random.next() >> 1).unwrap() % (2 * most + 1) - most;
+    let size = [unit / 64, unit / 8, unit][usize::try_from(number(1) + 1).unwrap()];
+    let rank = usize::try_from(number(1) + 1).unwrap();
+    let basis = (0..rank).map(|_| (0..d).map(|_| number(size)).collect()).collect();
+    let centre = if number(1) > 0 { vec![] } else { (0..d).map(|_| number(unit)).collect() };
+    let ample = [unit / 4, 8 * unit, 512 * unit][usize::try_from(number(1) + 1).unwrap()];
+    let bounds =
+        |length: usize, number: &mut dyn FnMut(i64) -> i64| (0..length).map(|_| number(ample).max(0)).collect();
+    let (left, right) = (bounds(rows, &mut number), bounds(cols, &mut number));
+    let mut blocks = vec![];
+    for _ in 0..random.within(0, 4) {
+        let rows = [random.within(0, rows), random.within(0, rows + 2)];
+        let cols = [random.within(0, cols), random.within(0, cols + 2)];
+        blocks.extend([rows[0], rows[1], cols[0], cols[1]]);
+    }
+    Entries { blocks, centre, basis, left, right }
+}
+
+/// Do the enclosures of one row hold the true differences between its entries?
+fn assert_row<R: Enclosure>(truth: &[Rational], row: &[R], ends: fn(&R) -> Option<(Rational, Rational)>) -> usize {
+    let known: Vec<_> = row.iter().zip(truth).filter_map(|(entry, truth)| Some((ends(entry)?, truth))).collect();
+    for ((low, _), a) in &known {
+        for ((_, high), b) in &known {
+            // low(a) − high(b) ≤ a − b.
+            assert!(!a.sub(b).sub(&low.sub(high)).is_negative());
+        }
+    }
+    known.len()
+}
+
+fn fixed(entry: &Fixed) -> Option<(Rational, Rational)> {
+    let exact = |end: i128| {
+        let (high, low) = (i64::try_from(end >> 32).unwrap(), i64::try_from(end & 0xffff_ffff).unwrap());
+        Rational::dyadic(high, 32 - Fixed::FRACTION).add(&Rational::dyadic(low, -Fixed::FRACTION))
+    };
+    entry.ends().map(|(low, high)| (exact(low), exact(high)))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(192))]
+
+    #[test]
+    fn mixed_tables_enclose_the_true_ones(seed in any::<u64>()) {
+        let mut random = Random::new(seed);
+        let network = random_model(&mut random).1.network();
+        let (v, n) = (network.config.d_vocab, network.config.n_ctx);
+        let (d, h) = (network.config.d_model, network.config.d_head.min(network.config.d_model));
+        let free = Meter::new(u64::MAX);
+        let truth = Paths::<Rational>::new(&network, &TableHints::default(), &free).unwrap();
+        let hints = TableHints {
+            scores: Some(entries(&mut random, v, v + n, h)),
+            logits: Some(entries(&mut random, v + n, v, h)),
+            direct: Some(entries(&mut random, v, v, d)),
+        };
+        let mixed = Paths::<Fixed>::new(&network, &hints, &free).unwrap();
+        let tables = [(&truth.scores, &mixed.scores), (&truth.logits, &mixed.logits), (&truth.direct, &mixed.direct)];
+        for (truth, mixed) in tables {
+            for (truth, row) in truth.iter_rows().zip(mixed.iter_rows()) {
+                assert_row(truth, row, fixed);
+            }
+        }
+    }
+
+    #[test]
+    fn products_are_what_the_sums_of_products_are(seed in any::<u64>(), a in 1_usize..21, b in 1_usize..21, c in 1_usize..21) {
+        let mut random = Random::new(seed);
+        let mut matrix = |rows: usize, cols: usize| {
+            Matrix::from_fn(rows, cols, Rational::everything(), |_, _| {
+                Rational::dyadic(i64::try_from(random.next() >> 40).unwrap() - (1 << 23), -20)
+            })
+        };
+        let (left, right) = (matrix(a, b), matrix(b, c));
+        let meter = Meter::new(u64::MAX);
+        let found = product(vec![left.clone(), right.clone()], &meter, Kind::Logits).unwrap();
+        prop_assert_eq!((found.rows(), found.cols()), (a, c));
+        for row in 0..a {
+            for col in 0..c {
+                let column: Vec<_> = (0..b).map(|k| right.at(k, col).clone()).collect();
+                let plain = Rational::dot(left.row(row).iter().zip(&column));
+                let difference = plain.sub(found.at(row, col));
+                prop_assert!(difference.is_nonnegative() && !difference.is_negative());
+                prop_assert!(found.at(row, col).sub(&plain).is_nonnegative());
+            }
+        }
+        prop_assert_eq!(meter.flops(), u64::try_from(cost(a, b, c)).unwrap());
+        prop_assert!(cost(a, b, c) <= a * c * (2 * b - 1));
+    }
+}
+
+/// What the strategies page says of one product, and that a bound is used at all.
+#[test]
+fn the_cost_of_a_table() {
+    assert_eq!(cost(64, 32, 64), 219_328);
+    let mut random = Random::new(1);
+    let mut known = 0;
+    for _ in 0..64 {
+        let network = random_model(&mut random).1.network();
+        let (v, n) = (network.config.d_vocab, network.config.n_ctx);
+        let h = network.config.d_head.min(network.config.d_model);
+        let free = Meter::new(u64::MAX);
+        let hints = TableHints {
+            logits: Some(Entries { blocks: vec![], ..entries(&mut random, v + n, v, h) }),
+            ..TableHints::default()
+        };
+        let mixed = Paths::<Fixed>::new(&network, &hints, &free).unwrap();
+        known += mixed.logits.iter_rows().flatten().filter(|entry| entry.ends().is_some()).count();
+    }
+    assert!(known > 100, "{known}");
+}
