@@ -44,18 +44,17 @@ impl Order {
         let larger = |best: usize, next: usize| if comes_first(best, next) { best } else { next };
         let mut unlisted = vec![true; length];
         let mut listed = Vec::new();
-        for index in hint {
-            if let Some(mark) = unlisted.get_mut(*index) {
-                *mark = false;
+        // An index beyond the row, or listed before, bounds nothing, and must not hide the bound of those behind it. No
+        // more of the hint is read than the row is long: its length is not in the tally.
+        for index in hint.iter().take(length) {
+            if unlisted.get_mut(*index).is_some_and(std::mem::take) {
                 listed.push(*index);
             }
         }
-        let entries = unlisted.iter().filter(|unlisted| **unlisted).count() + listed.len();
-        meter.add(kind, entries.saturating_sub(1));
+        meter.add(kind, length.saturating_sub(1));
         let unlisted = (0..length).filter(|index| unlisted.get(*index) == Some(&true)).reduce(larger);
         let mut best = unlisted;
         let mut ranks = Vec::new();
-        // An index beyond the row bounds nothing, and must not hide the bound of those behind it.
         for index in listed.iter().rev() {
             let bound = best.map_or(*index, |best| larger(best, *index));
             ranks.push((*index, bound));
