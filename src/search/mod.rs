@@ -4,20 +4,19 @@ mod exact;
 mod orders;
 mod plans;
 mod published;
-mod write;
 
-use crate::certificate::{Answers, Certificate, Count, CriterionHints, DirectPathHints, Group, Plan, Script, Test};
+use crate::certificate::{
+    Answers, Attention, Certificate, Claim, Count, Criterion, DirectPath, Group, Partition, Plan, Split, Test, VERSION,
+};
 use crate::checker::arithmetic::Fixed;
 use crate::checker::meter::Meter;
 use crate::checker::{self, Certified, Options};
-use crate::model::Network;
+use crate::model::{Config, Network};
 use crate::refusal::Refusal;
 use crate::strategy::Strategy;
 use num_bigint::BigUint;
 use orders::Orders;
 use plans::{Aim, Style};
-
-pub use write::to_file;
 
 /// The longest hinted prefix of an order of answers: what few groups need, at a fraction of the bytes.
 const PREFIX: usize = 32;
@@ -93,30 +92,45 @@ fn derive(
     model: Option<String>,
     options: Options<'_>,
 ) -> Result<Proof, Refusal> {
-    let mut file = to_file(&Certificate { model, ..hints }, &network.config);
-    let certificate = Certificate::parse(&write::text(&file), &network.config)?;
+    let text = text(&Certificate { model, ..hints });
+    let mut certificate = Certificate::parse(&text, &network.config)?;
     let certified = checker::certify::<Fixed>(network, &certificate, options)?;
-    file.claim.correct = certified.correct.to_string();
-    let upper = (certified.upper < certified.total).then(|| certified.upper.clone());
-    file.claim.upper = upper.as_ref().map(ToString::to_string);
-    let certificate = Certificate { correct: certified.correct.clone(), upper, ..certificate };
-    Ok(Proof { text: write::text(&file), certificate, certified })
+    certificate.claim.correct.clone_from(&certified.correct);
+    certificate.claim.upper = (certified.upper < certified.total).then(|| certified.upper.clone());
+    Ok(Proof { text: self::text(&certificate), certificate, certified })
 }
 
-/// Hints with no orders and no plan.
-fn bare(network: &Network, strategy: Strategy, direct_path: DirectPathHints) -> Certificate {
+/// The certificate's file.
+fn text(certificate: &Certificate) -> Vec<u8> {
+    let mut text = serde_json::to_vec(certificate).expect("a certificate has only strings and lists");
+    text.push(b'\n');
+    text
+}
+
+/// A certificate with these hints, which claims nothing.
+fn hinted(
+    network: &Network,
+    strategy: Strategy,
+    attention: Attention,
+    direct_path: DirectPath,
+    criterion: Criterion,
+) -> Certificate {
+    let Config { d_vocab, n_ctx, .. } = network.config;
+    let claim = Claim { task: Config::TASK.into(), d_vocab, n_ctx, correct: BigUint::default(), upper: None };
     Certificate {
+        gbmi: VERSION.into(),
         network: network.sha256.clone(),
         model: None,
         strategy: strategy.name().into_owned(),
-        correct: BigUint::default(),
-        upper: None,
-        attention_orders: vec![],
+        claim,
+        attention,
         direct_path,
-        criterion: CriterionHints { plans: vec![], assignment: vec![] },
-        published: None,
+        criterion,
     }
 }
+
+/// Scores computed in full, without orders.
+const EXACT: Attention = Attention::Exact { orders: vec![] };
 
 /// What the subcubic strategy allows.
 const STYLE: Style = Style {
@@ -129,36 +143,22 @@ const STYLE: Style = Style {
 };
 
 fn brute_force(network: &Network) -> Certificate {
-    let mut hints = bare(network, Strategy::BruteForce, DirectPathHints::default());
-    hints.criterion.plans.push(Plan {
-        groups: vec![Group { answers: Answers::Each, test: Test::Count }],
-        count: Count::Tree(Script::default()),
-        window: usize::MAX,
-    });
-    hints
-}
-
-fn split(orders: &Orders) -> DirectPathHints {
-    DirectPathHints {
-        offset: orders.offset.clone(),
-        token_orders: orders.token.clone(),
-        query_orders: orders.query.clone(),
-        last_orders: orders.last.clone(),
-    }
+    let groups = vec![Group { answers: Answers::Each, test: Test::Count, window: None }];
+    let plan = Plan { groups, count: Count::default(), window: None };
+    let partition = Partition { plans: vec![plan], assignment: vec![] };
+    let (direct_path, criterion) = (DirectPath::Split(Split::default()), Criterion::Partition(partition));
+    hinted(network, Strategy::BruteForce, EXACT, direct_path, criterion)
 }
 
 fn cubic(network: &Network, options: Options<'_>) -> Result<Certificate, Refusal> {
     let orders = Orders::new(network, PREFIX)?;
     let style = Style { windows: &[usize::MAX], count_window: usize::MAX, ..STYLE };
-    let hints = bare(network, Strategy::Cubic, split(&orders));
-    with_plans(network, hints, &orders, &style, options)
+    with_plans(network, Strategy::Cubic, vec![], &orders, &style, options)
 }
 
 fn subcubic(network: &Network, options: Options<'_>) -> Result<Certificate, Refusal> {
     let orders = Orders::new(network, PREFIX)?;
-    let mut hints = bare(network, Strategy::Subcubic, split(&orders));
-    hints.attention_orders = orders.attention.clone();
-    with_plans(network, hints, &orders, &STYLE, options)
+    with_plans(network, Strategy::Subcubic, orders.attention.clone(), &orders, &STYLE, options)
 }
 
 /// The shortest of the proofs that certify the most.
@@ -176,9 +176,8 @@ fn exact(network: &Network, two_sided: bool, model: Option<String>, options: Opt
     let ways = [Some(orders.widest()), None];
     for widest in ways.into_iter().take(if two_sided { 2 } else { 1 }) {
         let style = Style { aim: Aim::Exact { two_sided, widest }, ..STYLE };
-        let mut hints = bare(network, strategy, split(&orders));
-        hints.attention_orders = orders.attention.clone();
-        let proof = derive(network, with_plans(network, hints, &orders, &style, options)?, model.clone(), options)?;
+        let hints = with_plans(network, strategy, orders.attention.clone(), &orders, &style, options)?;
+        let proof = derive(network, hints, model.clone(), options)?;
         let undecided = |proof: &Proof| &proof.certified.upper - &proof.certified.correct;
         let merit = |proof: &Proof| (undecided(proof), proof.certified.meter.flops());
         if best.as_ref().is_none_or(|best| merit(&proof) < merit(best)) {
@@ -188,14 +187,23 @@ fn exact(network: &Network, two_sided: bool, model: Option<String>, options: Opt
     Ok(best.expect("one way is tried"))
 }
 
+/// Orders, as many of attention as are given, and the plans that go with them.
 fn with_plans(
     network: &Network,
-    mut hints: Certificate,
+    strategy: Strategy,
+    attention: Vec<Vec<usize>>,
     orders: &Orders,
     style: &Style,
     options: Options<'_>,
 ) -> Result<Certificate, Refusal> {
-    let tables = checker::tables::<Fixed>(network, &hints, &Meter::new(u64::MAX))?;
-    hints.criterion = plans::search(&tables, orders, style, options)?;
-    Ok(hints)
+    let split = Split {
+        offset: orders.offset.clone(),
+        token_orders: orders.token.clone(),
+        query_orders: orders.query.clone(),
+        last_orders: orders.last.clone(),
+    };
+    let tables = checker::tables::<Fixed>(network, &attention, &split, &Meter::new(u64::MAX))?;
+    let criterion = Criterion::Partition(plans::search(&tables, orders, style, options)?);
+    let attention = Attention::Exact { orders: attention };
+    Ok(hinted(network, strategy, attention, DirectPath::Split(split), criterion))
 }

@@ -3,14 +3,15 @@
 //! Candidates are judged by the checker's own rules, run on them: no second implementation of the mathematics.
 
 use super::orders::Orders;
-use crate::certificate::{Answers, Count, CriterionHints, Group, Plan, Script, Test, file};
+use crate::certificate::{Answers, Count, Group, Partition, Plan, Test};
 use crate::checker::arithmetic::Fixed;
 use crate::checker::criterion::{Level, Tables};
 use crate::checker::meter::Meter;
 use crate::checker::rules::Set;
 use crate::checker::{Options, parallel};
 use crate::refusal::Refusal;
-use num_traits::ToPrimitive;
+use num_bigint::BigUint;
+use num_traits::{ToPrimitive, Zero};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a strategy allows.
@@ -39,6 +40,14 @@ pub(super) enum Aim {
     Exact { two_sided: bool, widest: Option<f64> },
 }
 
+/// A test and its window.
+pub(super) type Windowed = (Test, Option<usize>);
+
+/// The group of these answers.
+pub(super) fn group(answers: Answers, (test, window): Windowed) -> Group {
+    Group { answers, test, window }
+}
+
 /// One plan for every (query, maximum).
 ///
 /// # Errors
@@ -48,7 +57,7 @@ pub(super) fn search(
     orders: &Orders,
     style: &Style,
     options: Options<'_>,
-) -> Result<CriterionHints, Refusal> {
+) -> Result<Partition, Refusal> {
     let v = tables.d_vocab;
     let levels = parallel((0..v).rev().collect(), options.threads, |_, m| {
         let meter = Meter::new(u64::MAX);
@@ -63,12 +72,12 @@ pub(super) fn search(
         (options.progress)();
         plans
     });
-    let mut hints = CriterionHints { plans: vec![], assignment: vec![] };
-    let mut known: BTreeMap<file::Plan, usize> = BTreeMap::new();
+    let mut hints = Partition::default();
+    let mut known: BTreeMap<Plan, usize> = BTreeMap::new();
     for plans in levels.into_iter().rev() {
         let row = plans?.into_iter().map(|plan| {
-            *known.entry(super::write::plan(&plan)).or_insert_with(|| {
-                hints.plans.push(plan);
+            *known.entry(plan).or_insert_with_key(|plan| {
+                hints.plans.push(plan.clone());
                 hints.plans.len() - 1
             })
         });
@@ -119,19 +128,18 @@ impl Pair<'_> {
             rest_failures = rest;
         }
         if best_failures >= all {
-            let groups = vec![Group { answers: Answers::Rest, test: Test::Forfeit }];
-            return Ok(Plan { groups, count: Count::Tree(Script::default()), window: usize::MAX });
+            let groups = vec![group(Answers::Rest, (Test::Forfeit, None))];
+            return Ok(Plan { groups, count: Count::default(), window: None });
         }
         let mut groups = vec![];
         let rest = self.rest(&best);
         best.sort_unstable();
         for answer in best {
-            let test = self.test(q, &Set::One(answer))?;
-            groups.push(Group { answers: Answers::These(vec![answer]), test });
+            groups.push(group(Answers::These(vec![answer]), self.test(q, &Set::One(answer))?));
         }
-        groups.push(Group { answers: Answers::Rest, test: self.test(q, &rest)? });
+        groups.push(group(Answers::Rest, self.test(q, &rest)?));
         if groups.iter().all(|group| group.test != Test::Count) {
-            return Ok(Plan { groups, count: Count::Tree(Script::default()), window: usize::MAX });
+            return Ok(Plan { groups, count: Count::default(), window: None });
         }
         Ok(Plan { groups, count: Count::Grid { bits: self.style.bits }, window: self.window(self.style.count_window) })
     }
@@ -141,25 +149,30 @@ impl Pair<'_> {
     }
 
     /// A window of all tokens is said to be one.
-    fn window(&self, size: usize) -> usize {
-        if size > self.m { usize::MAX } else { size }
+    fn window(&self, size: usize) -> Option<usize> {
+        (size <= self.m).then_some(size)
     }
 
     /// The cheapest whole-level test that settles the set, or a count.
-    fn test(&mut self, q: usize, set: &Set) -> Result<Test, Refusal> {
-        let plan = Plan { groups: vec![], count: Count::Tree(Script::default()), window: usize::MAX };
+    fn test(&mut self, q: usize, set: &Set) -> Result<Windowed, Refusal> {
+        let plan = Plan { groups: vec![], count: Count::default(), window: None };
         for window in self.style.windows {
             let window = self.window(*window);
-            for test in [Test::Pooled(window), Test::Unpooled(window)] {
-                if self.level.uncertified(q, &[(set.clone(), test)], &plan)?.0 == num_traits::Zero::zero() {
+            for test in [(Test::Pooled, window), (Test::Unpooled, window)] {
+                if self.uncertified(q, set, test, &plan)?.is_zero() {
                     return Ok(test);
                 }
             }
-            if window == usize::MAX {
+            if window.is_none() {
                 break;
             }
         }
-        Ok(Test::Count)
+        Ok((Test::Count, None))
+    }
+
+    fn uncertified(&mut self, q: usize, set: &Set, test: Windowed, plan: &Plan) -> Result<BigUint, Refusal> {
+        // The set is given: the group's answers are not looked at.
+        Ok(self.level.uncertified(q, &[(set.clone(), &group(Answers::Rest, test))], plan)?.0)
     }
 
     /// The inputs that a set leaves uncertified, counted coarsely.
@@ -170,10 +183,10 @@ impl Pair<'_> {
             window: self.window(self.style.count_window),
         };
         let widest = self.style.windows.get(self.style.windows.len() / 2).copied().unwrap_or(8);
-        if self.level.uncertified(q, &[(set.clone(), Test::Pooled(widest))], &plan)?.0 == num_traits::Zero::zero() {
+        if self.uncertified(q, set, (Test::Pooled, Some(widest)), &plan)?.is_zero() {
             return Ok(0.0);
         }
-        Ok(self.level.uncertified(q, &[(set.clone(), Test::Count)], &plan)?.0.to_f64().unwrap_or(f64::MAX))
+        Ok(self.uncertified(q, set, (Test::Count, None), &plan)?.to_f64().unwrap_or(f64::MAX))
     }
 
     /// Answers that the rest's bound may hang on: its largest entries at the tokens that matter.

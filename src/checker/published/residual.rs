@@ -30,10 +30,10 @@ const SQUARINGS: usize = 5;
 /// [`crate::refusal::Decline::Work`].
 pub fn bound<R: Enclosure>(chain: &[Matrix<R>], rule: &Residual, meter: &Meter) -> Result<Vec<R>, Refusal> {
     match rule {
-        Residual::Exact => Ok(ranges(&product(chain.to_vec(), meter, KIND)?, KIND, meter)),
+        Residual::Exact {} => Ok(ranges(&product(chain.to_vec(), meter, KIND)?, KIND, meter)),
         Residual::Svd { bound, scale } => svd(chain, *bound, *scale, meter),
-        Residual::MaxDiff(means) => max_diff(chain, means, meter),
-        Residual::Recursive(means) => recursive(chain, means, meter),
+        Residual::MaxDiff { means } => max_diff(chain, means, meter),
+        Residual::Recursive { means } => recursive(chain, means, meter),
     }
 }
 

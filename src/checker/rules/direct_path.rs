@@ -9,8 +9,7 @@
 //! **Cost.** v²n additions and comparisons for rows and orders, one subtraction for every difference used, once.
 
 use super::Order;
-use crate::certificate::DirectPathHints;
-use crate::certificate::OFFSET_BITS;
+use crate::certificate::{OFFSET_BITS, Split};
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
 use crate::checker::paths::Paths;
@@ -60,11 +59,11 @@ impl<R: Enclosure> DirectPath<R> {
     ///
     /// # Errors
     /// [`crate::refusal::Decline::Work`].
-    pub fn new(paths: &Paths<R>, hints: &DirectPathHints, meter: &Meter) -> Result<Self, Refusal> {
+    pub fn new(paths: &Paths<R>, hints: &Split, meter: &Meter) -> Result<Self, Refusal> {
         let (v, n) = (paths.d_vocab, paths.n_ctx);
         let offset: Vec<R> = hints.offset.iter().map(|k| R::dyadic(*k, -OFFSET_BITS)).collect();
         // PV + D̄ and D̃ (copies without D̄), R, and the last rows.
-        meter.spend(Kind::Logits, if offset.is_empty() { 0 } else { n * v + v * v })?;
+        meter.spend(Kind::Logits, (n + v) * offset.len().min(v))?;
         meter.spend(Kind::Logits, (n - 1) * v * v + 2 * v * v)?;
         let shifted = |p: usize, j: usize| match offset.get(j) {
             Some(offset) => paths.logits.at(v + p, j).add(offset),
