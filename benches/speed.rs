@@ -54,7 +54,7 @@ fn arithmetic(criterion: &mut Criterion) {
     group.bench_function("tables/fixed", |b| {
         b.iter_batched(
             || Meter::new(u64::MAX),
-            |meter| Paths::<Fixed>::new(&network, &TableHints::default(), &meter),
+            |meter| Paths::<Fixed>::new(&network, [None; 3], &meter),
             BatchSize::SmallInput,
         );
     });

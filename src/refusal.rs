@@ -20,19 +20,14 @@ pub enum Refusal {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)] // the fields are what their names say
 pub enum Rejection {
-    /// Not JSON, or not of the certificate's shape: unknown, missing or repeated fields, wrong types, too deep.
+    /// Not JSON, or not of the certificate's shape: unknown, missing or repeated fields, wrong types, too deep; a number
+    /// that is too large or not in its one spelling; rules that do not go together.
     Malformed { path: String, found: String },
-    /// A number or a list of numbers is not in its one canonical form.
-    NotCanonical { path: String, expected: &'static str, found: String },
-    /// A number is outside the range that its place allows, or a list has the wrong length.
-    OutOfRange { path: String, expected: String, found: String },
-    /// The same entry stands twice where each may stand once.
-    Repeated { path: String, found: String },
     /// The groups of a plan do not cover every wrong answer exactly once.
     NotAPartition { path: String, found: String },
     /// The certificate is about another network than the model given.
     WrongNetwork { expected: String, found: String },
-    /// The claim is about another task or size than the model's.
+    /// The claim is about another task or size than the model's, or about more inputs than it has.
     WrongClaim { path: &'static str, expected: String, found: String },
     /// Everything was checked, and the claim does not follow.
     NotEstablished { path: &'static str, claimed: String, certified: String },
@@ -62,17 +57,6 @@ impl Decline {
     }
 }
 
-impl Refusal {
-    /// The exit code of the command line: 1 rejected, 2 declined, 3 unreadable.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Rejected(_) => 1,
-            Self::Declined(_) => 2,
-            Self::Unreadable(_) => 3,
-        }
-    }
-}
-
 impl From<Rejection> for Refusal {
     fn from(reason: Rejection) -> Self {
         Self::Rejected(reason)
@@ -99,13 +83,6 @@ impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Malformed { path, found } => write!(f, "malformed certificate at {path}: {found}"),
-            Self::NotCanonical { path, expected, found } => {
-                write!(f, "not canonical at {path}: expected {expected}, found {found}")
-            }
-            Self::OutOfRange { path, expected, found } => {
-                write!(f, "out of range at {path}: expected {expected}, found {found}")
-            }
-            Self::Repeated { path, found } => write!(f, "repeated entry at {path}: {found}"),
             Self::NotAPartition { path, found } => {
                 write!(f, "groups at {path} must cover every wrong answer exactly once: {found}")
             }

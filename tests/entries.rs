@@ -3,35 +3,14 @@
 
 mod common;
 
-use common::{Random, random_model};
-use gbmi::certificate::{ENTRY_BITS, Entries, TableHints};
+use common::{Random, entries, random_model};
+use gbmi::certificate::Entries;
 use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
 use gbmi::checker::meter::{Kind, Meter};
 use gbmi::checker::paths::Paths;
 use gbmi::checker::product::{cost, product};
 use gbmi::model::Matrix;
 use proptest::prelude::*;
-
-/// Any hints: blocks that overlap or leave the table, bases too long and too short, bounds too small and ample.
-fn entries(random: &mut Random, rows: usize, cols: usize, d: usize) -> Entries {
-    let unit = 1_i64 << ENTRY_BITS;
-    let mut number = |most: i64| i64::try_from(random.next() >> 1).unwrap() % (2 * most + 1) - most;
-    let size = [unit / 64, unit / 8, unit][usize::try_from(number(1) + 1).unwrap()];
-    let rank = usize::try_from(number(1) + 1).unwrap();
-    let basis = (0..rank).map(|_| (0..d).map(|_| number(size)).collect()).collect();
-    let centre = if number(1) > 0 { vec![] } else { (0..d).map(|_| number(unit)).collect() };
-    let ample = [unit / 4, 8 * unit, 512 * unit][usize::try_from(number(1) + 1).unwrap()];
-    let bounds =
-        |length: usize, number: &mut dyn FnMut(i64) -> i64| (0..length).map(|_| number(ample).max(0)).collect();
-    let (left, right) = (bounds(rows, &mut number), bounds(cols, &mut number));
-    let mut blocks = vec![];
-    for _ in 0..random.within(0, 4) {
-        let rows = [random.within(0, rows), random.within(0, rows + 2)];
-        let cols = [random.within(0, cols), random.within(0, cols + 2)];
-        blocks.extend([rows[0], rows[1], cols[0], cols[1]]);
-    }
-    Entries { blocks, centre, basis, left, right }
-}
 
 /// Do the enclosures of one row hold the true differences between its entries?
 fn assert_row<R: Enclosure>(truth: &[Rational], row: &[R], ends: fn(&R) -> Option<(Rational, Rational)>) -> usize {
@@ -63,13 +42,10 @@ proptest! {
         let (v, n) = (network.config.d_vocab, network.config.n_ctx);
         let (d, h) = (network.config.d_model, network.config.d_head.min(network.config.d_model));
         let free = Meter::new(u64::MAX);
-        let truth = Paths::<Rational>::new(&network, &TableHints::default(), &free).unwrap();
-        let hints = TableHints {
-            scores: Some(entries(&mut random, v, v + n, h)),
-            logits: Some(entries(&mut random, v + n, v, h)),
-            direct: Some(entries(&mut random, v, v, d)),
-        };
-        let mixed = Paths::<Fixed>::new(&network, &hints, &free).unwrap();
+        let truth = Paths::<Rational>::new(&network, [None; 3], &free).unwrap();
+        let hints = [(v, v + n, h), (v + n, v, h), (v, v, d)];
+        let hints = hints.map(|(rows, cols, d)| entries(&mut random, rows, cols, d));
+        let mixed = Paths::<Fixed>::new(&network, hints.each_ref().map(Some), &free).unwrap();
         let tables = [(&truth.scores, &mixed.scores), (&truth.logits, &mixed.logits), (&truth.direct, &mixed.direct)];
         for (truth, mixed) in tables {
             for (truth, row) in truth.iter_rows().zip(mixed.iter_rows()) {
@@ -115,11 +91,8 @@ fn the_cost_of_a_table() {
         let (v, n) = (network.config.d_vocab, network.config.n_ctx);
         let h = network.config.d_head.min(network.config.d_model);
         let free = Meter::new(u64::MAX);
-        let hints = TableHints {
-            logits: Some(Entries { blocks: vec![], ..entries(&mut random, v + n, v, h) }),
-            ..TableHints::default()
-        };
-        let mixed = Paths::<Fixed>::new(&network, &hints, &free).unwrap();
+        let hints = Entries { blocks: vec![], ..entries(&mut random, v + n, v, h) };
+        let mixed = Paths::<Fixed>::new(&network, [None, Some(&hints), None], &free).unwrap();
         known += mixed.logits.iter_rows().flatten().filter(|entry| entry.ends().is_some()).count();
     }
     assert!(known > 100, "{known}");

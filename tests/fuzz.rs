@@ -132,7 +132,7 @@ fn corrupted_certificates_prove_nothing_false() {
         if let Ok(certified) = check::<Fixed>(&network, &certificate, options) {
             accepted += 1;
             assert!(certified.correct <= TRUTH.into(), "{}", String::from_utf8_lossy(&mutant));
-            assert!(certificate.upper.is_none_or(|upper| upper >= TRUTH.into()));
+            assert!(certificate.claim.upper.is_none_or(|upper| upper >= TRUTH.into()));
         }
     }
     println!("{tried} certificates, {accepted} accepted, none false");

@@ -104,7 +104,7 @@ fn a_model_pickled_whole_is_declined_with_advice() {
     for part in ["whole pickled transformer_lens.HookedTransformer", "with 2 layers", "model.state_dict()"] {
         assert!(message.contains(part), "{message}");
     }
-    assert_eq!(refusal.exit_code(), 2);
+    assert!(matches!(refusal, Refusal::Declined(_)), "{refusal:?}");
 }
 
 #[test]

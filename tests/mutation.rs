@@ -49,7 +49,7 @@ fn seeds(network: &Network) -> Vec<Seed> {
     });
     let all = core.into_iter().chain(fixtures).chain([cubic]).chain(family);
     let seed = |(name, text, survivors): (String, Vec<u8>, (usize, usize))| {
-        let correct = Certificate::parse(&text, &network.config).unwrap().correct;
+        let correct = Certificate::parse(&text, &network.config).unwrap().claim.correct;
         assert!(survivors == weak || name == "published-cubic" || correct == TRUTH.into(), "{name}");
         Seed { name, text, correct, survivors }
     };
@@ -67,7 +67,7 @@ fn verdict(network: &Network, text: &[u8]) -> Result<Certified, Refusal> {
 /// Checks a mutant: was it accepted? Whatever it claims and proves must be true.
 fn accepted(network: &Network, mutant: &[u8]) -> bool {
     let Ok(certified) = verdict(network, mutant) else { return false };
-    let claim = Certificate::parse(mutant, &network.config).unwrap().correct;
+    let claim = Certificate::parse(mutant, &network.config).unwrap().claim.correct;
     assert!(claim <= TRUTH.into() && certified.correct <= TRUTH.into(), "{}", String::from_utf8_lossy(mutant));
     true
 }

@@ -26,9 +26,7 @@
 mod common;
 
 use common::{Exact, Model, correct_by_pair, exact_correct, exp_of_minus, power_of_two};
-use gbmi::certificate::Certificate;
-use gbmi::certificate::file::{Criterion, File};
-use gbmi::certificate::published::{Direct, Scores};
+use gbmi::certificate::{Attention, Criterion, DirectPath};
 use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
 use gbmi::checker::meter::Meter;
 use gbmi::checker::published::gaps::{Level, Tables};
@@ -261,7 +259,13 @@ fn planted(name: &str, wrong: &[(usize, usize)], about: i64) {
     assert!(published.largest_wrong(0, 2, 1, false).0.is_positive());
 
     let meter = Meter::new(u64::MAX);
-    let tables = Tables::<Fixed>::new(&network, &Scores::Exact, &Direct::MaxDiffExact, &meter).unwrap();
+    let tables = Tables::<Fixed>::new(
+        &network,
+        &Attention::Exact { orders: vec![], entries: None },
+        &DirectPath::MaxDiffExact {},
+        &meter,
+    )
+    .unwrap();
     let level = Level::new(&tables, 2, &meter);
     let far = tables.far(0, 2, GAP, &meter);
     assert!(!level.passes(0, 1, GAP, &far, &level.plain(&meter), &meter));
@@ -277,13 +281,12 @@ fn planted(name: &str, wrong: &[(usize, usize)], about: i64) {
     for family in families {
         let proof = prove(&network, Strategy::Published(family), None, Options::default()).unwrap();
         assert!(proof.certified.correct <= 4_u8.into(), "{}", family);
-        let mut file: File = serde_json::from_slice(&proof.text).unwrap();
-        let Criterion::Gaps { gaps, .. } = &mut file.criterion else { unreachable!() };
-        assert!(gaps[2].starts_with('0'), "{}: {gaps:?}", family);
+        let mut certificate = proof.certificate;
+        let Criterion::Gaps(hints) = &mut certificate.criterion else { unreachable!() };
+        assert_eq!(hints.gaps[2][0], 0, "{}: {:?}", family, hints.gaps);
         // What the published formula would claim, with its gaps and our witnesses.
-        *gaps = vec!["0".into(), "1 1".into(), "1 1 1".into()];
-        file.claim.correct = "6".into();
-        let certificate = Certificate::from_file(file, &network.config).unwrap();
+        hints.gaps = vec![vec![0], vec![1; 2], vec![1; 3]];
+        certificate.claim.correct = 6_u8.into();
         for verdict in [
             check::<Fixed>(&network, &certificate, Options::default()),
             check::<Rational>(&network, &certificate, Options::default()),

@@ -3,9 +3,9 @@
 
 mod common;
 
-use common::{Kind, NOTHING, Paths, Random, certificate, published_hints, random_model, tight_model, verdicts};
-use gbmi::certificate::Certificate;
-use gbmi::certificate::published::{Direct, Gaps, Published, Residual, SPECTRAL_BITS, Scores, VECTOR_BITS};
+use common::{Kind, NOTHING, Paths, Random, bare, published_hints, random_model, tight_model, verdicts};
+use gbmi::certificate::published::{Chain, Gaps, LowRank, Residual, SPECTRAL_BITS, VECTOR_BITS};
+use gbmi::certificate::{Attention, Certificate, Criterion, DirectPath};
 use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
 use gbmi::checker::meter::Meter;
 use gbmi::checker::published::{convexity, gaps, residual};
@@ -23,6 +23,9 @@ const HINTS: usize = 8;
 /// Strategies of the search for each model: all, for every fortieth.
 const STRATEGIES: usize = 4;
 
+const EXACT: Attention = Attention::Exact { orders: vec![], entries: None };
+const NO_MEAN: DirectPath = DirectPath::MaxDiff { mean: vec![] };
+
 type Verdicts = Vec<(Vec<usize>, Option<bool>)>;
 
 /// What the cases of one rule came to.
@@ -36,26 +39,27 @@ struct Tally {
 }
 
 /// The rules of these hints, with the finer distinctions that matter.
-fn rules(published: &Published) -> Vec<String> {
-    let Published::Gaps(Gaps { scores, direct, references, .. }) = published else { return vec!["convexity".into()] };
+fn rules(certificate: &Certificate) -> Vec<String> {
+    let Criterion::Gaps(Gaps { references, .. }) = &certificate.criterion else { return vec!["convexity".into()] };
     let mut rules = vec![if references.is_empty() { "gaps, no reference" } else { "gaps, reference" }.to_string()];
-    rules.push(match direct {
-        Direct::MaxDiff(mean) if mean.is_empty() => "direct max_diff, no mean".into(),
-        Direct::MaxDiff(_) => "direct max_diff, mean".into(),
-        Direct::MaxDiffExact => "direct max_diff_exact".into(),
-        Direct::GlobalMaxDiffExact => "direct global_max_diff_exact".into(),
+    rules.push(match &certificate.direct_path {
+        DirectPath::MaxDiff { mean } if mean.is_empty() => "direct max_diff, no mean".into(),
+        DirectPath::MaxDiff { .. } => "direct max_diff, mean".into(),
+        DirectPath::MaxDiffExact {} => "direct max_diff_exact".into(),
+        DirectPath::GlobalMaxDiffExact {} => "direct global_max_diff_exact".into(),
+        DirectPath::Split(_) => unreachable!("no published rule"),
     });
-    let Scores::LowRank { four, peel, residual } = scores else {
+    let Attention::LowRank(LowRank { factors, peel, error }) = &certificate.attention else {
         rules.push("scores exact".into());
         return rules;
     };
-    let factors = if *four { 4 } else { 2 };
+    let factors = if *factors == Chain::Four { 4 } else { 2 };
     let means = |means: &Vec<Vec<i64>>| if means.iter().all(Vec::is_empty) { "no means" } else { "means" };
-    rules.push(match residual {
-        Residual::Exact => format!("residual exact, {factors} factors"),
+    rules.push(match error {
+        Residual::Exact {} => format!("residual exact, {factors} factors"),
         Residual::Svd { .. } => format!("residual svd, {factors} factors"),
-        Residual::MaxDiff(rows) => format!("residual max_diff, {factors} factors, {}", means(rows)),
-        Residual::Recursive(rows) => format!("residual recursive, {factors} factors, {}", means(rows)),
+        Residual::MaxDiff { means: rows } => format!("residual max_diff, {factors} factors, {}", means(rows)),
+        Residual::Recursive { means: rows } => format!("residual recursive, {factors} factors, {}", means(rows)),
     });
     let rank = peel.iter().map(|part| part.left.len().min(part.right.len())).max().unwrap_or(0);
     rules.push(format!("peel, rank {rank}"));
@@ -63,14 +67,15 @@ fn rules(published: &Published) -> Vec<String> {
 }
 
 /// Asserts that what is certified is right: class by class for gaps, maximum by maximum for convexity. The sum.
-fn certified<R: Enclosure>(network: &Network, published: &Published, verdicts: &Verdicts) -> BigUint {
+fn certified<R: Enclosure>(network: &Network, certificate: &Certificate, verdicts: &Verdicts) -> BigUint {
     let (v, n) = (network.config.d_vocab, network.config.n_ctx);
     let meter = Meter::new(u64::MAX);
     let maximum = |input: &Vec<usize>| *input.iter().max().unwrap();
     let mut sum = BigUint::default();
-    let hints = match published {
-        Published::Gaps(hints) => hints,
-        Published::Convexity => {
+    let hints = match &certificate.criterion {
+        Criterion::Gaps(hints) => hints,
+        Criterion::Partition(_) => unreachable!("no published rule"),
+        Criterion::Convexity {} => {
             let tables = convexity::Tables::<R>::new(network, &meter).unwrap();
             for m in 0..v {
                 let certified = tables.certified(m, &meter).unwrap();
@@ -82,11 +87,9 @@ fn certified<R: Enclosure>(network: &Network, published: &Published, verdicts: &
             return sum;
         }
     };
-    let tables = gaps::Tables::<R>::new(network, &hints.scores, &hints.direct, &meter).unwrap();
-    let bare = |gaps| {
-        let (scores, direct) = (Scores::Exact, Direct::MaxDiffExact);
-        Gaps { scores, direct, references: hints.references.clone(), gaps }
-    };
+    let (attention, direct_path) = (&certificate.attention, &certificate.direct_path);
+    let tables = gaps::Tables::<R>::new(network, attention, direct_path, &meter).unwrap();
+    let bare = |gaps| Gaps { references: hints.references.clone(), slopes: hints.slopes.clone(), gaps };
     for m in 0..v {
         let level = gaps::Level::new(&tables, m, &meter);
         let alone = level.certified(&bare(vec![]), &meter).unwrap();
@@ -138,9 +141,9 @@ fn one_model(seed: u64) -> BTreeMap<String, Tally> {
     let verdicts = verdicts(&model);
     let most: BigUint = verdicts.iter().filter(|(_, right)| *right != Some(false)).count().into();
     let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
-    let mut judge = |source: &str, published: &Published, certified: &BigUint| {
-        assert!(*certified <= most, "seed {seed}, {kind:?}: {certified} of {most}: {published:?}, {model:?}");
-        for rule in rules(published) {
+    let mut judge = |source: &str, certificate: &Certificate, certified: &BigUint| {
+        assert!(*certified <= most, "seed {seed}, {kind:?}: {certified} of {most}: {certificate:?}, {model:?}");
+        for rule in rules(certificate) {
             let tally = tallies.entry(format!("{source}: {rule}")).or_default();
             tally.cases += 1;
             tally.positive += usize::from(!certified.is_zero());
@@ -148,16 +151,15 @@ fn one_model(seed: u64) -> BTreeMap<String, Tally> {
         }
     };
     for index in 0..HINTS {
-        let certificate = certificate(&network, published_hints(&mut random, &network));
-        let published = certificate.published.as_ref().unwrap();
+        let certificate = published_hints(&mut random, &network);
         let number = certify::<Fixed>(&network, &certificate, Options::default()).unwrap().correct;
-        let context = format!("seed {seed}, {kind:?}, {published:?}, {model:?}");
-        let sum = std::panic::catch_unwind(|| self::certified::<Fixed>(&network, published, &verdicts));
+        let context = format!("seed {seed}, {kind:?}, {certificate:?}, {model:?}");
+        let sum = std::panic::catch_unwind(|| self::certified::<Fixed>(&network, &certificate, &verdicts));
         assert_eq!(sum.unwrap_or_else(|_| panic!("{context}")), number, "{context}");
-        judge("random", published, &number);
+        judge("random", &certificate, &number);
         // Exact numbers of every size make large powers: the rationals take their time.
         if index % 3 == 0 && !matches!(kind, Kind::Huge | Kind::Tiny | Kind::Mixed) {
-            judge("rational", published, &self::certified::<Rational>(&network, published, &verdicts));
+            judge("rational", &certificate, &self::certified::<Rational>(&network, &certificate, &verdicts));
         }
     }
     let families: Vec<Family> = Family::all().collect();
@@ -170,16 +172,15 @@ fn one_model(seed: u64) -> BTreeMap<String, Tally> {
     }
     for (index, proof) in proofs.iter().enumerate() {
         let certificate = read(&network, proof);
-        let published = certificate.published.as_ref().unwrap();
         let accepted = check::<Fixed>(&network, &certificate, Options::default()).unwrap().correct;
-        assert_eq!((&accepted, &accepted), (&certificate.correct, &proof.certified.correct));
-        judge("search", published, &accepted);
+        assert_eq!((&accepted, &accepted), (&certificate.claim.correct, &proof.certified.correct));
+        judge("search", &certificate, &accepted);
         if index < 5 {
-            assert_eq!(certified::<Fixed>(&network, published, &verdicts), accepted);
+            assert_eq!(certified::<Fixed>(&network, &certificate, &verdicts), accepted);
         }
         if index < 3 && kind.is_plain() {
             let rational = certify::<Rational>(&network, &certificate, Options::default()).unwrap().correct;
-            assert_eq!(accepted, rational, "seed {seed}, {kind:?}: {published:?}, {model:?}");
+            assert_eq!(accepted, rational, "seed {seed}, {kind:?}: {certificate:?}, {model:?}");
         }
     }
     tallies
@@ -259,15 +260,17 @@ fn lines_with_a_reference_bound_every_answer() {
     for seed in 0..200 {
         let mut random = Random::new(seed);
         let network = tight_model(&mut random).network();
-        let tables = gaps::Tables::<Rational>::new(&network, &Scores::Exact, &Direct::MaxDiff(vec![]), &meter).unwrap();
+        let tables = gaps::Tables::<Rational>::new(&network, &EXACT, &NO_MEAN, &meter).unwrap();
         for m in 0..network.config.d_vocab {
             let level = gaps::Level::new(&tables, m, &meter);
             let mut ratio = || Rational::dyadic((random.next() >> 42).try_into().unwrap(), -VECTOR_BITS);
-            let (reference, ratios) = (ratio(), [ratio(), ratio(), ratio(), Rational::dyadic(0, 0)]);
+            let ratios = [ratio(), ratio(), ratio(), Rational::dyadic(0, 0)];
+            // A reference below zero is sound, too: the second line is then the one for every ratio.
+            let reference = if seed % 4 == 0 { Rational::dyadic(0, 0).sub(&ratio()) } else { ratio() };
             let slope = (i64::try_from(random.next() >> 41).unwrap()) - (1 << 22);
             let (at_zero, at_reference) = (level.at_zero(&meter), level.at_ratio(&reference, &meter));
             let lines = level.lines(&at_zero, &at_reference, &reference, slope, &meter);
-            for u in ratios.iter().chain([&reference]) {
+            for u in ratios.iter().chain([&reference]).filter(|u| !u.is_negative()) {
                 let line = &lines[usize::from(!u.upper_at_most(&reference))];
                 let (bound, truth) = (line.0.add(&line.1.mul(u)), level.at_ratio(u, &meter));
                 assert!(!bound.sub(&truth).is_negative(), "seed {seed}, m {m}: {lines:?} at {u:?}: {truth:?}");
@@ -302,7 +305,7 @@ fn residuals_bound_the_ranges_of_rows() {
                 |row: usize, col: usize| if col == 0 { last.at(row, 0).clone() } else { zero.sub(last.at(row, 0)) };
             chain.push(Matrix::from_fn(last.rows(), 2, Rational::everything(), entry));
         }
-        let ranges = residual::bound(&chain, &Residual::Exact, &meter).unwrap();
+        let ranges = residual::bound(&chain, &Residual::Exact {}, &meter).unwrap();
         let mut row = |length: usize| (0..length).map(|_| (random.unit() * 4e6) as i64).collect::<Vec<i64>>();
         let means: Vec<Vec<i64>> = sizes[1..sizes.len() - 1].iter().map(|size| row(*size)).collect();
         let width = ranges.iter().filter_map(Rational::ends).map(|(_, hi)| hi).max().unwrap();
@@ -310,7 +313,9 @@ fn residuals_bound_the_ranges_of_rows() {
         let units = |value: f64| (value * f64::from(SPECTRAL_BITS).exp2()).clamp(-1e17, 1e17) as i64;
         let scale = 2.0 / (width * width) * random.pick(&[1.000_01, 1.000_01, 0.9, 0.6, 0.1]);
         let svd = Residual::Svd { bound: units(width), scale: units(scale) };
-        for (index, rule) in [svd, Residual::MaxDiff(means.clone()), Residual::Recursive(means)].iter().enumerate() {
+        for (index, rule) in
+            [svd, Residual::MaxDiff { means: means.clone() }, Residual::Recursive { means }].iter().enumerate()
+        {
             let bounds = residual::bound(&chain, rule, &meter).unwrap();
             assert_eq!(bounds.len(), ranges.len());
             for (bound, range) in bounds.iter().zip(&ranges) {
@@ -335,10 +340,10 @@ fn a_line_that_falls_is_largest_at_no_attention() {
     let mut model = paths.model();
     model.set("unembed.b_U", 2, 1.0);
     let network = model.network();
-    let gaps = (0..3_usize).map(|m| vec![m.min(1); m + 1]).collect();
-    let hints = Gaps { scores: Scores::Exact, direct: Direct::MaxDiff(vec![]), references: vec![], gaps };
+    let gaps = Gaps { gaps: (0..3_usize).map(|m| vec![m.min(1); m + 1]).collect(), ..Gaps::default() };
+    let hints = bare(&network, EXACT, NO_MEAN, Criterion::Gaps(gaps));
     // With token 2 before it, 0 gets too little attention to help; beside 1, which would, it is the same class.
-    assert!(certified::<Fixed>(&network, &Published::Gaps(hints), &verdicts(&model)).is_zero());
+    assert!(certified::<Fixed>(&network, &hints, &verdicts(&model)).is_zero());
 }
 
 /// Where other tokens help, both ends of what they may weigh matter.
@@ -354,5 +359,7 @@ fn convexity_looks_at_both_ends() {
     };
     let model = paths.model();
     // Three other tokens before a 2 at the end: all right, and all that is certified.
-    assert_eq!(certified::<Fixed>(&model.network(), &Published::Convexity, &verdicts(&model)), 8_u8.into());
+    let network = model.network();
+    let hints = bare(&network, EXACT, DirectPath::MaxDiffExact {}, Criterion::Convexity {});
+    assert_eq!(certified::<Fixed>(&network, &hints, &verdicts(&model)), 8_u8.into());
 }

@@ -2,12 +2,11 @@
 
 mod common;
 
-use common::list;
 use common::{
     Model, NOTHING, Paths, Random, broken_hints, certified, certified_by_pair, correct_by_pair, exact_correct, hints,
-    parse, random_model,
+    partition, random_model, reread,
 };
-use gbmi::certificate::file::{Count, Criterion, File};
+use gbmi::certificate::{Certificate, Count, Script};
 use gbmi::checker::arithmetic::{Fixed, Rational};
 use gbmi::checker::{Certified, Options, certify, parallel};
 use gbmi::refusal::{Refusal, Rejection};
@@ -63,19 +62,19 @@ fn one_model(seed: u64) -> Tally {
         tally.whole += usize::from(!certified.is_zero() && *certified == most.into());
     };
     for index in 0..HINTS {
-        let file = hints(&mut random, &network);
+        let certificate = hints(&mut random, &network);
         // Pair by pair, lest one pair's caution hide another's fault.
-        let by_pair = certified_by_pair(&network, &file);
+        let by_pair = certified_by_pair(&network, &certificate);
         for (pair, (certified, upper)) in &by_pair {
             let (least, most) = pairs[pair];
             let holds = *certified <= most.into() && *upper >= least.into();
-            assert!(holds, "{certified} to {upper} at {pair:?}: {}", context(&format!("{file:?}")));
+            assert!(holds, "{certified} to {upper} at {pair:?}: {}", context(&format!("{certificate:?}")));
         }
-        let number = certified::<Fixed>(&network, &file);
+        let number = certified::<Fixed>(&network, &certificate);
         assert_eq!(number, by_pair.values().map(|(certified, _)| certified).sum());
-        judge(&format!("fixed, {file:?}"), &number);
+        judge(&format!("fixed, {certificate:?}"), &number);
         if index % 3 == 0 {
-            judge(&format!("rational, {file:?}"), &certified::<Rational>(&network, &file));
+            judge(&format!("rational, {certificate:?}"), &certified::<Rational>(&network, &certificate));
         }
     }
     for strategy in Strategy::OWN {
@@ -90,7 +89,7 @@ fn one_model(seed: u64) -> Tally {
         }
     }
     let brute_force = prove(&network, Strategy::BruteForce, None, Options::default()).unwrap();
-    let certificate = gbmi::certificate::Certificate::parse(&brute_force.text, &network.config).unwrap();
+    let certificate = Certificate::parse(&brute_force.text, &network.config).unwrap();
     let rational = certify::<Rational>(&network, &certificate, Options::default()).unwrap().correct;
     judge("brute force by rationals", &rational);
     if kind.is_plain() {
@@ -110,13 +109,11 @@ fn mutated_trees_show_nothing_false() {
         let network = model.network();
         let proof = prove(&network, Strategy::Exact { two_sided: true }, None, Options::default()).unwrap();
         let truth = correct_by_pair(&model);
-        let mut file = File::parse(&proof.text).unwrap();
-        let Criterion::Partition { plans, .. } = &mut file.criterion else { unreachable!() };
-        for plan in plans {
-            let Count::Tree { upper, lower, walk } = &mut plan.count else { continue };
+        let mut certificate = proof.certificate;
+        for plan in &mut partition(&mut certificate).plans {
+            let Count::Tree(Script { upper, lower, walk }) = &mut plan.count else { continue };
             trees += usize::from(!walk.is_empty());
-            for text in upper.iter_mut().chain(lower).chain([walk]).filter(|text| !text.is_empty()) {
-                let mut numbers: Vec<usize> = text.split(' ').map(|number| number.parse().unwrap()).collect();
+            for numbers in upper.iter_mut().chain(lower).chain([walk]).filter(|numbers| !numbers.is_empty()) {
                 for _ in 0..random.within(0, 2) {
                     let at = random.within(0, numbers.len() - 1);
                     match random.within(0, 2) {
@@ -128,10 +125,9 @@ fn mutated_trees_show_nothing_false() {
                         break;
                     }
                 }
-                *text = list(numbers);
             }
         }
-        for (pair, (certified, upper)) in certified_by_pair(&network, &file) {
+        for (pair, (certified, upper)) in certified_by_pair(&network, &certificate) {
             let (least, most) = truth[&pair];
             assert!(certified <= most.into() && upper >= least.into(), "seed {seed}, {pair:?}: {certified} to {upper}");
             if certified == upper { decided += 1 } else { undecided += 1 }
@@ -161,10 +157,10 @@ fn groups_that_are_no_partition_are_rejected() {
     for seed in 0..400 {
         let mut random = Random::new(seed);
         let network = random_model(&mut random).1.network();
-        let file = broken_hints(&mut random, &network);
-        let verdict = certify::<Fixed>(&network, &parse(&network, &file).unwrap(), Options::default());
+        let certificate = reread(&network, &broken_hints(&mut random, &network));
+        let verdict = certify::<Fixed>(&network, &certificate, Options::default());
         let not_a_partition = matches!(verdict, Err(Refusal::Rejected(Rejection::NotAPartition { .. })));
-        assert!(not_a_partition, "seed {seed}: {verdict:?}, {file:?}");
+        assert!(not_a_partition, "seed {seed}: {verdict:?}, {certificate:?}");
     }
 }
 

@@ -5,13 +5,17 @@
 
 mod common;
 
-use common::{Model, NOTHING, Paths, assert_sound, certified, exact_correct, file, group, parse, plan, sorted, split};
-use gbmi::certificate::file::{Attention, Count, Criterion, DirectPath, File, Plan, Test};
-use gbmi::checker::arithmetic::{Fixed, Rational};
+use common::{
+    Model, NOTHING, Paths, assert_sound, by_hand, certified, exact_correct, group, numbers, partition, plan, reread,
+    sorted, split, tables, tokens,
+};
+use gbmi::certificate::{Attention, Certificate, Count, DirectPath, Plan, Test};
+use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
 use gbmi::checker::criterion::Level;
 use gbmi::checker::meter::Meter;
-use gbmi::checker::{Options, certify, tables};
-use gbmi::model::Network;
+use gbmi::checker::rules::Order;
+use gbmi::checker::{Options, certify};
+use gbmi::model::{Matrix, Network};
 use gbmi::refusal::{Decline, Refusal};
 use num_bigint::BigUint;
 
@@ -20,7 +24,7 @@ fn tree(answers: &str) -> Plan {
 }
 
 fn grid(answers: &str, bits: u32) -> Plan {
-    plan(vec![group(answers, Test::Count, "all")], Count::Grid { bits: bits.to_string() }, "all")
+    plan(vec![group(answers, Test::Count, "all")], Count::Grid { bits }, "all")
 }
 
 fn whole(test: Test, window: &str) -> Plan {
@@ -31,7 +35,7 @@ fn whole(test: Test, window: &str) -> Plan {
 /// Margins are exact where groups are of one answer, or without a direct path: every model here that is tested with
 /// groups of several has none.
 fn with_plan(network: &Network, plan: Plan) -> u64 {
-    let mut file = file(network, sorted(network, &[]), vec![plan]);
+    let mut file = by_hand(network, sorted(network, &[]), vec![plan]);
     let number = certified::<Fixed>(network, &file);
     assert_eq!(number, certified::<Rational>(network, &file));
     for order in ["", "0", "1", "1 0"] {
@@ -49,9 +53,9 @@ fn truth(model: &Model) -> u64 {
 }
 
 /// Attention in descending order.
-fn attend(mut file: File, rows: &[&str]) -> File {
-    file.attention = Attention::Exact { orders: rows.iter().map(ToString::to_string).collect() };
-    file
+fn attend(mut certificate: Certificate, rows: &[&str]) -> Certificate {
+    certificate.attention = Attention::Exact { orders: rows.iter().map(|row| numbers(row)).collect(), entries: None };
+    certificate
 }
 
 #[test]
@@ -71,11 +75,11 @@ fn t2_sign_a_negative_margin_takes_the_lower_end_of_its_weight() {
     let network = model.network();
     // (0, 0): 1.3 for the right answer; (1, ·) loses by .3 to (1, 0), wins with two tokens 1.
     assert_eq!(truth(&model), 2);
-    let file = file(&network, split(&network, ""), vec![tree("each")]);
+    let file = by_hand(&network, split(&network, ""), vec![tree("each")]);
     assert_sound(&model, &file);
     assert_eq!(certified::<Rational>(&network, &file), 2_u8.into());
     for plan in [whole(Test::Pooled, "all"), whole(Test::Unpooled, "all"), grid("each", 8)] {
-        let file = common::file(&network, split(&network, ""), vec![plan]);
+        let file = by_hand(&network, split(&network, ""), vec![plan]);
         assert_sound(&model, &file);
     }
 }
@@ -108,12 +112,12 @@ fn t8_failures_are_added_over_groups_not_successes_combined() {
     let model = paths.model();
     let network = model.network();
     for plan in [tree("each"), grid("each", 8)] {
-        let file = file(&network, split(&network, ""), vec![plan]);
-        let certificate = parse(&network, &file).unwrap();
+        let mut file = by_hand(&network, split(&network, ""), vec![plan]);
+        let certificate = reread(&network, &file);
         let meter = Meter::new(u64::MAX);
-        let tables = tables::<Fixed>(&network, &certificate, &meter).unwrap();
+        let tables = tables(&network, &certificate, &meter);
         let mut level = Level::new(&tables, 2, &meter);
-        let plan = &certificate.criterion.plans[0];
+        let plan = &partition(&mut file).plans[0];
         let uncertified = level.uncertified(2, &level.partition(plan, "").unwrap(), plan).unwrap();
         assert_eq!(uncertified.0, 2_u8.into());
         assert_sound(&model, &file);
@@ -178,7 +182,7 @@ fn t3_large_margins_fail_instead_of_being_clamped() {
         let network = model.network();
         assert_eq!(truth(&model), 1);
         for plan in [grid("each", 0), grid("each", 4), tree("each")] {
-            let file = file(&network, split(&network, ""), vec![plan]);
+            let file = by_hand(&network, split(&network, ""), vec![plan]);
             assert_sound(&model, &file);
             assert!(certified::<Rational>(&network, &file) <= 1_u8.into());
         }
@@ -231,9 +235,9 @@ fn t3_sequences_without_the_maximum_are_no_inputs_of_it() {
 fn t3_levels_hold_every_input_once() {
     for (v, n) in [(2, 2), (3, 4), (6, 3), (100, 20)] {
         let network = Model::zero(v, n, 1, 1).network();
-        let file = file(&network, split(&network, ""), vec![tree("rest")]);
+        let file = by_hand(&network, split(&network, ""), vec![tree("rest")]);
         let meter = Meter::new(u64::MAX);
-        let tables = tables::<Fixed>(&network, &parse(&network, &file).unwrap(), &meter).unwrap();
+        let tables = tables(&network, &file, &meter);
         let levels = (0..v).map(|m| (m, Level::new(&tables, m, &meter)));
         let inputs: BigUint =
             levels.flat_map(|(m, level)| (0..=m).map(move |q| level.inputs(q)).collect::<Vec<_>>()).sum();
@@ -281,15 +285,13 @@ fn t3_multiplicities_exceed_machine_integers() {
     let network = model.network();
     let binomial = |c: u32| (1..=c).fold(BigUint::from(1_u8), |product, i| product * (21 - i) / i);
     let expected: BigUint = (4..=20).map(|c| binomial(c) * BigUint::from(99_u8).pow(20 - c)).sum();
-    let mut file = file(&network, split(&network, "99"), vec![grid("rest", 4), whole(Test::Forfeit, "all")]);
-    let Criterion::Partition { assignment, .. } = &mut file.criterion else { unreachable!() };
-    *assignment = (0..100).map(|m| vec![if m == 99 { "0" } else { "1" }; m + 1].join(" ")).collect();
+    let mut file = by_hand(&network, split(&network, "99"), vec![grid("rest", 4), whole(Test::Forfeit, "all")]);
+    partition(&mut file).assignment = (0..100).map(|m| vec![usize::from(m < 99); m + 1]).collect();
     assert_eq!(certified::<Fixed>(&network, &file), expected);
     // The tree counts in machine integers, and would take more than is allowed: it declines.
-    let Criterion::Partition { plans, .. } = &mut file.criterion else { unreachable!() };
-    plans[0] = tree("rest");
+    partition(&mut file).plans[0] = tree("rest");
     let options = Options { max_flops: 100_000_000, ..Options::default() };
-    let verdict = certify::<Fixed>(&network, &parse(&network, &file).unwrap(), options);
+    let verdict = certify::<Fixed>(&network, &file, options);
     assert!(matches!(verdict, Err(Refusal::Declined(Decline::TooLarge { .. } | Decline::Work { .. }))), "{verdict:?}");
 }
 
@@ -307,12 +309,12 @@ fn t4_a_negative_margin_beyond_the_window_takes_the_least_weight() {
     .model();
     let network = model.network();
     for plan in [tree("rest"), grid("rest", 8), whole(Test::Pooled, "1"), whole(Test::Unpooled, "1")] {
-        let narrow = Plan { window: "1".into(), ..plan };
-        let file = attend(file(&network, split(&network, "2 1 0"), vec![narrow]), &["1 2 0"; 3]);
-        let certificate = parse(&network, &file).unwrap();
+        let narrow = Plan { window: Some(1), ..plan };
+        let mut file = attend(by_hand(&network, split(&network, "2 1 0"), vec![narrow]), &["1 2 0"; 3]);
+        let certificate = reread(&network, &file);
         let meter = Meter::new(u64::MAX);
-        let tables = tables::<Fixed>(&network, &certificate, &meter).unwrap();
-        let (mut level, plan) = (Level::new(&tables, 2, &meter), &certificate.criterion.plans[0]);
+        let tables = tables(&network, &certificate, &meter);
+        let (mut level, plan) = (Level::new(&tables, 2, &meter), &partition(&mut file).plans[0]);
         let uncertified = level.uncertified(2, &level.partition(plan, "").unwrap(), plan).unwrap();
         assert!(uncertified.0 >= 2_u8.into(), "(0, 2) and (2, 2) are wrong, {uncertified:?} uncertified");
         assert_sound(&model, &file);
@@ -336,10 +338,33 @@ fn t4_an_order_that_hides_the_strongest_token_bounds_nothing() {
     for order in ["", "0", "1", "2 1 0", "1 2 0", "0 1 2", "2", "1 2"] {
         for window in ["1", "2"] {
             for base in [tree("rest"), grid("rest", 8), whole(Test::Pooled, window), whole(Test::Unpooled, window)] {
-                let narrow = Plan { window: window.into(), ..base };
-                let file = attend(file(&network, split(&network, "2 1 0"), vec![narrow]), &[order; 3]);
+                let narrow = Plan { window: tokens(window), ..base };
+                let file = attend(by_hand(&network, split(&network, "2 1 0"), vec![narrow]), &[order; 3]);
                 assert_sound(&model, &file);
             }
+        }
+    }
+}
+
+#[test]
+fn t4_an_order_that_repeats_a_token_makes_the_far_class_no_smaller() {
+    // Beside 3, token 0 is right and tokens 1 and 2 are wrong. With 0 twice in the window, one of them would be left.
+    let model = Paths {
+        d_vocab: 4,
+        token_logit: |t, j| match (t, j) {
+            (1 | 2, 0) => 5.0,
+            (3, 3) => 1.0,
+            _ => 0.0,
+        },
+        ..NOTHING
+    }
+    .model();
+    let network = model.network();
+    for base in [tree("rest"), grid("rest", 8), whole(Test::Pooled, "3"), whole(Test::Unpooled, "3")] {
+        let narrow = Plan { window: tokens("3"), ..base };
+        for order in ["0 0 1 2", "0 0", "0 7 0 0 2", "3 3 0 0"] {
+            let file = attend(by_hand(&network, split(&network, "3 2 1 0"), vec![narrow.clone()]), &[order; 4]);
+            assert_sound(&model, &file);
         }
     }
 }
@@ -417,9 +442,34 @@ fn a_hinted_order_need_not_be_one() {
     for order in ["", "1", "1 2", "2 1 0", "1 0", "2"] {
         let direct = split(&network, order);
         for test in [Test::Count, Test::Pooled, Test::Unpooled] {
-            let file =
-                file(&network, direct.clone(), vec![plan(vec![group("rest", test, "all")], Count::default(), "all")]);
+            let file = by_hand(
+                &network,
+                direct.clone(),
+                vec![plan(vec![group("rest", test, "all")], Count::default(), "all")],
+            );
             assert_sound(&model, &file);
+        }
+    }
+}
+
+#[test]
+fn an_order_lists_what_is_there_once() {
+    let row = Matrix::new(3, [5, 9, 7].map(|entry| Fixed::dyadic(entry, 0)).to_vec(), Fixed::everything());
+    let long = vec![1; 1_000_000];
+    for (hint, listed) in [
+        (vec![1, 1, 2, 0], vec![1, 2]),
+        (vec![7, usize::MAX, 0, 2], vec![0]),
+        (vec![2, 0, 2], vec![2, 0]),
+        (vec![], vec![]),
+        (long, vec![1]),
+    ] {
+        let order = &Order::of_rows(&[hint], &row, &Meter::new(u64::MAX)).unwrap()[0];
+        assert_eq!(order.ranks().map(|(index, _)| index).collect::<Vec<_>>(), listed);
+        // Whatever the set, its largest entry is bounded.
+        for set in 1..8 {
+            let bound = order.bound(|index| set >> index & 1 == 1).unwrap();
+            let members = (0..3).filter(|index| set >> index & 1 == 1);
+            assert!(members.into_iter().all(|index| row.at(0, index).upper_at_most(row.at(0, bound))), "{set}");
         }
     }
 }
@@ -435,14 +485,17 @@ fn t2_any_offset_is_sound_and_cancels() {
     .model();
     let network = model.network();
     let correct = truth(&model);
-    for offset in ["", "0 0 0", "1048576 -1048576 0", "-1099511627776 1099511627775 3"] {
-        let mut file = file(&network, split(&network, ""), vec![tree("each")]);
-        let DirectPath::Split { offset: hinted, .. } = &mut file.direct_path else { unreachable!() };
-        *hinted = offset.into();
+    let far = 1 << 40;
+    // Rows may be short or long: what is missing is zero.
+    let offsets: [&[i64]; 6] =
+        [&[], &[0; 3], &[1 << 20, -1 << 20, 0], &[-far, far - 1, 3], &[-far], &[far, 0, 3, i64::MIN]];
+    for offset in offsets {
+        let mut file = by_hand(&network, split(&network, ""), vec![tree("each")]);
+        let DirectPath::Split(hints) = &mut file.direct_path else { unreachable!() };
+        hints.offset = offset.to_vec();
         // One answer's margin is exact whatever the offset; groups of several may lose, never gain.
-        assert_eq!(certified::<Fixed>(&network, &file), correct.into(), "{offset}");
-        let Criterion::Partition { plans, .. } = &mut file.criterion else { unreachable!() };
-        plans[0] = tree("rest");
+        assert_eq!(certified::<Fixed>(&network, &file), correct.into(), "{offset:?}");
+        partition(&mut file).plans[0] = tree("rest");
         assert_sound(&model, &file);
     }
 }

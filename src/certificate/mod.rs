@@ -1,7 +1,8 @@
 //! The format of a proof: certificate version 1, specified in `docs/certificate.md`.
 //!
-//! A certificate is a claim and hints. Reading it checks its form only: canonical numbers, ranges, lengths. Nothing in
-//! it is believed; the checker derives everything it uses from the weights.
+//! A certificate is a claim and hints, and stands in the file as it stands here. Reading it checks its form only: fields
+//! and canonical numbers. Nothing in it is believed; the checker derives everything it uses from the weights, and a hint
+//! that is missing, out of range or of the wrong length proves nothing.
 #![forbid(unsafe_code)]
 #![deny(
     clippy::float_arithmetic,
@@ -16,16 +17,17 @@
     clippy::unreachable
 )]
 
-pub mod file;
 mod numbers;
 pub mod published;
 
-use crate::model::Config;
-use crate::refusal::{Refusal, Rejection};
+use crate::model::{Config, Network};
+use crate::refusal::{Decline, Refusal, Rejection};
 use num_bigint::BigUint;
-use numbers::{integers, natural, naturals, out_of_range, small};
-pub use published::Published;
-use serde::{Deserialize, Serialize};
+use numbers::text::{self, serialize as written};
+use numbers::{Text, rows};
+use published::{Gaps, LowRank};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The certificate version that this build reads and writes.
 pub const VERSION: &str = "1";
@@ -38,87 +40,155 @@ pub const ENTRY_BITS: i32 = 30;
 /// The finest grid, in bits.
 pub const MAX_GRID_BITS: u32 = 16;
 
-/// A certificate of the right form for a network of known size.
-#[derive(Debug, Clone)]
+/// A certificate: a claim, and hints for the rules that prove it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Certificate {
+    /// The version; the first field.
+    pub gbmi: String,
     /// SHA-256 of the network, in hexadecimal.
     pub network: String,
     /// Where the prover found the model, relative to the certificate: a suggestion only.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// The strategy's name: a label only.
     pub strategy: String,
+    /// What is claimed.
+    pub claim: Claim,
+    /// The attention rule.
+    pub attention: Attention,
+    /// The direct-path rule.
+    pub direct_path: DirectPath,
+    /// The criterion.
+    pub criterion: Criterion,
+}
+
+/// What is claimed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    /// [`Config::TASK`].
+    pub task: String,
+    /// Number of tokens.
+    #[serde(with = "text")]
+    pub d_vocab: usize,
+    /// Input length.
+    #[serde(with = "text")]
+    pub n_ctx: usize,
     /// At least this many inputs are answered correctly.
+    #[serde(with = "text")]
     pub correct: BigUint,
     /// At most this many inputs are answered correctly, if claimed.
+    #[serde(default, with = "text", skip_serializing_if = "Option::is_none")]
     pub upper: Option<BigUint>,
-    /// Which entries of the tables are computed.
-    pub tables: TableHints,
-    /// For every query, tokens in descending order of attention.
-    pub attention_orders: Vec<Vec<usize>>,
-    /// Hints for the direct-path rule.
-    pub direct_path: DirectPathHints,
-    /// Hints for the criterion.
-    pub criterion: CriterionHints,
-    /// A published strategy's hints, in place of all the above.
-    pub published: Option<Published>,
 }
 
-/// Which entries of the tables are computed; all of a table without hints.
-#[derive(Debug, Clone, Default)]
-pub struct TableHints {
-    /// Of A above B.
-    pub scores: Option<Entries>,
-    /// Of EV above PV.
-    pub logits: Option<Entries>,
-    /// Of D.
-    pub direct: Option<Entries>,
+/// The attention rule.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Attention {
+    /// Scores answered for one by one.
+    Exact {
+        /// For every query, tokens in descending order of attention.
+        #[serde(default, skip_serializing_if = "Vec::is_empty", with = "rows")]
+        orders: Vec<Vec<usize>>,
+        /// Which entries of A beside B are computed, if not all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        entries: Option<Entries>,
+    },
+    /// Published: a low-rank part, and a bound on the rest.
+    LowRank(LowRank),
 }
 
-/// Which entries of a table XYᵀ are computed, and bounds of the others.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// The direct-path rule.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
+pub enum DirectPath {
+    /// Margins answer by answer.
+    Split(Split),
+    /// Published: dimension by dimension.
+    MaxDiff {
+        /// A row that is taken out of all queries.
+        #[serde(default, skip_serializing_if = "Vec::is_empty", with = "text")]
+        mean: Vec<i64>,
+    },
+    /// Published: the range of every query's row.
+    MaxDiffExact {},
+    /// Published: the range of all rows together.
+    GlobalMaxDiffExact {},
+}
+
+/// Hints for rule `split`, which bounds max over j of `EV + PV + D`: with `D = D̄ + D̃`, the two parts apart.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Split {
+    /// D̄(j) in units of `2^-OFFSET_BITS`; zero where left out.
+    #[serde(skip_serializing_if = "Vec::is_empty", with = "text")]
+    pub offset: Vec<i64>,
+    /// For every (p, t), p-major: answers in descending order of `EV(t,·) + PV(p,·) + D̄`.
+    #[serde(skip_serializing_if = "Vec::is_empty", with = "rows")]
+    pub token_orders: Vec<Vec<usize>>,
+    /// For every q: answers in descending order of `D̃(q,·)`.
+    #[serde(skip_serializing_if = "Vec::is_empty", with = "rows")]
+    pub query_orders: Vec<Vec<usize>>,
+    /// For every q: answers in descending order of `EV(q,·) + PV(n−1,·) + D(q,·)`.
+    #[serde(skip_serializing_if = "Vec::is_empty", with = "rows")]
+    pub last_orders: Vec<Vec<usize>>,
+    /// Which entries of EV above PV are computed, if not all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logits: Option<Box<Entries>>,
+    /// Which entries of D are computed, if not all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub direct: Option<Box<Entries>>,
+}
+
+/// Hints for rule `entries`: which entries of a table XYᵀ are computed, and bounds of the others. Vectors and bounds are
+/// in units of `2^-ENTRY_BITS`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Entries {
     /// Four numbers for every block that is computed: its first row, the row behind its last, and the same of columns.
-    #[serde(with = "numbers::naturals_as_text")]
+    #[serde(with = "text")]
     pub blocks: Vec<usize>,
-    /// A vector in units of `2^-ENTRY_BITS`: subtracted from every row of Y.
-    #[serde(with = "numbers::integers_as_text")]
+    /// Added to every row of Y; zero where left out.
+    #[serde(skip_serializing_if = "Vec::is_empty", with = "text")]
     pub centre: Vec<i64>,
-    /// The rows of B, likewise.
-    #[serde(with = "numbers::rows_as_text")]
+    /// The rows of B.
+    #[serde(skip_serializing_if = "Vec::is_empty", with = "rows")]
     pub basis: Vec<Vec<i64>>,
-    /// For every row of X, a bound on what B does not see of it, likewise; 0 where none is needed.
-    #[serde(with = "numbers::integers_as_text")]
+    /// For every row of X, a bound on what B does not see of it; 0 where none is needed.
+    #[serde(skip_serializing_if = "Vec::is_empty", with = "text")]
     pub left: Vec<i64>,
     /// For every row of Y.
-    #[serde(with = "numbers::integers_as_text")]
+    #[serde(skip_serializing_if = "Vec::is_empty", with = "text")]
     pub right: Vec<i64>,
 }
 
-/// Hints for the direct-path rule, which bounds max over j of `EV + PV + D`: with `D = D̄ + D̃`, the two parts apart.
-#[derive(Debug, Clone, Default)]
-pub struct DirectPathHints {
-    /// D̄(j) in units of `2^-OFFSET_BITS`; empty for zero.
-    pub offset: Vec<i64>,
-    /// For every (p, t), p-major: answers in descending order of `EV(t,·) + PV(p,·) + D̄`.
-    pub token_orders: Vec<Vec<usize>>,
-    /// For every q: answers in descending order of `D̃(q,·)`.
-    pub query_orders: Vec<Vec<usize>>,
-    /// For every q: answers in descending order of `EV(q,·) + PV(n−1,·) + D(q,·)`.
-    pub last_orders: Vec<Vec<usize>>,
+/// The criterion.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Criterion {
+    /// Partition of the wrong answers, window, whole-level test, count.
+    Partition(Partition),
+    /// Published: a gap below the maximum.
+    Gaps(Gaps),
+    /// Published: no hints.
+    Convexity {},
 }
 
-/// Hints for the criterion: which plan each (query, maximum) follows.
-#[derive(Debug, Clone)]
-pub struct CriterionHints {
+/// Hints for the criterion `partition`: which plan each (query, maximum) follows.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Partition {
     /// The distinct plans.
     pub plans: Vec<Plan>,
     /// For every maximum m, the plan of each query q ≤ m; empty when all follow plan 0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "rows")]
     pub assignment: Vec<Vec<usize>>,
 }
 
-impl CriterionHints {
-    /// The plan for query q and maximum m, with its path in the certificate.
+impl Partition {
+    /// The plan for query q and maximum m, with its index.
     pub fn plan(&self, q: usize, m: usize) -> Option<(&Plan, usize)> {
         let index = if self.assignment.is_empty() { 0 } else { *self.assignment.get(m)?.get(q)? };
         self.plans.get(index).map(|plan| (plan, index))
@@ -126,35 +196,35 @@ impl CriterionHints {
 }
 
 /// How the inputs of one (query, maximum) are certified.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Plan {
     /// A partition of the wrong answers.
     pub groups: Vec<Group>,
     /// How the groups with [`Test::Count`] are counted.
+    #[serde(default, skip_serializing_if = "Count::is_default")]
     pub count: Count,
-    /// How many tokens the count treats one by one; `usize::MAX` for all.
-    pub window: usize,
-}
-
-impl Plan {
-    /// Nothing is certified.
-    pub fn forfeit() -> Self {
-        let groups = vec![Group { answers: Answers::Rest, test: Test::Forfeit }];
-        Self { groups, count: Count::Tree(Script::default()), window: usize::MAX }
-    }
+    /// How many tokens the count treats one by one, if not all.
+    #[serde(default, deserialize_with = "window", serialize_with = "written", skip_serializing_if = "Option::is_none")]
+    pub window: Option<usize>,
 }
 
 /// Wrong answers that are tested together.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Group {
     /// Which answers.
+    #[serde(with = "text")]
     pub answers: Answers,
     /// How.
     pub test: Test,
+    /// How many tokens a whole-level test treats one by one, if not all.
+    #[serde(default, deserialize_with = "window", serialize_with = "written", skip_serializing_if = "Option::is_none")]
+    pub window: Option<usize>,
 }
 
 /// The answers of a group.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Answers {
     /// These.
     These(Vec<usize>),
@@ -164,13 +234,32 @@ pub enum Answers {
     Each,
 }
 
+impl Text for Answers {
+    fn read(text: &str) -> Result<Self, String> {
+        match text {
+            "rest" => Ok(Self::Rest),
+            "each" => Ok(Self::Each),
+            list => Vec::read(list).map(Self::These),
+        }
+    }
+
+    fn write(&self) -> String {
+        match self {
+            Self::Rest => "rest".into(),
+            Self::Each => "each".into(),
+            Self::These(answers) => answers.write(),
+        }
+    }
+}
+
 /// How a group is settled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Test {
-    /// The whole-level test with positions pooled, with this window.
-    Pooled(usize),
-    /// The whole-level test position by position, with this window.
-    Unpooled(usize),
+    /// The whole-level test with positions pooled.
+    Pooled,
+    /// The whole-level test position by position.
+    Unpooled,
     /// Its failures are counted.
     Count,
     /// Not at all: every input of this (query, maximum) counts as uncertified.
@@ -178,203 +267,133 @@ pub enum Test {
 }
 
 /// How failures are counted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Count {
     /// All groups together, by a tree over the inputs.
     Tree(Script),
     /// Each group apart, by convolution on a grid of `2^-bits`.
     Grid {
-        /// Fractional bits of the grid.
+        /// Fractional bits of the grid, at most [`MAX_GRID_BITS`].
+        #[serde(with = "text")]
         bits: u32,
     },
 }
 
+impl Default for Count {
+    fn default() -> Self {
+        Self::Tree(Script::default())
+    }
+}
+
+impl Count {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// A tree over the inputs of one (query, maximum); its items are token m, the window's other tokens, the far class.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Script {
     /// For each position, then counted group: the items in descending order of their terms.
+    #[serde(skip_serializing_if = "Vec::is_empty", with = "rows")]
     pub upper: Vec<Vec<usize>>,
     /// Likewise: the items in ascending order, where wrong inputs are shown with the group.
+    #[serde(skip_serializing_if = "Vec::is_empty", with = "rows")]
     pub lower: Vec<Vec<usize>>,
     /// The nodes, each before those below it; empty to go everywhere.
+    #[serde(skip_serializing_if = "Vec::is_empty", with = "text")]
     pub walk: Vec<usize>,
 }
 
+/// A field that may be left out, but not null.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(deserializer).map(Some)
+}
+
+/// A number of tokens, or `all`.
+fn window<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text == "all" { Ok(None) } else { Text::read(&text).map_err(D::Error::custom) }
+}
+
+/// The version alone, whatever else the file holds.
+#[derive(Deserialize)]
+struct Version {
+    gbmi: String,
+}
+
 impl Certificate {
-    /// Checks the form of a certificate's text for a network of the given size.
+    /// Reads a certificate's text, and checks that its claim fits a network of this size.
     ///
     /// # Errors
-    /// [`Rejection`]s with the path of the offending field; those of [`file::File::parse`].
+    /// Those of [`Certificate::read`]; [`Rejection::WrongClaim`].
     pub fn parse(text: &[u8], config: &Config) -> Result<Self, Refusal> {
-        Self::from_file(file::File::parse(text)?, config)
+        let certificate = Self::read(text)?;
+        certificate.claim.fits(config)?;
+        Ok(certificate)
     }
 
-    /// Checks the form of a certificate for a network of the given size.
+    /// Reads a certificate's text.
     ///
     /// # Errors
-    /// As [`Certificate::parse`].
-    pub fn from_file(file: file::File, config: &Config) -> Result<Self, Refusal> {
-        let (v, n) = (config.d_vocab, config.n_ctx);
-        let fits = |path: &'static str, found: &str, expected: String| {
-            if found == expected { Ok(()) } else { Err(Rejection::WrongClaim { path, expected, found: found.into() }) }
-        };
-        fits("claim.task", &file.claim.task, Config::TASK.into())?;
-        fits("claim.d_vocab", &file.claim.d_vocab, v.to_string())?;
-        fits("claim.n_ctx", &file.claim.n_ctx, n.to_string())?;
-        let total = config.inputs();
-        let count = |path: &str, text: &str| -> Result<BigUint, Rejection> {
-            let count = natural(path, text)?;
-            if count > total {
-                return Err(out_of_range(path, format!("at most d_vocab^n_ctx = {total}"), text));
-            }
-            Ok(count)
-        };
-        let correct = count("claim.correct", &file.claim.correct)?;
-        let upper = file.claim.upper.as_deref().map(|text| count("claim.upper", text)).transpose()?;
-        let orders = |path: &str, rows: &[String], expected: usize| orders(path, rows, expected, v);
-        let mut tables = TableHints::default();
-        let (mut attention_orders, mut criterion) = (vec![], CriterionHints { plans: vec![], assignment: vec![] });
-        let mut direct_path = DirectPathHints::default();
-        let published = Published::from_file(&file, config)?;
-        if published.is_none() {
-            let unfit = |path: &str| {
-                let expected = "rules for attention, direct path and criterion that go together".into();
-                Refusal::from(out_of_range(path, expected, "a rule that does not go with the others"))
-            };
-            let file::Attention::Exact { orders: rows, entries } = &file.attention else {
-                return Err(unfit("attention.rule"));
-            };
-            attention_orders = orders("attention.orders", rows, v)?;
-            let file::DirectPath::Split { offset, token_orders, query_orders, last_orders, logits, direct } =
-                &file.direct_path
-            else {
-                return Err(unfit("direct_path.rule"));
-            };
-            tables = TableHints { scores: entries.clone(), logits: logits.clone(), direct: direct.clone() };
-            direct_path = DirectPathHints {
-                offset: offsets(offset, v)?,
-                token_orders: orders("direct_path.token_orders", token_orders, v * (n - 1))?,
-                query_orders: orders("direct_path.query_orders", query_orders, v)?,
-                last_orders: orders("direct_path.last_orders", last_orders, v)?,
-            };
-            let file::Criterion::Partition { plans, assignment } = &file.criterion else {
-                return Err(unfit("criterion.rule"));
-            };
-            criterion = self::criterion(plans, assignment, v)?;
+    /// [`Rejection::Malformed`] with the path; [`Decline::Version`]; [`Decline::TooLarge`] above [`MAX_BYTES`].
+    pub fn read(text: &[u8]) -> Result<Self, Refusal> {
+        let found = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        if found > MAX_BYTES {
+            return Err(Decline::TooLarge { what: "the certificate".into(), limit: MAX_BYTES, found }.into());
         }
-        Ok(Self {
-            network: file.network,
-            model: file.model,
-            strategy: file.strategy,
-            correct,
-            upper,
-            tables,
-            attention_orders,
-            direct_path,
-            criterion,
-            published,
-        })
-    }
-}
-
-/// Reads either no row or exactly `expected` rows of distinct indices below `v`.
-fn orders(path: &str, rows: &[String], expected: usize, v: usize) -> Result<Vec<Vec<usize>>, Refusal> {
-    if !rows.is_empty() && rows.len() != expected {
-        return Err(out_of_range(path, format!("no row, or {expected}"), rows.len()).into());
-    }
-    rows.iter().enumerate().map(|(row, text)| distinct(&format!("{path}[{row}]"), text, v)).collect()
-}
-
-/// Reads distinct indices below `v`.
-fn distinct(path: &str, text: &str, v: usize) -> Result<Vec<usize>, Refusal> {
-    let entries = naturals(path, text, v)?;
-    let mut seen = vec![false; v];
-    for entry in &entries {
-        match seen.get_mut(*entry) {
-            Some(seen) if !*seen => *seen = true,
-            _ => return Err(Rejection::Repeated { path: path.into(), found: entry.to_string() }.into()),
+        if !text.iter().filter(|byte| !byte.is_ascii_whitespace()).take(7).eq(br#"{"gbmi""#) {
+            return Err(malformed(".", "the first field must be the version, \"gbmi\"").into());
         }
+        let Version { gbmi } = deserialize(text)?;
+        if gbmi != VERSION {
+            let found = format!("{:?}", gbmi.chars().take(40).collect::<String>());
+            return Err(Decline::Version { found, supported: VERSION }.into());
+        }
+        deserialize(text)
     }
-    Ok(entries)
+
+    /// Checks that this certificate is about this network.
+    ///
+    /// # Errors
+    /// [`Rejection::WrongNetwork`]; [`Rejection::WrongClaim`].
+    pub fn is_about(&self, network: &Network) -> Result<(), Rejection> {
+        // The digest first: sizes that do not fit another network are no news.
+        if self.network != network.sha256 {
+            let expected = self.network.chars().take(64).collect();
+            return Err(Rejection::WrongNetwork { expected, found: network.sha256.clone() });
+        }
+        self.claim.fits(&network.config)
+    }
 }
 
-fn offsets(text: &str, v: usize) -> Result<Vec<i64>, Refusal> {
-    let path = "direct_path.offset";
-    let offset = integers(path, text, 1 << 40)?;
-    if !offset.is_empty() && offset.len() != v {
-        return Err(out_of_range(path, format!("no entry, or {v}"), offset.len()).into());
-    }
-    Ok(offset)
-}
-
-fn criterion(plans: &[file::Plan], assignment: &[String], v: usize) -> Result<CriterionHints, Refusal> {
-    if plans.is_empty() {
-        return Err(out_of_range("criterion.plans", "at least one plan".into(), "none").into());
-    }
-    if !assignment.is_empty() && assignment.len() != v {
-        return Err(out_of_range("criterion.assignment", format!("no row, or {v}"), assignment.len()).into());
-    }
-    let assignment = assignment
-        .iter()
-        .enumerate()
-        .map(|(m, text)| {
-            let path = format!("criterion.assignment[{m}]");
-            let row = naturals(&path, text, plans.len())?;
-            if row.len() != m + 1 {
-                return Err(out_of_range(&path, format!("{} plan numbers, one for each query", m + 1), row.len()));
-            }
-            Ok(row)
-        })
-        .collect::<Result<_, Rejection>>()?;
-    let plans = plans.iter().enumerate().map(|(index, plan)| self::plan(&format!("criterion.plans[{index}]"), plan, v));
-    Ok(CriterionHints { plans: plans.collect::<Result<_, _>>()?, assignment })
-}
-
-fn plan(path: &str, plan: &file::Plan, v: usize) -> Result<Plan, Refusal> {
-    let groups = plan.groups.iter().enumerate().map(|(index, group)| {
-        let path = format!("{path}.groups[{index}]");
-        let answers = match group.answers.as_str() {
-            "rest" => Answers::Rest,
-            "each" => Answers::Each,
-            text => Answers::These(distinct(&format!("{path}.answers"), text, v)?),
+impl Claim {
+    fn fits(&self, config: &Config) -> Result<(), Rejection> {
+        let fits = |path, fits: bool, expected: String, found: &dyn ToString| {
+            if fits { Ok(()) } else { Err(Rejection::WrongClaim { path, expected, found: found.to_string() }) }
         };
-        let window = window(&format!("{path}.window"), &group.window, v)?;
-        let test = match group.test {
-            file::Test::Pooled => Test::Pooled(window),
-            file::Test::Unpooled => Test::Unpooled(window),
-            file::Test::Count => Test::Count,
-            file::Test::Forfeit => Test::Forfeit,
-        };
-        Ok(Group { answers, test })
-    });
-    let most = usize::try_from(MAX_GRID_BITS).unwrap_or(0);
-    let count = match &plan.count {
-        file::Count::Tree { upper, lower, walk } => {
-            let path = format!("{path}.count");
-            let rows = |name: &str, rows: &[String]| {
-                let row = |(index, text): (usize, &String)| naturals(&format!("{path}.{name}[{index}]"), text, v + 1);
-                rows.iter().enumerate().map(row).collect::<Result<_, _>>()
-            };
-            Count::Tree(Script {
-                upper: rows("upper", upper)?,
-                lower: rows("lower", lower)?,
-                walk: naturals(&format!("{path}.walk"), walk, usize::MAX)?,
-            })
-        }
-        file::Count::Grid { bits } => {
-            let bits = small(&format!("{path}.count.bits"), bits, 0, most)?;
-            Count::Grid { bits: u32::try_from(bits).unwrap_or(0) }
-        }
-    };
-    Ok(Plan {
-        groups: groups.collect::<Result<_, Refusal>>()?,
-        count,
-        window: window(&format!("{path}.window"), &plan.window, v)?,
-    })
+        let Config { d_vocab, n_ctx, .. } = config;
+        fits("claim.task", self.task == Config::TASK, Config::TASK.into(), &self.task)?;
+        fits("claim.d_vocab", self.d_vocab == *d_vocab, d_vocab.to_string(), &self.d_vocab)?;
+        fits("claim.n_ctx", self.n_ctx == *n_ctx, n_ctx.to_string(), &self.n_ctx)?;
+        let (total, upper) = (config.inputs(), self.upper.clone().unwrap_or_default());
+        let most = || format!("at most d_vocab^n_ctx = {total}");
+        fits("claim.correct", self.correct <= total, most(), &self.correct)?;
+        fits("claim.upper", upper <= total, most(), &upper)
+    }
 }
 
-fn window(path: &str, text: &str, v: usize) -> Result<usize, Rejection> {
-    if text == "all" { Ok(usize::MAX) } else { small(path, text, 1, v) }
+fn malformed(path: impl ToString, found: impl ToString) -> Rejection {
+    Rejection::Malformed { path: path.to_string(), found: found.to_string() }
+}
+
+fn deserialize<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, Refusal> {
+    let mut json = serde_json::Deserializer::from_slice(text);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| malformed(error.path(), error.inner()))?;
+    json.end().map_err(|error| malformed(".", error))?;
+    Ok(value)
 }
 
 impl Config {

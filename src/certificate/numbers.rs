@@ -1,118 +1,127 @@
-//! Canonical numbers: every integer has one spelling, every list one separator.
+//! Numbers and lists, which stand in the file as strings: every number has one spelling, every list one separator.
 
-use crate::refusal::Rejection;
 use num_bigint::BigUint;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serializer};
 
 /// The most digits of a number in a certificate.
 const MAX_DIGITS: usize = 100;
 
-/// The rejection for a value outside its range.
-pub(super) fn out_of_range(path: &str, expected: String, found: impl ToString) -> Rejection {
-    Rejection::OutOfRange { path: path.into(), expected, found: found.to_string() }
+/// What stands in the file as one string.
+pub(super) trait Text: Sized {
+    /// Reads it; what was expected and what was found, if that differs.
+    fn read(text: &str) -> Result<Self, String>;
+    /// Writes it.
+    fn write(&self) -> String;
 }
 
-fn not_canonical(path: &str, expected: &'static str, found: &str) -> Rejection {
-    let found = format!("{:?}", found.chars().take(40).collect::<String>());
-    Rejection::NotCanonical { path: path.into(), expected, found }
-}
-
-/// Is this the decimal spelling of a natural number without sign or leading zero?
-fn is_natural(text: &str) -> bool {
-    text == "0"
-        || !text.is_empty()
-            && text.len() <= MAX_DIGITS
-            && !text.starts_with('0')
-            && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// Reads a natural number.
-pub(super) fn natural(path: &str, text: &str) -> Result<BigUint, Rejection> {
-    let digits = if is_natural(text) { BigUint::parse_bytes(text.as_bytes(), 10) } else { None };
-    digits.ok_or_else(|| not_canonical(path, "a decimal natural number without leading zeros", text))
-}
-
-/// Reads a natural number from `least` to `most`.
-pub(super) fn small(path: &str, text: &str, least: usize, most: usize) -> Result<usize, Rejection> {
-    let range = || out_of_range(path, format!("a number from {least} to {most}"), text);
-    let value = usize::try_from(natural(path, text)?).map_err(|_| range())?;
-    if (least..=most).contains(&value) { Ok(value) } else { Err(range()) }
-}
-
-fn list(text: &str) -> impl Iterator<Item = &str> {
-    text.split(' ').filter(move |_| !text.is_empty())
-}
-
-/// Reads natural numbers below `bound`, separated by single spaces.
-pub(super) fn naturals(path: &str, text: &str, bound: usize) -> Result<Vec<usize>, Rejection> {
-    let entry = |entry: &str| {
-        if !is_natural(entry) {
-            return Err(not_canonical(path, "natural numbers separated by single spaces", entry));
-        }
-        let value = entry.parse::<usize>().ok().filter(|value| *value < bound);
-        value.ok_or_else(|| out_of_range(path, format!("numbers below {bound}"), entry))
-    };
-    list(text).map(entry).collect()
-}
-
-/// Reads integers of size below `bound`, separated by single spaces.
-pub(super) fn integers(path: &str, text: &str, bound: i64) -> Result<Vec<i64>, Rejection> {
-    let entry = |entry: &str| {
-        let digits = entry.strip_prefix('-').unwrap_or(entry);
-        if !is_natural(digits) || entry == "-0" {
-            return Err(not_canonical(path, "integers separated by single spaces", entry));
-        }
-        let value = entry.parse::<i64>().ok().filter(|value| (-bound..bound).contains(value));
-        value.ok_or_else(|| out_of_range(path, format!("integers of size below {bound}"), entry))
-    };
-    list(text).map(entry).collect()
-}
-
-/// Lists as text, in serde's fields.
-macro_rules! as_text {
-    ($name:ident, $type:ty, $read:expr, $write:expr) => {
-        pub(super) mod $name {
-            use super::*;
-            pub(in super::super) fn serialize<S: serde::Serializer>(value: &$type, to: S) -> Result<S::Ok, S::Error> {
-                let write: fn(&$type) -> _ = $write;
-                serde::Serialize::serialize(&write(value), to)
+macro_rules! number {
+    ($number:ty, $expected:literal) => {
+        impl Text for $number {
+            fn read(text: &str) -> Result<Self, String> {
+                let value = if text.len() > MAX_DIGITS { None } else { text.parse::<Self>().ok() };
+                // The one spelling is that in which it is written.
+                value.filter(|value| value.write() == text).ok_or_else(|| {
+                    let found: String = text.chars().take(40).collect();
+                    format!("expected {}, in the one spelling, found {found:?}", $expected)
+                })
             }
-            pub(in super::super) fn deserialize<'de, D: serde::Deserializer<'de>>(from: D) -> Result<$type, D::Error> {
-                let read: fn(_) -> Result<$type, Rejection> = $read;
-                read(serde::Deserialize::deserialize(from)?)
-                    .map_err(|error| serde::de::Error::custom(crate::refusal::Refusal::from(error)))
+
+            fn write(&self) -> String {
+                self.to_string()
             }
         }
     };
 }
-fn text<T: ToString>(list: &[T]) -> String {
-    list.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+
+number!(BigUint, "a natural number of at most 100 digits");
+number!(usize, "a natural number below 2^64");
+number!(u32, "a natural number below 2^32");
+number!(i64, "an integer from -2^63 to 2^63 - 1");
+
+/// A list, with single spaces between its items.
+impl<T: Text> Text for Vec<T> {
+    fn read(text: &str) -> Result<Self, String> {
+        text.split(' ').filter(|_| !text.is_empty()).map(T::read).collect()
+    }
+
+    fn write(&self) -> String {
+        self.iter().map(T::write).collect::<Vec<_>>().join(" ")
+    }
 }
-as_text!(naturals_as_text, Vec<usize>, |list: String| naturals("", &list, 1 << 30), |list| text(list));
-as_text!(integers_as_text, Vec<i64>, |list: String| integers("", &list, 1 << 40), |list| text(list));
-as_text!(
-    rows_as_text,
-    Vec<Vec<i64>>,
-    |rows: Vec<String>| rows.iter().take(64).map(|list| integers("", list, 1 << 40)).collect(),
-    |rows| rows.iter().map(|row| text(row)).collect::<Vec<_>>()
-);
+
+/// What may be left out, but not be null.
+impl<T: Text> Text for Option<T> {
+    fn read(text: &str) -> Result<Self, String> {
+        T::read(text).map(Some)
+    }
+
+    fn write(&self) -> String {
+        self.as_ref().map(T::write).unwrap_or_default()
+    }
+}
+
+/// For `serde(with = …)`: a [`Text`] as one string.
+pub(super) mod text {
+    use super::{Deserialize, Deserializer, Error, Serializer, Text};
+
+    pub(crate) fn serialize<T: Text, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&value.write())
+    }
+
+    pub(crate) fn deserialize<'de, T: Text, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+        T::read(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+/// For `serde(with = …)`: an array of strings, each a [`Text`].
+pub(super) mod rows {
+    use super::{Deserialize, Deserializer, Error, Serializer, Text};
+
+    pub(crate) fn serialize<T: Text, S: Serializer>(rows: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(rows.iter().map(T::write))
+    }
+
+    pub(crate) fn deserialize<'de, T: Text, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+        let rows = Vec::<String>::deserialize(deserializer)?;
+        rows.iter().map(|row| T::read(row).map_err(D::Error::custom)).collect()
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn refused<T: Text>(text: &str) -> bool {
+        T::read(text).is_err()
+    }
+
     #[test]
     fn numbers_have_one_spelling() {
-        assert_eq!(natural("p", "120").unwrap(), BigUint::from(120_u8));
-        for bad in ["", "00", "01", "+1", "-1", " 1", "1 ", "1.0", "1e3", "١", "0x1", &"9".repeat(101)] {
-            assert!(matches!(natural("p", bad), Err(Rejection::NotCanonical { .. })), "{bad:?}");
+        assert_eq!(BigUint::read("120").unwrap(), BigUint::from(120_u8));
+        let nines = "9".repeat(101);
+        assert_eq!(BigUint::read(&nines[1..]).unwrap().to_string(), nines[1..]);
+        for bad in ["", "00", "01", "+1", "-1", " 1", "1 ", "1.0", "1e3", "1_0", "١", "0x1", &nines] {
+            assert!(refused::<BigUint>(bad) && refused::<usize>(bad) && refused::<u32>(bad), "{bad:?}");
         }
-        assert!(naturals("p", "", 3).unwrap().is_empty());
-        assert_eq!(naturals("p", "2 0", 3).unwrap(), [2, 0]);
-        assert!(matches!(naturals("p", "2  0", 3), Err(Rejection::NotCanonical { .. })));
-        assert!(matches!(naturals("p", "3", 3), Err(Rejection::OutOfRange { .. })));
-        assert_eq!(integers("p", "-2 0", 3).unwrap(), [-2, 0]);
-        assert!(matches!(integers("p", "-0", 3), Err(Rejection::NotCanonical { .. })));
-        assert!(matches!(integers("p", "--1", 3), Err(Rejection::NotCanonical { .. })));
-        assert!(matches!(small("p", "9", 1, 8), Err(Rejection::OutOfRange { .. })));
+        assert_eq!(usize::read("18446744073709551615"), Ok(usize::MAX));
+        assert!(refused::<usize>("18446744073709551616") && refused::<u32>("4294967296"));
+        assert_eq!(i64::read("-9223372036854775808"), Ok(i64::MIN));
+        for bad in ["", "-0", "--1", "+1", "-01", "-", "9223372036854775808"] {
+            assert!(refused::<i64>(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn lists_have_single_spaces() {
+        assert_eq!(Vec::<usize>::read(""), Ok(vec![]));
+        assert_eq!(Vec::read("2 0"), Ok(vec![2_usize, 0]));
+        assert_eq!(Vec::read("-2 0"), Ok(vec![-2_i64, 0]));
+        assert_eq!(vec![-2_i64, 0].write(), "-2 0");
+        for bad in ["2  0", " ", "2 ", " 2", "2 -0 1", "2,0", "2\t0"] {
+            assert!(refused::<Vec<i64>>(bad), "{bad:?}");
+        }
+        let message = Vec::<i64>::read("2 -0 1").unwrap_err();
+        assert_eq!(message, "expected an integer from -2^63 to 2^63 - 1, in the one spelling, found \"-0\"");
     }
 }

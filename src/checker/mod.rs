@@ -27,7 +27,7 @@ pub mod product;
 pub mod published;
 pub mod rules;
 
-use crate::certificate::Certificate;
+use crate::certificate::{self as hints, Certificate, Claim, Entries, Split};
 use crate::model::Network;
 use crate::refusal::{Refusal, Rejection};
 use arithmetic::Enclosure;
@@ -82,19 +82,15 @@ pub fn check<R: Enclosure>(
     certificate: &Certificate,
     options: Options<'_>,
 ) -> Result<Certified, Refusal> {
-    if certificate.network != network.sha256 {
-        let expected = certificate.network.chars().take(64).collect();
-        return Err(Rejection::WrongNetwork { expected, found: network.sha256.clone() }.into());
-    }
+    certificate.is_about(network)?;
     let certified = certify::<R>(network, certificate, options)?;
     let established = |path, claimed: &BigUint, certified: &BigUint, holds: bool| {
-        if holds {
-            return Ok(());
-        }
-        Err(Rejection::NotEstablished { path, claimed: claimed.to_string(), certified: certified.to_string() })
+        let (claimed, certified) = (claimed.to_string(), certified.to_string());
+        if holds { Ok(()) } else { Err(Rejection::NotEstablished { path, claimed, certified }) }
     };
-    established("claim.correct", &certificate.correct, &certified.correct, certificate.correct <= certified.correct)?;
-    if let Some(upper) = &certificate.upper {
+    let Claim { correct, upper, .. } = &certificate.claim;
+    established("claim.correct", correct, &certified.correct, *correct <= certified.correct)?;
+    if let Some(upper) = upper {
         established("claim.upper", upper, &certified.upper, *upper >= certified.upper)?;
     }
     Ok(certified)
@@ -109,16 +105,22 @@ pub fn certify<R: Enclosure>(
     certificate: &Certificate,
     options: Options<'_>,
 ) -> Result<Certified, Refusal> {
-    if let Some(hints) = &certificate.published {
-        return published::certify::<R>(network, hints, options);
-    }
+    let Certificate { attention, direct_path, criterion, .. } = certificate;
+    let (
+        hints::Attention::Exact { orders, entries },
+        hints::DirectPath::Split(split),
+        hints::Criterion::Partition(partition),
+    ) = (attention, direct_path, criterion)
+    else {
+        return published::certify::<R>(network, certificate, options);
+    };
     let meter = Meter::new(options.max_flops);
-    let tables = tables::<R>(network, certificate, &meter)?;
+    let tables = tables::<R>(network, (orders, entries.as_ref()), split, &meter)?;
     let v = tables.d_vocab;
     // The largest maximum, with the most inputs, first.
     let meters: Vec<Meter> = (0..v).map(|_| meter.fork()).collect();
     let levels = parallel(meters, options.threads, |index, meter| {
-        let certified = Level::new(&tables, v - 1 - index, &meter).certified(&certificate.criterion);
+        let certified = Level::new(&tables, v - 1 - index, &meter).certified(partition);
         (options.progress)();
         (certified, meter)
     });
@@ -133,15 +135,20 @@ pub fn certify<R: Enclosure>(
     Ok(Certified { correct, upper, total, meter })
 }
 
-/// The tables of a network under a certificate's rules, with every hinted order bounded.
+/// The tables of a network, with every hinted order of attention and of logits bounded.
 ///
 /// # Errors
 /// As [`certify`].
-pub fn tables<R: Enclosure>(network: &Network, hints: &Certificate, meter: &Meter) -> Result<Tables<R>, Refusal> {
-    let paths = Paths::<R>::new(network, &hints.tables, meter)?;
+pub fn tables<R: Enclosure>(
+    network: &Network,
+    (orders, scores): (&[Vec<usize>], Option<&Entries>),
+    split: &Split,
+    meter: &Meter,
+) -> Result<Tables<R>, Refusal> {
+    let paths = Paths::<R>::new(network, [scores, split.logits.as_deref(), split.direct.as_deref()], meter)?;
     Ok(Tables {
-        attention: Attention::new(&paths, hints, meter)?,
-        direct_path: DirectPath::new(&paths, &hints.direct_path, meter)?,
+        attention: Attention::new(&paths, orders, meter)?,
+        direct_path: DirectPath::new(&paths, split, meter)?,
         d_vocab: paths.d_vocab,
         n_ctx: paths.n_ctx,
     })

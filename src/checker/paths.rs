@@ -4,9 +4,9 @@
 
 use super::arithmetic::Enclosure;
 use super::meter::{Kind, Meter};
-use super::product::{product, stack};
+use super::product::{Product, product, stack};
 use super::rules::table;
-use crate::certificate::{Entries, TableHints};
+use crate::certificate::Entries;
 use crate::model::{Dyadic, Matrix, Network, Scale};
 use crate::refusal::Refusal;
 
@@ -24,6 +24,9 @@ pub struct Paths<R> {
     /// `v × v`: D(q, j). In units of logits.
     pub direct: Matrix<R>,
 }
+
+/// Matrices to be multiplied.
+pub type Chain<R> = Vec<Matrix<R>>;
 
 /// The factors of the paths, with the softmax scale and the biases in their places.
 #[derive(Debug)]
@@ -61,19 +64,15 @@ impl<R: Enclosure> Factors<R> {
         let query = add_row(&w_e, w_pos.row(n - 1));
         let sources = stack(&w_e, &w_pos);
 
+        // The query bias is a further row of W_Q, met by a column of ones.
         let mut w_q: Matrix<R> = enclose(&network.w_q);
+        if let Some(b_q) = nonzero(&network.b_q) {
+            w_q = stack(&w_q, &b_q);
+        }
         if network.config.scale == Scale::SqrtDHead {
             let scale = R::inverse_sqrt(network.config.d_head);
             meter.add(Kind::Attention, w_q.rows() * w_q.cols());
             w_q = Matrix::from_fn(w_q.rows(), w_q.cols(), R::everything(), |row, col| w_q.at(row, col).mul(&scale));
-            // The query bias is a further row of W_Q, met by a column of ones.
-            if let Some(b_q) = nonzero::<R>(&network.b_q) {
-                meter.add(Kind::Attention, b_q.cols());
-                let scaled = Matrix::from_fn(1, b_q.cols(), R::everything(), |_, col| b_q.at(0, col).mul(&scale));
-                w_q = stack(&w_q, &scaled);
-            }
-        } else if let Some(b_q) = nonzero(&network.b_q) {
-            w_q = stack(&w_q, &b_q);
         }
         let (w_v, w_o): (_, Matrix<R>) = (enclose(&network.w_v), enclose(&network.w_o));
         // The attention-weighted biases reach every position alike: (b_V W_O + b_O) joins the residual stream.
@@ -88,7 +87,9 @@ impl<R: Enclosure> Factors<R> {
             stream = add_row(&stream, b_o.row(0));
         }
         Ok(Self {
-            query: if w_q.rows() > query.cols() { with_ones(&query) } else { query },
+            query: Matrix::from_fn(v, w_q.rows(), R::everything(), |q, col| {
+                query.row(q).get(col).cloned().unwrap_or(R::dyadic(1, 0))
+            }),
             w_q,
             w_k: enclose(&network.w_k).transposed(),
             sources,
@@ -101,7 +102,7 @@ impl<R: Enclosure> Factors<R> {
     }
 
     /// The chains of matrices whose products are A above B, EV above PV, and D without `b_U`.
-    pub fn chains(&self) -> [Vec<Matrix<R>>; 3] {
+    pub fn chains(&self) -> [Chain<R>; 3] {
         let Self { query, w_q, w_k, sources, w_v, w_o, stream, w_u, .. } = self;
         [
             [query, w_q, w_k, &sources.transposed()].map(Matrix::clone).to_vec(),
@@ -114,21 +115,12 @@ impl<R: Enclosure> Factors<R> {
     ///
     /// # Errors
     /// As [`Factors::new`].
-    pub fn direct(&self, hints: Option<&Entries>, meter: &Meter) -> Result<Matrix<R>, Refusal> {
+    pub fn direct(&self, hints: Option<&Entries>, meter: &Meter) -> Product<R> {
         let [_, _, chain] = self.chains();
         let direct = table(chain, hints, meter, Kind::Logits)?;
         let Some(b_u) = &self.b_u else { return Ok(direct) };
         meter.add(Kind::Logits, direct.rows() * direct.cols());
         Ok(add_row(&direct, b_u.row(0)))
-    }
-
-    /// `(v + n) × v`: EV above PV.
-    ///
-    /// # Errors
-    /// As [`Factors::new`].
-    pub fn logits(&self, hints: Option<&Entries>, meter: &Meter) -> Result<Matrix<R>, Refusal> {
-        let [_, chain, _] = self.chains();
-        table(chain, hints, meter, Kind::Logits)
     }
 }
 
@@ -137,15 +129,16 @@ impl<R: Enclosure> Paths<R> {
     ///
     /// # Errors
     /// [`crate::refusal::Decline::Work`] when the products pass the meter's limit.
-    pub fn new(network: &Network, hints: &TableHints, meter: &Meter) -> Result<Self, Refusal> {
+    pub fn new(network: &Network, hints: [Option<&Entries>; 3], meter: &Meter) -> Result<Self, Refusal> {
+        let [scores, logits, direct] = hints;
         let factors = Factors::<R>::new(network, meter)?;
-        let [chain, ..] = factors.chains();
+        let [qk, ov, _] = factors.chains();
         Ok(Self {
             d_vocab: network.config.d_vocab,
             n_ctx: network.config.n_ctx,
-            scores: table(chain, hints.scores.as_ref(), meter, Kind::Attention)?,
-            logits: factors.logits(hints.logits.as_ref(), meter)?,
-            direct: factors.direct(hints.direct.as_ref(), meter)?,
+            scores: table(qk, scores, meter, Kind::Attention)?,
+            logits: table(ov, logits, meter, Kind::Logits)?,
+            direct: factors.direct(direct, meter)?,
         })
     }
 }
@@ -162,13 +155,7 @@ fn nonzero<R: Enclosure>(bias: &Matrix<Dyadic>) -> Option<Matrix<R>> {
     bias.row(0).iter().any(|entry| entry.mantissa != 0).then(|| enclose(bias))
 }
 
-fn add_row<R: Enclosure>(table: &Matrix<R>, row: &[R]) -> Matrix<R> {
+pub(super) fn add_row<R: Enclosure>(table: &Matrix<R>, row: &[R]) -> Matrix<R> {
     let entries = table.iter_rows().flat_map(|entries| entries.iter().zip(row).map(|(entry, bias)| entry.add(bias)));
     Matrix::new(table.cols(), entries.collect(), R::everything())
-}
-
-fn with_ones<R: Enclosure>(table: &Matrix<R>) -> Matrix<R> {
-    let one = [R::dyadic(1, 0)];
-    let entries = table.iter_rows().flat_map(|row| row.iter().chain(&one)).cloned().collect();
-    Matrix::new(table.cols() + 1, entries, R::everything())
 }

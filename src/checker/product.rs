@@ -13,11 +13,14 @@ use super::meter::{Kind, Meter};
 use crate::model::Matrix;
 use crate::refusal::Refusal;
 
+/// A matrix, or [`crate::refusal::Decline::Work`].
+pub type Product<R> = Result<Matrix<R>, Refusal>;
+
 /// The product of a chain of matrices: the cheapest split first, then the same for both sides.
 ///
 /// # Errors
 /// [`crate::refusal::Decline::Work`].
-pub fn product<R: Enclosure>(chain: Vec<Matrix<R>>, meter: &Meter, kind: Kind) -> Result<Matrix<R>, Refusal> {
+pub fn product<R: Enclosure>(chain: Vec<Matrix<R>>, meter: &Meter, kind: Kind) -> Product<R> {
     let Some(split) = (1..chain.len()).min_by_key(|split| cost_of_split(&chain, *split)) else {
         return Ok(chain.into_iter().next().unwrap_or_else(|| Matrix::new(1, vec![], R::everything())));
     };
@@ -37,7 +40,7 @@ fn cost_of_split<R: Enclosure>(chain: &[Matrix<R>], split: usize) -> usize {
 
 /// The FLOPs of [`times`], a×b by b×c.
 pub fn cost(a: usize, b: usize, c: usize) -> usize {
-    let plain = a.saturating_mul(c).saturating_mul(2 * b - 1);
+    let plain = plain_cost(a, b, c);
     match (a % 2, b % 2, c % 2) {
         (0, 0, 0) if a > 0 && c > 0 => {
             let (a, b, c) = (a / 2, b / 2, c / 2);
@@ -49,16 +52,25 @@ pub fn cost(a: usize, b: usize, c: usize) -> usize {
     }
 }
 
-/// `left · rightᵀ`.
+fn plain_cost(a: usize, b: usize, c: usize) -> usize {
+    a.saturating_mul(c).saturating_mul(2 * b - 1)
+}
+
+/// `left · rightᵀ`, entry by entry: the narrowest enclosures.
 ///
 /// # Errors
 /// [`crate::refusal::Decline::Work`].
-pub fn times<R: Enclosure>(
-    left: &Matrix<R>,
-    right: &Matrix<R>,
-    meter: &Meter,
-    kind: Kind,
-) -> Result<Matrix<R>, Refusal> {
+pub fn plain<R: Enclosure>(left: &Matrix<R>, right: &Matrix<R>, meter: &Meter, kind: Kind) -> Product<R> {
+    meter.spend(kind, plain_cost(left.rows(), left.cols(), right.rows()))?;
+    let entry = |row, col| R::dot(left.row(row).iter().zip(right.row(col)));
+    Ok(Matrix::from_fn(left.rows(), right.rows(), R::everything(), entry))
+}
+
+/// `left · rightᵀ`, the shortest way.
+///
+/// # Errors
+/// [`crate::refusal::Decline::Work`].
+pub fn times<R: Enclosure>(left: &Matrix<R>, right: &Matrix<R>, meter: &Meter, kind: Kind) -> Product<R> {
     let (a, b, c) = (left.rows(), left.cols(), right.rows());
     if a > 1 && a % 2 == 1 {
         let (even, last) = (left.block((0, a - 1), (0, b)), left.block((a - 1, a), (0, b)));
@@ -67,10 +79,8 @@ pub fn times<R: Enclosure>(
     if c > 1 && c % 2 == 1 {
         return Ok(times(right, left, meter, kind)?.transposed());
     }
-    let plain = a.saturating_mul(c).saturating_mul(2 * b - 1);
-    if cost(a, b, c) >= plain {
-        meter.spend(kind, plain)?;
-        return Ok(Matrix::from_fn(a, c, R::everything(), |row, col| R::dot(left.row(row).iter().zip(right.row(col)))));
+    if cost(a, b, c) >= plain_cost(a, b, c) {
+        return plain(left, right, meter, kind);
     }
     let each = |x: &Matrix<R>, y: &Matrix<R>, by: fn(&R, &R) -> R| {
         meter.add(kind, x.rows() * x.cols());

@@ -3,7 +3,6 @@
 use super::progress::Progress;
 use super::verdict::Verdict;
 use super::{Common, Failure, model, print};
-use gbmi::certificate::file::File;
 use gbmi::certificate::{Certificate, MAX_BYTES};
 #[cfg(feature = "mpfr")]
 use gbmi::checker::arithmetic::Mpfr;
@@ -62,15 +61,15 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let mut checked = None;
     let mut model = None;
     let result = (|| {
-        let file = File::parse(&read_limited(&args.certificate, MAX_BYTES)?)?;
-        if let Some(known) = Strategy::named(&file.strategy) {
+        let certificate = Certificate::read(&read_limited(&args.certificate, MAX_BYTES)?)?;
+        if let Some(known) = Strategy::named(&certificate.strategy) {
             strategy = known.name();
         }
-        let suggestion = file.model.as_deref();
-        let found = model::for_certificate(args.common.model.as_deref(), &args.certificate, &file.network, suggestion)?;
-        let found = model.insert(found);
-        let certificate = checked.insert(certificate(&found.network, file)?);
-        checker(&found.network, certificate, &args.common)
+        let (given, suggestion) = (args.common.model.as_deref(), certificate.model.as_deref());
+        let found = model::for_certificate(given, &args.certificate, &certificate.network, suggestion)?;
+        let network = &model.insert(found).network;
+        certificate.is_about(network)?;
+        checker(network, checked.insert(certificate), &args.common)
     })();
     let verdict = Verdict {
         strategy: &strategy,
@@ -86,16 +85,6 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 pub(crate) type Checker = fn(&Network, &Certificate, &Common) -> Result<Certified, Refusal>;
-
-/// The certificate in a file, if it is about this network.
-fn certificate(network: &Network, file: File) -> Result<Certificate, Refusal> {
-    // The digest first: sizes that do not fit another network are no news.
-    if file.network != network.sha256 {
-        let expected = file.network.chars().take(64).collect();
-        return Err(gbmi::refusal::Rejection::WrongNetwork { expected, found: network.sha256.clone() }.into());
-    }
-    Certificate::from_file(file, &network.config)
-}
 
 fn certified<R: Enclosure>(
     network: &Network,

@@ -101,8 +101,9 @@ impl From<Refusal> for Failure {
 impl Failure {
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Refused(refusal) => refusal.exit_code(),
-            Self::Other(_) => 3,
+            Self::Refused(Refusal::Rejected(_)) => 1,
+            Self::Refused(Refusal::Declined(_)) => 2,
+            Self::Refused(Refusal::Unreadable(_)) | Self::Other(_) => 3,
         }
     }
 }

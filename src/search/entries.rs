@@ -2,7 +2,7 @@
 
 use super::exact::{Case, LONGEST, far};
 use super::orders::{Ends, Orders};
-use crate::certificate::{Answers, ENTRY_BITS, Entries, Plan, TableHints, Test};
+use crate::certificate::{Answers, ENTRY_BITS, Entries, Group, Plan, Test};
 use crate::checker::arithmetic::Fixed;
 use crate::checker::meter::{Kind, Meter};
 use crate::checker::paths::Factors;
@@ -19,6 +19,20 @@ const ROOM: usize = 1_000;
 const ENTRY: f64 = 63.0;
 /// An entry is computed once it would save so many times its own cost: the clearest cases first.
 const THRESHOLDS: [f64; 7] = [8.0, 4.0, 2.0, 1.5, 1.0, 1.0, 1.0];
+
+/// Hints for the tables of A beside B, EV above PV, and D; none for a table that is computed in full.
+#[derive(Debug, Default)]
+pub(super) struct TableHints {
+    pub(super) scores: Option<Entries>,
+    pub(super) logits: Option<Entries>,
+    pub(super) direct: Option<Entries>,
+}
+
+impl TableHints {
+    pub(super) fn each_ref(&self) -> [Option<&Entries>; 3] {
+        [&self.scores, &self.logits, &self.direct].map(Option::as_ref)
+    }
+}
 
 /// A table's entries that are needed, by row and column of tokens.
 pub(super) type Needed = Vec<Vec<bool>>;
@@ -41,9 +55,9 @@ impl Table {
     fn new(left: DMatrix<f64>, mut right: DMatrix<f64>, tokens: usize, rank: usize) -> Self {
         let d = right.ncols();
         let mean = |k: usize| (0..tokens).map(|row| right[(row, k)]).sum::<f64>() / tokens as f64;
-        let centre: Vec<i64> = (0..d).map(|k| (mean(k) * unit()).round() as i64).collect();
+        let centre: Vec<i64> = (0..d).map(|k| (-mean(k) * unit()).round() as i64).collect();
         for (k, entry) in centre.iter().enumerate() {
-            right.column_mut(k).add_scalar_mut(-(*entry as f64) / unit());
+            right.column_mut(k).add_scalar_mut(*entry as f64 / unit());
         }
         let (x, y) = (left.rows(0, tokens).into_owned(), right.rows(0, tokens).into_owned());
         // Directions that carry most of both sides; what is left of each side weighs alike.
@@ -125,10 +139,10 @@ impl Table {
                 }
             }
         } else {
-            for row in rows.0..rows.1 {
+            for (row, needed) in needed.iter().enumerate().take(rows.1).skip(rows.0) {
                 let mut col = cols.0;
                 while col < cols.1 {
-                    let end = (col..cols.1).find(|col| !needed[row][*col]).unwrap_or(cols.1);
+                    let end = (col..cols.1).find(|col| !needed[*col]).unwrap_or(cols.1);
                     if end > col {
                         parts += cost(1, d, end - col);
                         blocks.extend([row, row + 1, col, end]);
@@ -194,7 +208,7 @@ impl<'a> Search<'a> {
         let free = Meter::new(u64::MAX);
         let [scores, logits, direct] = Factors::<Fixed>::new(network, &free)?.chains();
         let factors = |chain| {
-            let (left, right) = sides(chain, &free, Kind::Logits)?;
+            let [left, right] = sides(chain, &free, Kind::Logits)?;
             Ok::<_, Refusal>((doubles(&left), doubles(&right)))
         };
         let factors = [factors(scores)?, factors(logits)?, factors(direct)?];
@@ -301,12 +315,11 @@ fn culprits(base: &Base, full: &Orders, mixed: &Orders, fars: (&[f64], &[f64])) 
     let Base { q, m, plan, .. } = base;
     let (q, m, v, n) = (*q, *m, full.v, full.n);
     let mut culprits = vec![];
-    let size = |test: &Test| match test {
-        Test::Pooled(size) | Test::Unpooled(size) => *size,
-        Test::Count => plan.window,
-        Test::Forfeit => 1,
+    let size = |group: &Group| {
+        let window = if group.test == Test::Count { plan.window } else { group.window };
+        window.unwrap_or(usize::MAX)
     };
-    let window = plan.groups.iter().map(|group| size(&group.test)).max().unwrap_or(1).min(m + 1);
+    let window = plan.groups.iter().map(size).max().unwrap_or(1).min(m + 1);
     let tokens: Vec<usize> = std::iter::once(m).chain(full.attention[q].iter().copied().filter(|t| *t < m)).collect();
     let wide = |ends: &Ends, row: usize, col: usize| ends.upper.at(row, col) - ends.lower.at(row, col) > CLOSE;
     let level = tokens.get(window).map_or(f64::MIN, |t| *full.scores.upper.at(q, *t));

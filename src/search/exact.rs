@@ -4,7 +4,8 @@
 //! clear of zero by [`CLEAR`], far more than the checker's enclosures are wide.
 
 use super::orders::Orders;
-use crate::certificate::{Answers, Count, Group, Plan, Script, Test};
+use super::plans::{Windowed, group};
+use crate::certificate::{Answers, Count, Plan, Script, Test};
 
 /// Sums closer to zero than this, in units of the maximum's weight, are left alone.
 const CLEAR: f64 = 3e-10;
@@ -64,7 +65,7 @@ impl Pool {
 #[derive(Clone)]
 struct Settled {
     pool: Pool,
-    test: Test,
+    test: Windowed,
     cost: usize,
 }
 
@@ -149,17 +150,18 @@ impl<'a> Case<'a> {
         least_of(self.alpha_q, self.beta[self.n - 1] * last)
     }
 
-    fn all_tokens(&self, size: usize) -> usize {
-        if size > self.m { usize::MAX } else { size }
+    /// A window of so many tokens; of all, if there are no more.
+    fn window(&self, size: usize) -> Option<usize> {
+        (size <= self.m).then_some(size)
     }
 
     /// The cheapest whole-level test that the group passes, and the least sum of any.
-    fn whole(&self, pool: &Pool) -> (Option<(Test, usize)>, f64) {
+    fn whole(&self, pool: &Pool) -> (Option<(Windowed, usize)>, f64) {
         let (n, width) = (self.n, self.width());
         let last = self.last_term(pool);
         let (mut most, mut at_m) = (f64::MIN, 0.0);
         let mut by_position = vec![(f64::MIN, 0.0); n - 1];
-        let (mut best, mut least): (Option<(Test, usize)>, f64) = (None, f64::MAX);
+        let (mut best, mut least): (Option<(Windowed, usize)>, f64) = (None, f64::MAX);
         for i in 0..width {
             let mut row = f64::MIN;
             for (p, (most, at_m)) in by_position.iter_mut().enumerate() {
@@ -182,12 +184,12 @@ impl<'a> Case<'a> {
             let middle = if self.q == self.m { 0.0 } else { self.beta_min * (at_m - most) };
             let sum = self.beta_sum * most + middle + last;
             least = least.min(sum);
-            let mut offer = |test: Test, sum: f64, cost: usize| {
+            let mut offer = |test: Windowed, sum: f64, cost: usize| {
                 if sum < -CLEAR && best.is_none_or(|(_, least)| cost < least) {
                     best = Some((test, cost));
                 }
             };
-            offer(Test::Pooled(self.all_tokens(tokens)), sum, 3 * tokens + 6);
+            offer((Test::Pooled, self.window(tokens)), sum, 3 * tokens + 6);
             let (mut sum, mut gain) = (last, f64::MIN);
             for (p, (most, at_m)) in by_position.iter().enumerate() {
                 let most = far.map_or(*most, |(_, far)| most.max(far[p]));
@@ -198,7 +200,7 @@ impl<'a> Case<'a> {
                 sum += gain;
             }
             least = least.min(sum);
-            offer(Test::Unpooled(self.all_tokens(tokens)), sum, 3 * (n - 1) * tokens + 12);
+            offer((Test::Unpooled, self.window(tokens)), sum, 3 * (n - 1) * tokens + 12);
             if best.is_some_and(|(_, cost)| 3 * tokens + 9 >= cost) {
                 break;
             }
@@ -314,21 +316,21 @@ impl<'a> Case<'a> {
 
     fn written(&self, settled: &[Settled], trees: &[Pool], tree: Option<&Tree>) -> Plan {
         let groups = settled.iter().map(|group| (&group.pool.answers, group.test));
-        let mut groups: Vec<(&Vec<usize>, Test)> =
-            groups.chain(trees.iter().map(|pool| (&pool.answers, Test::Count))).collect();
+        let mut groups: Vec<(&Vec<usize>, Windowed)> =
+            groups.chain(trees.iter().map(|pool| (&pool.answers, (Test::Count, None)))).collect();
         // The largest group is the rest: it takes the fewest bytes.
         let largest = groups.iter().map(|(answers, _)| answers.len()).max();
         let rest = groups.iter().position(|(answers, _)| Some(answers.len()) == largest && answers.len() > 1);
-        let group = |(index, (answers, test)): (usize, (&Vec<usize>, Test))| {
+        let written = |(index, (answers, test)): (usize, (&Vec<usize>, Windowed))| {
             let mut answers = answers.clone();
             answers.sort_unstable();
             let answers = if Some(index) == rest { Answers::Rest } else { Answers::These(answers) };
-            Group { answers, test }
+            group(answers, test)
         };
         Plan {
-            groups: groups.drain(..).enumerate().map(group).collect(),
+            groups: groups.drain(..).enumerate().map(written).collect(),
             count: Count::Tree(tree.map(|tree| tree.script.clone()).unwrap_or_default()),
-            window: tree.map_or(usize::MAX, |tree| self.all_tokens(tree.tokens)),
+            window: tree.and_then(|tree| self.window(tree.tokens)),
         }
     }
 }

@@ -6,14 +6,15 @@ mod orders;
 mod plans;
 mod priced;
 mod published;
-mod write;
 
 use crate::certificate::{
-    Answers, Certificate, Count, CriterionHints, DirectPathHints, Group, Plan, Script, TableHints, Test,
+    Answers, Attention, Certificate, Claim, Count, Criterion, DirectPath, Group, Partition, Plan, Split, Test, VERSION,
 };
 use crate::checker::arithmetic::Fixed;
+use crate::checker::criterion::Tables;
+use crate::checker::meter::Meter;
 use crate::checker::{self, Certified, Options};
-use crate::model::Network;
+use crate::model::{Config, Network};
 use crate::refusal::Refusal;
 use crate::strategy::Strategy;
 use num_bigint::BigUint;
@@ -22,7 +23,6 @@ use plans::Style;
 use priced::Prover;
 
 pub use priced::{Goal, frontier, prove_best};
-pub use write::to_file;
 
 /// The longest hinted prefix of an order of answers: what few groups need, at a fraction of the bytes.
 const PREFIX: usize = 32;
@@ -100,60 +100,85 @@ fn derive(
     model: Option<String>,
     options: Options<'_>,
 ) -> Result<Proof, Refusal> {
-    let mut file = to_file(&Certificate { model, ..hints }, &network.config);
-    let certificate = Certificate::parse(&write::text(&file), &network.config)?;
+    let text = text(&Certificate { model, ..hints });
+    let mut certificate = Certificate::parse(&text, &network.config)?;
     let certified = checker::certify::<Fixed>(network, &certificate, options)?;
-    file.claim.correct = certified.correct.to_string();
-    let upper = (certified.upper < certified.total).then(|| certified.upper.clone());
-    file.claim.upper = upper.as_ref().map(ToString::to_string);
-    let certificate = Certificate { correct: certified.correct.clone(), upper, ..certificate };
-    Ok(Proof { text: write::text(&file), certificate, certified })
+    certificate.claim.correct.clone_from(&certified.correct);
+    certificate.claim.upper = (certified.upper < certified.total).then(|| certified.upper.clone());
+    Ok(Proof { text: self::text(&certificate), certificate, certified })
 }
 
-/// Hints with no orders and no plan.
-fn bare(network: &Network, strategy: Strategy, direct_path: DirectPathHints) -> Certificate {
+/// The certificate's file.
+fn text(certificate: &Certificate) -> Vec<u8> {
+    let mut text = serde_json::to_vec(certificate).expect("a certificate has only strings and lists");
+    text.push(b'\n');
+    text
+}
+
+/// A certificate with these hints, which claims nothing.
+fn hinted(
+    network: &Network,
+    strategy: Strategy,
+    attention: Attention,
+    direct_path: DirectPath,
+    criterion: Criterion,
+) -> Certificate {
+    let Config { d_vocab, n_ctx, .. } = network.config;
+    let claim = Claim { task: Config::TASK.into(), d_vocab, n_ctx, correct: BigUint::default(), upper: None };
     Certificate {
+        gbmi: VERSION.into(),
         network: network.sha256.clone(),
         model: None,
         strategy: strategy.name().into_owned(),
-        correct: BigUint::default(),
-        upper: None,
-        tables: TableHints::default(),
-        attention_orders: vec![],
+        claim,
+        attention,
         direct_path,
-        criterion: CriterionHints { plans: vec![], assignment: vec![] },
-        published: None,
+        criterion,
     }
 }
+
+/// Scores computed in full, without orders.
+const EXACT: Attention = Attention::Exact { orders: vec![], entries: None };
 
 fn brute_force(network: &Network) -> Certificate {
-    let mut hints = bare(network, Strategy::BruteForce, DirectPathHints::default());
-    hints.criterion.plans.push(Plan {
-        groups: vec![Group { answers: Answers::Each, test: Test::Count }],
-        count: Count::Tree(Script::default()),
-        window: usize::MAX,
-    });
-    hints
-}
-
-fn split(orders: &Orders) -> DirectPathHints {
-    DirectPathHints {
-        offset: orders.offset.clone(),
-        token_orders: orders.token.clone(),
-        query_orders: orders.query.clone(),
-        last_orders: orders.last.clone(),
-    }
+    let groups = vec![Group { answers: Answers::Each, test: Test::Count, window: None }];
+    let plan = Plan { groups, count: Count::default(), window: None };
+    let partition = Partition { plans: vec![plan], assignment: vec![] };
+    let (direct_path, criterion) = (DirectPath::Split(Split::default()), Criterion::Partition(partition));
+    hinted(network, Strategy::BruteForce, EXACT, direct_path, criterion)
 }
 
 fn cubic(network: &Network, options: Options<'_>) -> Result<Certificate, Refusal> {
     let orders = Orders::new(network, PREFIX)?;
-    let mut hints = bare(network, Strategy::Cubic, split(&orders));
-    hints.criterion = plans::menu(network, &hints, &orders, &Style::CUBIC, options)?.choose(f64::INFINITY);
-    Ok(hints)
+    let ways = Ways { scores: EXACT, split: split(&orders) };
+    let partition = plans::menu(network, &ways, &orders, &Style::CUBIC, options)?.choose(f64::INFINITY);
+    Ok(ways.hinted(network, Strategy::Cubic, partition))
 }
 
-/// With the orders of attention that windows need.
-fn with_orders(mut hints: Certificate, orders: &Orders) -> Certificate {
-    hints.attention_orders = orders.attention.clone();
-    hints
+/// How scores and logits are read: the rules before the criterion.
+struct Ways {
+    scores: Attention,
+    split: Split,
+}
+
+impl Ways {
+    /// The tables that the checker makes of this.
+    fn tables(&self, network: &Network) -> Result<Tables<Fixed>, Refusal> {
+        let Attention::Exact { orders, entries } = &self.scores else { unreachable!("our own attention rule") };
+        checker::tables::<Fixed>(network, (orders, entries.as_ref()), &self.split, &Meter::new(u64::MAX))
+    }
+
+    fn hinted(self, network: &Network, strategy: Strategy, partition: Partition) -> Certificate {
+        hinted(network, strategy, self.scores, DirectPath::Split(self.split), Criterion::Partition(partition))
+    }
+}
+
+fn split(orders: &Orders) -> Split {
+    Split {
+        offset: orders.offset.clone(),
+        token_orders: orders.token.clone(),
+        query_orders: orders.query.clone(),
+        last_orders: orders.last.clone(),
+        ..Split::default()
+    }
 }

@@ -1,6 +1,7 @@
 //! Offsets and orders: read off the tables in double precision. Any are sound; good ones make tight proofs.
 
-use crate::certificate::{OFFSET_BITS, TableHints};
+use super::entries::TableHints;
+use crate::certificate::OFFSET_BITS;
 use crate::checker::arithmetic::Fixed;
 use crate::checker::meter::Meter;
 use crate::checker::paths::Paths;
@@ -51,7 +52,7 @@ const UNKNOWN: f64 = 1e9;
 impl Orders {
     /// Orders for the offset D̄ = the mean of D over queries, with the `prefix` largest answers of each row.
     pub(super) fn new(network: &Network, prefix: usize) -> Result<Self, Refusal> {
-        let paths = Paths::<Fixed>::new(network, &TableHints::default(), &Meter::new(u64::MAX))?;
+        let paths = Paths::<Fixed>::new(network, [None; 3], &Meter::new(u64::MAX))?;
         let v = paths.d_vocab;
         let direct = Ends::new(&paths.direct).upper;
         let mean = |j: usize| (0..v).map(|q| direct.at(q, j)).sum::<f64>() / v as f64;
@@ -62,7 +63,7 @@ impl Orders {
 
     /// Orders of other tables of the same network, with the same offset.
     pub(super) fn with(&self, network: &Network, tables: &TableHints, prefix: usize) -> Result<Self, Refusal> {
-        let paths = Paths::<Fixed>::new(network, tables, &Meter::new(u64::MAX))?;
+        let paths = Paths::<Fixed>::new(network, tables.each_ref(), &Meter::new(u64::MAX))?;
         Ok(Self::of(&paths, self.offset.clone(), prefix))
     }
 

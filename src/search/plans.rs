@@ -2,16 +2,18 @@
 //!
 //! Candidates are judged by the checker's own rules, run on them: no second implementation of the mathematics.
 
+use super::Ways;
 use super::orders::Orders;
-use crate::certificate::{Answers, Certificate, Count, CriterionHints, Group, Plan, Script, Test, file};
+use crate::certificate::{Answers, Count, Group, Partition, Plan, Test};
 use crate::checker::arithmetic::Fixed;
 use crate::checker::criterion::{Level, Tables};
 use crate::checker::meter::Meter;
 use crate::checker::rules::Set;
-use crate::checker::{self, Options, parallel};
+use crate::checker::{Options, parallel};
 use crate::model::Network;
 use crate::refusal::Refusal;
-use num_traits::ToPrimitive;
+use num_bigint::BigUint;
+use num_traits::{ToPrimitive, Zero};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,13 +62,26 @@ struct Offer {
     flops: u64,
 }
 
+/// Nothing is certified.
+pub(super) fn forfeit() -> Plan {
+    Plan { groups: vec![group(Answers::Rest, (Test::Forfeit, None))], count: Count::default(), window: None }
+}
+
+/// A test and its window.
+pub(super) type Windowed = (Test, Option<usize>);
+
+/// The group of these answers.
+pub(super) fn group(answers: Answers, (test, window): Windowed) -> Group {
+    Group { answers, test, window }
+}
+
 /// Plans to choose from, by maximum and query.
 #[derive(Debug)]
 pub(super) struct Menu(Vec<Vec<Vec<Offer>>>);
 
 impl Menu {
     /// The best plan for each (query, maximum), at a price in FLOPs for all inputs.
-    pub(super) fn choose(&self, price: f64) -> CriterionHints {
+    pub(super) fn choose(&self, price: f64) -> Partition {
         let merit = |offer: &Offer| {
             if price.is_infinite() {
                 return (offer.share, -(offer.flops as f64));
@@ -75,7 +90,7 @@ impl Menu {
         };
         let best = |offers: &Vec<Offer>| {
             let best = offers.iter().max_by(|a, b| merit(a).partial_cmp(&merit(b)).unwrap_or(Ordering::Equal));
-            best.filter(|best| merit(best).0 > 0.0).map_or_else(Plan::forfeit, |best| best.plan.clone())
+            best.filter(|best| merit(best).0 > 0.0).map_or_else(forfeit, |best| best.plan.clone())
         };
         assemble(self.0.iter().map(|row| row.iter().map(best)))
     }
@@ -87,12 +102,12 @@ impl Menu {
 /// Those of the checker's rules.
 pub(super) fn menu(
     network: &Network,
-    hints: &Certificate,
+    ways: &Ways,
     orders: &Orders,
     style: &Style,
     options: Options<'_>,
 ) -> Result<Menu, Refusal> {
-    let tables = checker::tables::<Fixed>(network, hints, &Meter::new(u64::MAX))?;
+    let tables = ways.tables(network)?;
     let rows = parallel((0..tables.d_vocab).rev().collect(), options.threads, |_, m| {
         let meter = Meter::new(u64::MAX);
         let mut pair = Pair::new(&tables, orders, style, m, &meter);
@@ -109,7 +124,7 @@ pub(super) fn menu(
 /// Those of the checker's rules.
 pub(super) fn complete(
     network: &Network,
-    hints: &Certificate,
+    ways: &Ways,
     orders: &Orders,
     style: &Style,
     plans: &mut [Vec<Option<Plan>>],
@@ -118,7 +133,7 @@ pub(super) fn complete(
     if plans.iter().flatten().all(Option::is_some) {
         return Ok(());
     }
-    let tables = checker::tables::<Fixed>(network, hints, &Meter::new(u64::MAX))?;
+    let tables = ways.tables(network)?;
     let rows = parallel(plans.iter_mut().collect(), options.threads, |m, row: &mut Vec<Option<Plan>>| {
         let meter = Meter::new(u64::MAX);
         let mut pair = Pair::new(&tables, orders, style, m, &meter);
@@ -132,13 +147,13 @@ pub(super) fn complete(
 }
 
 /// The plans of each query by maximum, each distinct one once.
-pub(super) fn assemble(levels: impl Iterator<Item = impl Iterator<Item = Plan>>) -> CriterionHints {
-    let mut hints = CriterionHints { plans: vec![], assignment: vec![] };
-    let mut known: BTreeMap<file::Plan, usize> = BTreeMap::new();
+pub(super) fn assemble(levels: impl Iterator<Item = impl Iterator<Item = Plan>>) -> Partition {
+    let mut hints = Partition::default();
+    let mut known: BTreeMap<Plan, usize> = BTreeMap::new();
     for plans in levels {
         let row = plans.map(|plan| {
-            *known.entry(super::write::plan(&plan)).or_insert_with(|| {
-                hints.plans.push(plan);
+            *known.entry(plan).or_insert_with_key(|plan| {
+                hints.plans.push(plan.clone());
                 hints.plans.len() - 1
             })
         });
@@ -201,13 +216,12 @@ impl<'a> Pair<'a> {
         let rest = self.rest(&best);
         best.sort_unstable();
         for answer in best {
-            let test = self.test(q, &Set::One(answer))?;
-            groups.push(Group { answers: Answers::These(vec![answer]), test });
+            groups.push(group(Answers::These(vec![answer]), self.test(q, &Set::One(answer))?));
         }
-        groups.push(Group { answers: Answers::Rest, test: self.test(q, &rest)? });
+        groups.push(group(Answers::Rest, self.test(q, &rest)?));
         let plan = |count, window| Plan { groups: groups.clone(), count, window };
         let plans = if groups.iter().all(|group| group.test != Test::Count) {
-            vec![plan(Count::Tree(Script::default()), usize::MAX)]
+            vec![plan(Count::default(), None)]
         } else {
             let windows = self.style.count_windows.iter().map(|window| self.window(*window));
             windows.map(|window| plan(Count::Grid { bits: self.style.bits }, window)).collect()
@@ -231,25 +245,30 @@ impl<'a> Pair<'a> {
     }
 
     /// A window of all tokens is said to be one.
-    fn window(&self, size: usize) -> usize {
-        if size > self.m { usize::MAX } else { size }
+    fn window(&self, size: usize) -> Option<usize> {
+        (size <= self.m).then_some(size)
     }
 
     /// The cheapest whole-level test that settles the set, or a count.
-    fn test(&mut self, q: usize, set: &Set) -> Result<Test, Refusal> {
-        let plan = Plan { groups: vec![], count: Count::Tree(Script::default()), window: usize::MAX };
+    fn test(&mut self, q: usize, set: &Set) -> Result<Windowed, Refusal> {
+        let plan = Plan { groups: vec![], count: Count::default(), window: None };
         for window in self.style.windows {
             let window = self.window(*window);
-            for test in [Test::Pooled(window), Test::Unpooled(window)] {
-                if self.level.uncertified(q, &[(set.clone(), test)], &plan)?.0 == num_traits::Zero::zero() {
+            for test in [(Test::Pooled, window), (Test::Unpooled, window)] {
+                if self.uncertified(q, set, test, &plan)?.is_zero() {
                     return Ok(test);
                 }
             }
-            if window == usize::MAX {
+            if window.is_none() {
                 break;
             }
         }
-        Ok(Test::Count)
+        Ok((Test::Count, None))
+    }
+
+    fn uncertified(&mut self, q: usize, set: &Set, test: Windowed, plan: &Plan) -> Result<BigUint, Refusal> {
+        // The set is given: the group's answers are not looked at.
+        Ok(self.level.uncertified(q, &[(set.clone(), &group(Answers::Rest, test))], plan)?.0)
     }
 
     /// The inputs that a set leaves uncertified, counted coarsely.
@@ -260,10 +279,10 @@ impl<'a> Pair<'a> {
             window: self.window(self.style.search_window),
         };
         let widest = self.style.windows.get(self.style.windows.len() / 2).copied().unwrap_or(8);
-        if self.level.uncertified(q, &[(set.clone(), Test::Pooled(widest))], &plan)?.0 == num_traits::Zero::zero() {
+        if self.uncertified(q, set, (Test::Pooled, Some(widest)), &plan)?.is_zero() {
             return Ok(0.0);
         }
-        Ok(self.level.uncertified(q, &[(set.clone(), Test::Count)], &plan)?.0.to_f64().unwrap_or(f64::MAX))
+        Ok(self.uncertified(q, set, (Test::Count, None), &plan)?.to_f64().unwrap_or(f64::MAX))
     }
 
     /// Answers that the rest's bound may hang on: its largest entries at the tokens that matter.

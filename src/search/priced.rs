@@ -1,11 +1,11 @@
 //! Proofs at a price: what a share of the inputs is worth in FLOPs decides which (query, maximum) pairs are proved, and
 //! how. An infinite price asks for all that can be proved; lower ones give the frontier of bound against length.
 
-use super::entries::{Search, Start};
+use super::entries::{Search, Start, TableHints};
 use super::orders::Orders;
 use super::plans::{self, Menu, Style};
-use super::{PREFIX, Proof, bare, derive, split, with_orders};
-use crate::certificate::{Certificate, Plan};
+use super::{PREFIX, Proof, Ways, derive, split};
+use crate::certificate::{Attention, Certificate, Split};
 use crate::checker::Options;
 use crate::model::Network;
 use crate::refusal::Refusal;
@@ -82,8 +82,7 @@ impl<'a> Prover<'a> {
             Way::Trees(ways.iter().map(search).collect::<Result<_, _>>()?)
         } else {
             let orders = Orders::new(network, PREFIX)?;
-            let hints = with_orders(bare(network, strategy, split(&orders)), &orders);
-            let menu = plans::menu(network, &hints, &orders, &Style::SUBCUBIC, options)?;
+            let menu = plans::menu(network, &ways(&orders, TableHints::default()), &orders, &Style::SUBCUBIC, options)?;
             Way::Grids(Box::new(orders), menu)
         };
         Ok(Self { network, strategy, model, options, way })
@@ -93,8 +92,8 @@ impl<'a> Prover<'a> {
     pub(super) fn at(&self, price: f64) -> Result<Proof, Refusal> {
         let searches = match &self.way {
             Way::Grids(orders, menu) => {
-                let mut hints = with_orders(bare(self.network, self.strategy, split(orders)), orders);
-                hints.criterion = menu.choose(price);
+                let ways = ways(orders, TableHints::default());
+                let hints = ways.hinted(self.network, self.strategy, menu.choose(price));
                 return derive(self.network, hints, self.model.clone(), self.options);
             }
             Way::Trees(searches) => searches,
@@ -123,16 +122,21 @@ impl<'a> Prover<'a> {
         let v = self.network.config.d_vocab;
         let tables = search.tables(price, start)?;
         let mixed = search.full.with(self.network, &tables, v)?;
-        let mut hints = with_orders(bare(self.network, self.strategy, split(&mixed)), &mixed);
-        hints.tables = tables;
+        let ways = ways(&mixed, tables);
         let mut found = search.plans(price, &mixed);
         if price.is_infinite() {
-            plans::complete(self.network, &hints, &mixed, &Style::SUBCUBIC, &mut found, self.options)?;
+            plans::complete(self.network, &ways, &mixed, &Style::SUBCUBIC, &mut found, self.options)?;
         }
-        let rows = found.into_iter().map(|row| row.into_iter().map(|plan| plan.unwrap_or_else(Plan::forfeit)));
-        hints.criterion = plans::assemble(rows);
-        Ok(hints)
+        let rows = found.into_iter().map(|row| row.into_iter().map(|plan| plan.unwrap_or_else(plans::forfeit)));
+        Ok(ways.hinted(self.network, self.strategy, plans::assemble(rows)))
     }
+}
+
+/// With the orders of attention that windows need.
+fn ways(orders: &Orders, tables: TableHints) -> Ways {
+    let TableHints { scores: entries, logits, direct } = tables;
+    let scores = Attention::Exact { orders: orders.attention.clone(), entries };
+    Ways { scores, split: Split { logits: logits.map(Box::new), direct: direct.map(Box::new), ..split(orders) } }
 }
 
 /// What a proof is worth at a price: undecided inputs first for an infinite one.

@@ -1,9 +1,9 @@
 //! Witnesses of the published strategies: singular vectors, means, references and gaps, in double precision.
 
-use super::bare;
 use super::orders::doubles;
-use crate::certificate::published::{Direct, Gaps, Peel, Published, Residual, SPECTRAL_BITS, Scores, VECTOR_BITS};
-use crate::certificate::{Certificate, DirectPathHints};
+use super::{EXACT, hinted};
+use crate::certificate::published::{Chain, Gaps, LowRank, Peel, Residual, SPECTRAL_BITS, VECTOR_BITS};
+use crate::certificate::{Attention, Certificate, Criterion, DirectPath};
 use crate::checker::arithmetic::{Enclosure, Fixed};
 use crate::checker::meter::Meter;
 use crate::checker::paths::Factors;
@@ -42,13 +42,14 @@ fn leading(table: &DMatrix<f64>) -> Option<(DMatrix<f64>, f64, DMatrix<f64>)> {
     Some((column, svd.singular_values[0], row))
 }
 
-fn scores(factors: &Factors<Fixed>, error: &str) -> Result<Scores, Refusal> {
-    if error == "exact-EQKE+max-diff-exact" {
-        return Ok(Scores::Exact);
+fn scores(factors: &Factors<Fixed>, rule: &str) -> Result<Attention, Refusal> {
+    if rule == "exact-EQKE+max-diff-exact" {
+        return Ok(EXACT);
     }
     let free = Meter::new(u64::MAX);
-    let four = error.contains("subproduct");
-    let mut rests: Vec<DMatrix<f64>> = chain(factors, four, &free)?.iter().map(dense).collect();
+    let four = rule.contains("subproduct");
+    let taken = if four { Chain::Four } else { Chain::Two };
+    let mut rests: Vec<DMatrix<f64>> = chain(factors, taken, &free)?.iter().map(dense).collect();
     let mut peel = vec![Peel::default(); rests.len()];
     let last = rests.len() - 1;
     // Take u uᵀF out of the first factor, F v vᵀ out of the last, as often as the original does.
@@ -79,8 +80,8 @@ fn scores(factors: &Factors<Fixed>, error: &str) -> Result<Scores, Refusal> {
         }
     }
     let product = || rests.iter().skip(1).fold(rests[0].clone(), |product, next| product * next);
-    let residual = match error {
-        "max-diff-exact" => Residual::Exact,
+    let error = match rule {
+        "max-diff-exact" => Residual::Exact {},
         "svd" => {
             // trace((τG)^64) < 1 wants τ a little below the 64-norm of the squared singular values.
             let squares: Vec<f64> = product().singular_values().iter().map(|sigma| sigma * sigma).collect();
@@ -91,36 +92,38 @@ fn scores(factors: &Factors<Fixed>, error: &str) -> Result<Scores, Refusal> {
             let (scale, bound) = (1.0 / (norm * (1.0 + 1e-5)), (2.0 * norm * (1.0 + 1e-4)).sqrt());
             Residual::Svd { bound: units(bound, SPECTRAL_BITS, 1 << 60), scale: units(scale, SPECTRAL_BITS, 1 << 60) }
         }
-        _ if error.ends_with("recursive") => Residual::Recursive(match error.split('+').next() {
-            Some("mean") => vec![mean_row(&rests[0])],
-            Some("mean-recursive") => rests[..last].iter().map(mean_row).collect(),
-            _ => vec![],
-        }),
-        _ if error.starts_with("mean") => {
+        _ if rule.ends_with("recursive") => Residual::Recursive {
+            means: match rule.split('+').next() {
+                Some("mean") => vec![mean_row(&rests[0])],
+                Some("mean-recursive") => rests[..last].iter().map(mean_row).collect(),
+                _ => vec![],
+            },
+        },
+        _ if rule.starts_with("mean") => {
             let mut left = rests[0].clone();
             let mut means = vec![mean_row(&left)];
             for factor in &rests[1..last] {
                 left *= factor;
                 means.push(mean_row(&left));
             }
-            Residual::MaxDiff(means)
+            Residual::MaxDiff { means }
         }
-        _ => Residual::MaxDiff(vec![]),
+        _ => Residual::MaxDiff { means: vec![] },
     };
-    Ok(Scores::LowRank { four, peel, residual })
+    Ok(Attention::LowRank(LowRank { factors: taken, peel, error }))
 }
 
-fn direct(factors: &Factors<Fixed>, eupu: &str) -> Direct {
+fn direct(factors: &Factors<Fixed>, eupu: &str) -> DirectPath {
     let stream = dense(&factors.stream);
     match eupu {
-        "mean-query+max-diff" => Direct::MaxDiff(mean_row(&stream)),
+        "mean-query+max-diff" => DirectPath::MaxDiff { mean: mean_row(&stream) },
         // The mean query's part along the leading direction: the original subtracts a vector about √v too long.
-        "svd-query+max-diff" => Direct::MaxDiff(
-            leading(&stream).map_or_else(Vec::new, |(u, sigma, v_t)| vector((v_t * (sigma * u.mean())).iter())),
-        ),
-        "max-diff" => Direct::MaxDiff(vec![]),
-        "max-diff-exact" => Direct::MaxDiffExact,
-        _ => Direct::GlobalMaxDiffExact,
+        "svd-query+max-diff" => DirectPath::MaxDiff {
+            mean: leading(&stream).map_or_else(Vec::new, |(u, sigma, v_t)| vector((v_t * (sigma * u.mean())).iter())),
+        },
+        "max-diff" => DirectPath::MaxDiff { mean: vec![] },
+        "max-diff-exact" => DirectPath::MaxDiffExact {},
+        _ => DirectPath::GlobalMaxDiffExact {},
     }
 }
 
@@ -183,8 +186,8 @@ fn level(tables: &Tables<Fixed>, m: usize, n: usize, references: bool) -> Vec<Ch
 pub(super) fn family(network: &Network, family: Family, options: Options<'_>) -> Result<Certificate, Refusal> {
     let free = Meter::new(u64::MAX);
     let factors = Factors::<Fixed>::new(network, &free)?;
-    let (scores, direct) = (scores(&factors, family.error)?, direct(&factors, family.eupu));
-    let tables = Tables::<Fixed>::new(network, &scores, &direct, &free)?;
+    let (attention, direct_path) = (scores(&factors, family.error)?, direct(&factors, family.eupu));
+    let tables = Tables::<Fixed>::new(network, &attention, &direct_path, &free)?;
     let (v, n) = (network.config.d_vocab, network.config.n_ctx);
     let references = family.attention == ATTENTION[0];
     let levels = parallel((0..v).rev().collect(), options.threads, |_, m| {
@@ -193,23 +196,18 @@ pub(super) fn family(network: &Network, family: Family, options: Options<'_>) ->
         level
     });
     let levels: Vec<Vec<Choice>> = levels.into_iter().rev().collect();
-    let by_copies = |level: &Vec<Choice>| level.iter().map(|(_, reference, _)| *reference).collect();
+    let by_copies = |part: fn(&(i64, i64)) -> i64| {
+        let row = |level: &Vec<Choice>| level.iter().map(|(_, reference, _)| part(reference)).collect();
+        if references { levels.iter().map(row).collect() } else { vec![] }
+    };
     let gaps = levels.iter().enumerate().map(|(m, level)| {
         (0..=m).flat_map(|q| level.iter().map(move |(_, _, gaps)| gaps.get(q).copied().unwrap_or(0))).collect()
     });
-    let gaps = gaps.collect();
-    let references = if references { levels.iter().map(by_copies).collect() } else { vec![] };
-    let published = Published::Gaps(Gaps { scores, direct, references, gaps });
-    Ok(Certificate {
-        published: Some(published),
-        ..bare(network, Strategy::Published(family), DirectPathHints::default())
-    })
+    let gaps = Gaps { references: by_copies(|pair| pair.0), slopes: by_copies(|pair| pair.1), gaps: gaps.collect() };
+    Ok(hinted(network, Strategy::Published(family), attention, direct_path, Criterion::Gaps(gaps)))
 }
 
 /// The paper's own cubic proof needs no hints.
 pub(super) fn cubic(network: &Network) -> Certificate {
-    Certificate {
-        published: Some(Published::Convexity),
-        ..bare(network, Strategy::PublishedCubic, DirectPathHints::default())
-    }
+    hinted(network, Strategy::PublishedCubic, EXACT, DirectPath::MaxDiffExact {}, Criterion::Convexity {})
 }

@@ -1,7 +1,7 @@
 //! The unexplained dimension of a proof (paper, section 5): how many numbers its rules treat as without structure.
 
-use crate::certificate::published::{Direct, Residual, Scores};
-use crate::certificate::{Answers, Certificate, Count, Published, Test};
+use crate::certificate::published::{LowRank, Residual};
+use crate::certificate::{Answers, Attention, Certificate, Count, Criterion, DirectPath, Partition, Test};
 use crate::model::Config;
 use num_bigint::BigUint;
 
@@ -16,31 +16,33 @@ use num_bigint::BigUint;
 /// | published family: logits and positions | v² + v |
 pub fn unexplained_dimension(certificate: &Certificate, config: &Config) -> BigUint {
     let (v, n, d) = (config.d_vocab, config.n_ctx, config.d_model);
-    let gaps = match &certificate.published {
-        None if walks_everything(certificate) => return config.inputs() * v,
-        None | Some(Published::Convexity) => return (3 * v * v + 2 * n * v).into(),
-        Some(Published::Gaps(gaps)) => gaps,
+    match &certificate.criterion {
+        Criterion::Partition(partition) if walks_everything(partition) => return config.inputs() * v,
+        Criterion::Partition(_) | Criterion::Convexity {} => return (3 * v * v + 2 * n * v).into(),
+        Criterion::Gaps(_) => {}
+    }
+    let direct = match &certificate.direct_path {
+        DirectPath::GlobalMaxDiffExact {} | DirectPath::Split(_) => 2,
+        DirectPath::MaxDiffExact {} => 2 * v,
+        DirectPath::MaxDiff { mean } => v * d + 2 + if mean.is_empty() { 0 } else { v },
     };
-    let direct = match &gaps.direct {
-        Direct::GlobalMaxDiffExact => 2,
-        Direct::MaxDiffExact => 2 * v,
-        Direct::MaxDiff(mean) => v * d + 2 + if mean.is_empty() { 0 } else { v },
-    };
-    let scores = match &gaps.scores {
-        Scores::Exact => v * v,
-        Scores::LowRank { residual: Residual::Exact, .. } => 4 * v,
-        Scores::LowRank { residual: Residual::Svd { .. }, .. } => 2 * v,
-        Scores::LowRank { residual: Residual::MaxDiff(means) | Residual::Recursive(means), .. } => {
-            2 * v + 2 * d + if means.is_empty() { 0 } else { v }
-        }
+    let scores = match &certificate.attention {
+        Attention::Exact { .. } => v * v,
+        Attention::LowRank(LowRank { error, .. }) => match error {
+            Residual::Exact {} => 4 * v,
+            Residual::Svd { .. } => 2 * v,
+            Residual::MaxDiff { means } | Residual::Recursive { means } => {
+                2 * v + 2 * d + if means.is_empty() { 0 } else { v }
+            }
+        },
     };
     (direct + scores + v + v * v).into()
 }
 
 /// Is every plan that of brute force?
-fn walks_everything(certificate: &Certificate) -> bool {
-    certificate.criterion.plans.iter().all(|plan| {
+fn walks_everything(partition: &Partition) -> bool {
+    partition.plans.iter().all(|plan| {
         let walked = plan.groups.iter().all(|group| group.answers == Answers::Each && group.test == Test::Count);
-        walked && matches!(plan.count, Count::Tree(_)) && plan.window == usize::MAX
+        walked && matches!(plan.count, Count::Tree(_)) && plan.window.is_none()
     })
 }

@@ -1,26 +1,31 @@
 //! The names of the rules that a certificate's proof uses.
 
-use crate::certificate::published::{Direct, Gaps, Residual, Scores};
-use crate::certificate::{Certificate, Count, Published, Test};
+use crate::certificate::published::{LowRank, Residual};
+use crate::certificate::{Attention, Certificate, Count, Criterion, DirectPath, Partition, Test};
 use std::collections::BTreeSet;
 
 /// The rules that a certificate uses, by the names of their files.
 pub fn rules(certificate: &Certificate) -> Vec<&'static str> {
-    match &certificate.published {
-        None => partition(certificate),
-        Some(Published::Convexity) => vec!["published/convexity"],
-        Some(Published::Gaps(gaps)) => self::gaps(gaps),
+    match &certificate.criterion {
+        Criterion::Partition(partition) => {
+            let entries = computed_in_part(certificate).then_some("entries");
+            entries.into_iter().chain(self::partition(partition)).collect()
+        }
+        Criterion::Convexity {} => vec!["published/convexity"],
+        Criterion::Gaps(gaps) if gaps.references.is_empty() || gaps.slopes.is_empty() => {
+            [bounds(certificate), vec!["published/gaps"]].concat()
+        }
+        Criterion::Gaps(_) => [bounds(certificate), vec!["published/gaps", "published/reference"]].concat(),
     }
 }
 
-fn partition(certificate: &Certificate) -> Vec<&'static str> {
-    let criterion = &certificate.criterion;
-    let assigned: BTreeSet<&usize> = criterion.assignment.iter().flatten().collect();
-    let used = |index: &usize| certificate.criterion.assignment.is_empty() && *index == 0 || assigned.contains(index);
+fn partition(partition: &Partition) -> Vec<&'static str> {
+    let assigned: BTreeSet<&usize> = partition.assignment.iter().flatten().collect();
+    let used = |index: &usize| partition.assignment.is_empty() && *index == 0 || assigned.contains(index);
     let (mut whole, mut tree, mut grid) = (false, false, false);
-    for (_, plan) in criterion.plans.iter().enumerate().filter(|(index, _)| used(index)) {
+    for (_, plan) in partition.plans.iter().enumerate().filter(|(index, _)| used(index)) {
         let counted = plan.groups.iter().any(|group| group.test == Test::Count);
-        whole |= plan.groups.iter().any(|group| matches!(group.test, Test::Pooled(_) | Test::Unpooled(_)));
+        whole |= plan.groups.iter().any(|group| matches!(group.test, Test::Pooled | Test::Unpooled));
         tree |= counted && matches!(plan.count, Count::Tree(_));
         grid |= counted && matches!(plan.count, Count::Grid { .. });
     }
@@ -29,22 +34,28 @@ fn partition(certificate: &Certificate) -> Vec<&'static str> {
     ["attention/exact", "direct_path/split", "criterion/partition"].into_iter().chain(used).collect()
 }
 
-fn gaps(gaps: &Gaps) -> Vec<&'static str> {
-    let scores: &[&'static str] = match &gaps.scores {
-        Scores::Exact => &["attention/exact"],
-        Scores::LowRank { residual, .. } => match residual {
-            Residual::Exact => &["published/peel", "published/residual-exact"],
-            Residual::Svd { .. } => &["published/peel", "published/residual-svd"],
-            Residual::MaxDiff(_) => &["published/peel", "published/residual-max-diff"],
-            Residual::Recursive(_) => &["published/peel", "published/residual-recursive"],
+/// Are some entries of a table only bounded?
+fn computed_in_part(certificate: &Certificate) -> bool {
+    matches!(certificate.attention, Attention::Exact { entries: Some(_), .. })
+        || matches!(&certificate.direct_path, DirectPath::Split(split) if split.logits.is_some() || split.direct.is_some())
+}
+
+/// The rules of a published strategy's tables.
+fn bounds(certificate: &Certificate) -> Vec<&'static str> {
+    let mut rules = match &certificate.attention {
+        Attention::Exact { .. } => vec!["attention/exact"],
+        Attention::LowRank(LowRank { error, .. }) => match error {
+            Residual::Exact {} => vec!["published/peel", "published/residual-exact"],
+            Residual::Svd { .. } => vec!["published/peel", "published/residual-svd"],
+            Residual::MaxDiff { .. } => vec!["published/peel", "published/residual-max-diff"],
+            Residual::Recursive { .. } => vec!["published/peel", "published/residual-recursive"],
         },
     };
-    let direct = match &gaps.direct {
-        Direct::MaxDiff(_) => "published/direct-max-diff",
-        Direct::MaxDiffExact => "published/direct-max-diff-exact",
-        Direct::GlobalMaxDiffExact => "published/direct-global-max-diff-exact",
-    };
-    let criterion: &[&'static str] =
-        if gaps.references.is_empty() { &["published/gaps"] } else { &["published/gaps", "published/reference"] };
-    [scores, &[direct], criterion].concat()
+    rules.push(match &certificate.direct_path {
+        DirectPath::Split(_) => "direct_path/split",
+        DirectPath::MaxDiff { .. } => "published/direct-max-diff",
+        DirectPath::MaxDiffExact {} => "published/direct-max-diff-exact",
+        DirectPath::GlobalMaxDiffExact {} => "published/direct-global-max-diff-exact",
+    });
+    rules
 }

@@ -1,65 +1,95 @@
-//! Certificate files: by hand for one plan, and random ones that are of the right form but guided by nothing.
+//! Certificates: by hand for one plan, and random ones that are of the right form but guided by nothing.
 
 use super::Random;
-use gbmi::certificate::file::{Attention, Claim, Count, Criterion, DirectPath, File, Group, Plan, Test};
-use gbmi::certificate::{Certificate, OFFSET_BITS, TableHints, VERSION};
+use gbmi::certificate::{
+    Answers, Attention, Certificate, Claim, Count, Criterion, DirectPath, ENTRY_BITS, Entries, Group, OFFSET_BITS,
+    Partition, Plan, Script, Split, Test, VERSION,
+};
 use gbmi::checker::arithmetic::{Enclosure, Rational};
 use gbmi::checker::meter::Meter;
 use gbmi::checker::paths::Paths;
 use gbmi::model::{Config, Network};
-use gbmi::refusal::Refusal;
+use num_bigint::BigUint;
 
-/// The certificate of a file, read as any other.
-pub(crate) fn parse(network: &Network, file: &File) -> Result<Certificate, Refusal> {
-    Certificate::parse(&serde_json::to_vec(file).unwrap(), &network.config)
+/// The certificate, written and read as any other.
+pub(crate) fn reread(network: &Network, certificate: &Certificate) -> Certificate {
+    Certificate::parse(&serde_json::to_vec(certificate).unwrap(), &network.config).unwrap()
 }
 
-/// A file without orders of attention that claims nothing; all (query, maximum) follow the first plan.
-pub(crate) fn file(network: &Network, direct_path: DirectPath, plans: Vec<Plan>) -> File {
-    File {
+/// A certificate of these rules that claims nothing.
+pub(crate) fn bare(
+    network: &Network,
+    attention: Attention,
+    direct_path: DirectPath,
+    criterion: Criterion,
+) -> Certificate {
+    let Config { d_vocab, n_ctx, .. } = network.config;
+    Certificate {
         gbmi: VERSION.into(),
         network: network.sha256.clone(),
         model: None,
         strategy: "by-hand".into(),
-        claim: Claim {
-            task: Config::TASK.into(),
-            d_vocab: network.config.d_vocab.to_string(),
-            n_ctx: network.config.n_ctx.to_string(),
-            correct: "0".into(),
-            upper: None,
-        },
-        attention: Attention::Exact { orders: vec![] },
+        claim: Claim { task: Config::TASK.into(), d_vocab, n_ctx, correct: BigUint::default(), upper: None },
+        attention,
         direct_path,
-        criterion: Criterion::Partition { plans, assignment: vec![] },
+        criterion,
     }
 }
 
+/// A certificate without orders of attention; all (query, maximum) follow the first plan.
+pub(crate) fn by_hand(network: &Network, direct_path: DirectPath, plans: Vec<Plan>) -> Certificate {
+    let partition = Partition { plans, assignment: vec![] };
+    bare(network, Attention::Exact { orders: vec![], entries: None }, direct_path, Criterion::Partition(partition))
+}
+
+/// The hints of rule `partition`.
+pub(crate) fn partition(certificate: &mut Certificate) -> &mut Partition {
+    let Criterion::Partition(partition) = &mut certificate.criterion else { panic!("another criterion") };
+    partition
+}
+
+/// The numbers of a list.
+pub(crate) fn numbers(list: &str) -> Vec<usize> {
+    list.split_whitespace().map(|number| number.parse().unwrap()).collect()
+}
+
+/// A window as a certificate has it.
+pub(crate) fn tokens(window: &str) -> Option<usize> {
+    if window == "all" { None } else { Some(window.parse().unwrap()) }
+}
+
 pub(crate) fn group(answers: &str, test: Test, window: &str) -> Group {
-    Group { answers: answers.into(), test, window: window.into() }
+    let answers = match answers {
+        "rest" => Answers::Rest,
+        "each" => Answers::Each,
+        list => Answers::These(numbers(list)),
+    };
+    Group { answers, test, window: tokens(window) }
 }
 
 pub(crate) fn plan(groups: Vec<Group>, count: Count, window: &str) -> Plan {
-    Plan { groups, count, window: window.into() }
+    Plan { groups, count, window: tokens(window) }
 }
 
 /// The split rule with one order of answers for every row. Entries behind a listed answer are bounded by their largest,
 /// so groups without the maximum want it listed first.
 pub(crate) fn split(network: &Network, order: &str) -> DirectPath {
     let (v, n) = (network.config.d_vocab, network.config.n_ctx);
-    let rows = |rows: usize| vec![order.to_string(); rows];
-    DirectPath::Split {
-        offset: String::new(),
+    let rows = |rows: usize| vec![numbers(order); rows];
+    DirectPath::Split(Split {
+        offset: vec![],
         token_orders: rows(v * (n - 1)),
         query_orders: rows(v),
         last_orders: rows(v),
-    }
+        ..Split::default()
+    })
 }
 
 /// The split rule with this offset and the answers of every row from large to small: its margins are exact for groups of
 /// one answer, and for all groups where what the offset leaves of the direct path is the same for all answers.
 pub(crate) fn sorted(network: &Network, offset: &[i64]) -> DirectPath {
     let (v, n) = (network.config.d_vocab, network.config.n_ctx);
-    let paths = Paths::<Rational>::new(network, &TableHints::default(), &Meter::new(u64::MAX)).unwrap();
+    let paths = Paths::<Rational>::new(network, [None; 3], &Meter::new(u64::MAX)).unwrap();
     let shift = |j: usize| Rational::dyadic(offset.get(j).copied().unwrap_or(0), -OFFSET_BITS);
     let logit = |t: usize, p: usize, j: usize| paths.logits.at(t, j).add(paths.logits.at(v + p, j));
     let token = |row: usize, j: usize| logit(row % v, row / v, j).add(&shift(j));
@@ -71,31 +101,39 @@ pub(crate) fn sorted(network: &Network, offset: &[i64]) -> DirectPath {
             // An entry's place is the number of larger ones; equal ones stand as they are numbered.
             let mut answers: Vec<usize> = (0..v).collect();
             answers.sort_by_key(|j| entries.iter().filter(|entry| !entry.upper_at_most(&entries[*j])).count());
-            list(answers)
+            answers
         };
         (0..rows).map(order).collect()
     };
-    DirectPath::Split {
-        offset: list(offset),
+    DirectPath::Split(Split {
+        offset: offset.to_vec(),
         token_orders: orders(v * (n - 1), &token),
         query_orders: orders(v, &query),
         last_orders: orders(v, &last),
-    }
+        ..Split::default()
+    })
 }
 
-pub(crate) fn list<T: ToString>(numbers: impl IntoIterator<Item = T>) -> String {
+fn list<T: ToString>(numbers: impl IntoIterator<Item = T>) -> String {
     numbers.into_iter().map(|number| number.to_string()).collect::<Vec<_>>().join(" ")
 }
 
-/// No orders, or one for every row: a shuffled prefix, possibly empty or whole.
-fn orders(random: &mut Random, rows: usize, v: usize) -> Vec<String> {
+/// No orders, or one for every row: a shuffled prefix, possibly empty or whole. At times a row less or more, and rows
+/// that repeat an entry or name one that does not exist.
+fn orders(random: &mut Random, rows: usize, v: usize) -> Vec<Vec<usize>> {
     if random.once_in(6) {
         return vec![];
     }
-    let whole = random.once_in(2);
+    let rows = if random.once_in(12) { random.within(rows - 1, rows + 1) } else { rows };
+    let (whole, sloppy) = (random.once_in(2), random.once_in(4));
     let row = |_| {
         let length = if whole { v } else { random.within(0, v) };
-        list(random.shuffled((0..v).collect()).into_iter().take(length))
+        let mut row = random.shuffled((0..v).collect());
+        row.truncate(length);
+        for _ in 0..if sloppy { random.within(0, 3) } else { 0 } {
+            row.insert(random.within(0, row.len()), random.within(0, v + 1));
+        }
+        row
     };
     (0..rows).map(row).collect()
 }
@@ -103,22 +141,25 @@ fn orders(random: &mut Random, rows: usize, v: usize) -> Vec<String> {
 /// Sorted orders, or any.
 fn direct_path(random: &mut Random, network: &Network) -> DirectPath {
     let (v, n) = (network.config.d_vocab, network.config.n_ctx);
-    let bound = random.pick(&[0_i64, 1, 1 << 20, 1 << 22, (1 << 40) - 1]);
-    let offset = (0..v).map(|_| i64::try_from(random.next() >> 1).unwrap() % (2 * bound + 1) - bound);
+    let bound = random.pick(&[0_i64, 1, 1 << 20, 1 << 22, (1 << 40) - 1, (1 << 61) - 1]);
+    let length = if random.once_in(12) { random.within(v - 1, v + 1) } else { v };
+    let offset = (0..length).map(|_| i64::try_from(random.next() >> 1).unwrap() % (2 * bound + 1) - bound);
     let offset = if bound == 0 { vec![] } else { offset.collect::<Vec<_>>() };
     if random.once_in(3) {
         return sorted(network, &offset);
     }
-    DirectPath::Split {
-        offset: list(offset),
+    DirectPath::Split(Split {
+        offset,
         token_orders: orders(random, v * (n - 1), v),
         query_orders: orders(random, v, v),
         last_orders: orders(random, v, v),
-    }
+        ..Split::default()
+    })
 }
 
-fn window(random: &mut Random, v: usize) -> String {
-    if random.once_in(2) { "all".into() } else { random.within(1, v).to_string() }
+fn window(random: &mut Random, v: usize) -> Option<usize> {
+    let least = usize::from(!random.once_in(12));
+    if random.once_in(2) { None } else { Some(random.within(least, v + 1)) }
 }
 
 /// A tree without a script, or with one by chance.
@@ -128,17 +169,20 @@ fn tree(random: &mut Random, v: usize) -> Count {
     }
     let rows = |random: &mut Random| {
         let row = |_| {
-            let items = random.shuffled((0..=v).collect());
-            let length = random.within(0, v + 1);
-            list(items.into_iter().take(length))
+            let mut items = random.shuffled((0..=v).collect());
+            items.truncate(random.within(0, v + 1));
+            if random.once_in(4) {
+                items.insert(random.within(0, items.len()), random.pick(&[0, v, v + 1, usize::MAX]));
+            }
+            items
         };
-        (0..12).map(row).collect::<Vec<String>>()
+        (0..12).map(row).collect::<Vec<Vec<usize>>>()
     };
     let upper = rows(random);
     let lower = if random.once_in(3) { vec![] } else { rows(random) };
     let token = |_| random.pick(&[0, 0, 0, 1, 1, 2, 2, 2, 3, 3, 4, 5]);
-    let walk: Vec<usize> = (0..200).map(token).collect();
-    Count::Tree { upper, lower, walk: list(walk) }
+    let walk = (0..200).map(token).collect();
+    Count::Tree(Script { upper, lower, walk })
 }
 
 /// A plan whose groups hold every answer but m once.
@@ -152,37 +196,81 @@ fn random_plan(random: &mut Random, v: usize, m: usize) -> Plan {
     let mut left = random.shuffled((0..v).filter(|j| *j != m).collect());
     let mut groups = vec![];
     while !left.is_empty() && !random.once_in(3) {
-        let these = left.split_off(random.within(0, left.len() - 1));
-        groups.push(group(&list(these), test(random), &window(random, v)));
+        let answers = Answers::These(left.split_off(random.within(0, left.len() - 1)));
+        groups.push(Group { answers, test: test(random), window: window(random, v) });
     }
     if !left.is_empty() || random.once_in(2) {
-        let answers = random.pick(&["rest", "each"]);
-        groups.insert(random.within(0, groups.len()), group(answers, test(random), &window(random, v)));
+        let answers = if random.once_in(2) { Answers::Rest } else { Answers::Each };
+        let at = random.within(0, groups.len());
+        groups.insert(at, Group { answers, test: test(random), window: window(random, v) });
     }
-    let bits = random.within(0, 16).to_string();
+    let bits = u32::try_from(random.within(0, 17)).unwrap();
     let count = if random.once_in(2) { tree(random, v) } else { Count::Grid { bits } };
-    plan(groups, count, &window(random, v))
+    Plan { groups, count, window: window(random, v) }
+}
+
+/// Any hints: blocks that overlap or leave the table, bases too long and too short, bounds too small and ample.
+pub(crate) fn entries(random: &mut Random, rows: usize, cols: usize, d: usize) -> Entries {
+    let unit = 1_i64 << ENTRY_BITS;
+    let mut number = |most: i64| i64::try_from(random.next() >> 1).unwrap() % (2 * most + 1) - most;
+    let size = [unit / 64, unit / 8, unit][usize::try_from(number(1) + 1).unwrap()];
+    let rank = usize::try_from(number(1) + 1).unwrap();
+    let basis = (0..rank).map(|_| (0..d).map(|_| number(size)).collect()).collect();
+    let centre = if number(1) > 0 { vec![] } else { (0..d).map(|_| number(unit)).collect() };
+    let ample = [unit / 4, 8 * unit, 512 * unit][usize::try_from(number(1) + 1).unwrap()];
+    let bounds =
+        |length: usize, number: &mut dyn FnMut(i64) -> i64| (0..length).map(|_| number(ample).max(0)).collect();
+    let (left, right) = (bounds(rows, &mut number), bounds(cols, &mut number));
+    let mut blocks = vec![];
+    for _ in 0..random.within(0, 4) {
+        let rows = [random.within(0, rows), random.within(0, rows + 2)];
+        let cols = [random.within(0, cols), random.within(0, cols + 2)];
+        blocks.extend([rows[0], rows[1], cols[0], cols[1]]);
+    }
+    Entries { blocks, centre, basis, left, right }
+}
+
+/// Any hints for one table in two.
+fn some_entries(random: &mut Random, rows: usize, cols: usize, d: usize) -> Option<Entries> {
+    let entries = entries(random, rows, cols, d);
+    random.once_in(2).then_some(entries)
 }
 
 /// Hints that every (query, maximum) can follow.
-pub(crate) fn hints(random: &mut Random, network: &Network) -> File {
+pub(crate) fn hints(random: &mut Random, network: &Network) -> Certificate {
     let v = network.config.d_vocab;
-    let mut file = file(network, direct_path(random, network), vec![]);
-    file.attention = Attention::Exact { orders: orders(random, v, v) };
+    let mut direct_path = direct_path(random, network);
+    let (mut orders, mut scores) = (orders(random, v, v), None);
+    if random.once_in(2) {
+        let Config { n_ctx: n, d_model: d, d_head, .. } = network.config;
+        scores = some_entries(random, v, v + n, d.min(d_head));
+        orders.truncate(if random.once_in(8) { 0 } else { v });
+        if let DirectPath::Split(split) = &mut direct_path {
+            split.logits = some_entries(random, v + n, v, d.min(d_head)).map(Box::new);
+            split.direct = some_entries(random, v, v, d).map(Box::new);
+        }
+    }
+    let attention = Attention::Exact { orders, entries: scores };
     let (mut plans, mut assignment) = (vec![], vec![]);
     for m in 0..v {
         let first = plans.len();
         plans.extend((0..random.within(1, 2)).map(|_| random_plan(random, v, m)));
-        assignment.push(list((0..=m).map(|_| random.within(first, plans.len() - 1)).collect::<Vec<_>>()));
+        assignment.push((0..=m).map(|_| random.within(first, plans.len() - 1)).collect::<Vec<_>>());
+        match random.within(0, 40) {
+            // No plan for the last query, or a plan for none.
+            0 => drop(assignment[m].pop()),
+            1 => assignment[m].push(0),
+            2 => assignment[m][random.within(0, m)] = usize::MAX,
+            _ => {}
+        }
     }
-    file.criterion = Criterion::Partition { plans, assignment };
-    file
+    bare(network, attention, direct_path, Criterion::Partition(Partition { plans, assignment }))
 }
 
 /// Hints of the right form, in which some wrong answer is in no group or in two, or the right one is in a group.
-pub(crate) fn broken_hints(random: &mut Random, network: &Network) -> File {
+pub(crate) fn broken_hints(random: &mut Random, network: &Network) -> Certificate {
     let v = network.config.d_vocab;
-    let mut file = hints(random, network);
+    let mut certificate = hints(random, network);
     let m = random.within(0, v - 1);
     let wrong: Vec<usize> = (0..v).filter(|j| *j != m).collect();
     let mut groups = match random.within(0, 4) {
@@ -195,13 +283,18 @@ pub(crate) fn broken_hints(random: &mut Random, network: &Network) -> File {
     if random.once_in(3) {
         groups = vec![m.to_string(), "rest".into()];
     }
+    match random.within(0, 9) {
+        0 => groups = vec![format!("{0} {0}", wrong[0]), "rest".into()],
+        1 => groups = vec![v.to_string(), "rest".into()],
+        2 => groups = vec![usize::MAX.to_string(), "each".into()],
+        _ => {}
+    }
     let test = random.pick(&[Test::Count, Test::Pooled, Test::Unpooled, Test::Forfeit]);
     let broken = plan(groups.iter().map(|answers| group(answers, test, "all")).collect(), Count::default(), "all");
-    let Criterion::Partition { plans, assignment } = &mut file.criterion else { unreachable!() };
+    let Partition { plans, assignment } = partition(&mut certificate);
     // Any query's plan may be the broken one.
-    let mut row: Vec<usize> = assignment[m].split(' ').map(|index| index.parse().unwrap()).collect();
-    row[random.within(0, m)] = plans.len();
+    assignment[m].resize(m + 1, usize::MAX);
+    assignment[m][random.within(0, m)] = plans.len();
     plans.push(broken);
-    assignment[m] = list(row);
-    file
+    certificate
 }

@@ -8,15 +8,18 @@ mod published;
 mod random;
 
 pub(crate) use exact::{Exact, exp_of_minus, power_of_two};
-pub(crate) use hints::{broken_hints, file, group, hints, list, parse, plan, sorted, split};
+pub(crate) use hints::{
+    bare, broken_hints, by_hand, entries, group, hints, numbers, partition, plan, reread, sorted, split, tokens,
+};
 pub(crate) use oracle::{correct_by_pair, exact_correct, verdicts};
-pub(crate) use published::{certificate, published_hints, tight_model};
+pub(crate) use published::{published_hints, tight_model};
 pub(crate) use random::{Kind, Random, random_model};
 
+use gbmi::certificate::{Attention, Certificate, Criterion, DirectPath};
 use gbmi::checker::arithmetic::{Enclosure, Fixed};
-use gbmi::checker::criterion::Level;
+use gbmi::checker::criterion::{Level, Tables};
 use gbmi::checker::meter::Meter;
-use gbmi::checker::{Options, certify, tables};
+use gbmi::checker::{self, Options, certify};
 use gbmi::model::Network;
 use num_bigint::BigUint;
 use std::collections::BTreeMap;
@@ -151,24 +154,38 @@ impl Model {
     }
 }
 
-/// What a certificate file establishes about a network.
-pub(crate) fn certified<R: Enclosure>(network: &Network, file: &gbmi::certificate::file::File) -> BigUint {
-    certify::<R>(network, &parse(network, file).unwrap(), Options::default()).unwrap().correct
+/// What a certificate, written and read, establishes about a network.
+pub(crate) fn certified<R: Enclosure>(network: &Network, certificate: &Certificate) -> BigUint {
+    certify::<R>(network, &reread(network, certificate), Options::default()).unwrap().correct
 }
 
-/// What a certificate file establishes for every (query, maximum) apart: from below and from above.
+/// The tables under a certificate's rules, those of our own proofs.
+pub(crate) fn tables(network: &Network, certificate: &Certificate, meter: &Meter) -> Tables<Fixed> {
+    let (Attention::Exact { orders, entries }, DirectPath::Split(split)) =
+        (&certificate.attention, &certificate.direct_path)
+    else {
+        panic!("other rules")
+    };
+    checker::tables::<Fixed>(network, (orders, entries.as_ref()), split, meter).unwrap()
+}
+
+/// What a certificate, written and read, establishes for every (query, maximum) apart: from below and from above.
 pub(crate) fn certified_by_pair(
     network: &Network,
-    file: &gbmi::certificate::file::File,
+    certificate: &Certificate,
 ) -> BTreeMap<(usize, usize), (BigUint, BigUint)> {
-    let certificate = parse(network, file).unwrap();
+    let certificate = reread(network, certificate);
+    let Criterion::Partition(partition) = &certificate.criterion else { panic!("another criterion") };
     let meter = Meter::new(u64::MAX);
-    let tables = tables::<Fixed>(network, &certificate, &meter).unwrap();
+    let tables = tables(network, &certificate, &meter);
     let mut pairs = BTreeMap::new();
     for m in 0..network.config.d_vocab {
         let mut level = Level::new(&tables, m, &meter);
         for q in 0..=m {
-            let (plan, _) = certificate.criterion.plan(q, m).unwrap();
+            let Some((plan, _)) = partition.plan(q, m) else {
+                pairs.insert((q, m), (BigUint::default(), level.inputs(q)));
+                continue;
+            };
             let sets = level.partition(plan, "").unwrap();
             let (uncertified, wrong) = level.uncertified(q, &sets, plan).unwrap();
             pairs.insert((q, m), (level.inputs(q) - uncertified, level.inputs(q) - wrong));
@@ -178,11 +195,11 @@ pub(crate) fn certified_by_pair(
 }
 
 /// Asserts that no (query, maximum) certifies more than its truth: no level's caution hides another's fault.
-pub(crate) fn assert_sound(model: &Model, file: &gbmi::certificate::file::File) {
+pub(crate) fn assert_sound(model: &Model, certificate: &Certificate) {
     let truth = correct_by_pair(model);
-    for (pair, certified) in certified_by_pair(&model.network(), file) {
+    for (pair, certified) in certified_by_pair(&model.network(), certificate) {
         let ((certified, upper), (least, most)) = (certified, truth[&pair]);
-        assert!(certified <= most.into(), "(q, m) = {pair:?}: {certified} certified of {most}; {file:?}");
-        assert!(upper >= least.into(), "(q, m) = {pair:?}: {upper} at most, of {least}; {file:?}");
+        assert!(certified <= most.into(), "(q, m) = {pair:?}: {certified} certified of {most}; {certificate:?}");
+        assert!(upper >= least.into(), "(q, m) = {pair:?}: {upper} at most, of {least}; {certificate:?}");
     }
 }

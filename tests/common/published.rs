@@ -1,30 +1,12 @@
 //! Random hints of the published strategies: those of the search, perturbed, and others guided by nothing.
 
-use super::{Model, NOTHING, Paths, Random};
-use gbmi::certificate::published::{Direct, Gaps, Peel, Published, Residual, SPECTRAL_BITS, Scores, VECTOR_BITS};
-use gbmi::certificate::{Certificate, CriterionHints, DirectPathHints};
+use super::{Model, NOTHING, Paths, Random, bare, reread};
+use gbmi::certificate::published::{Chain, Gaps, LowRank, Peel, Residual, SPECTRAL_BITS, VECTOR_BITS};
+use gbmi::certificate::{Attention, Certificate, Criterion, DirectPath};
 use gbmi::checker::Options;
 use gbmi::model::Network;
-use gbmi::search::{prove, to_file};
+use gbmi::search::prove;
 use gbmi::strategy::{Family, Strategy};
-use num_bigint::BigUint;
-
-/// The certificate with these hints, written and read as any other. It claims nothing.
-pub(crate) fn certificate(network: &Network, published: Published) -> Certificate {
-    let certificate = Certificate {
-        network: network.sha256.clone(),
-        model: None,
-        strategy: "by-chance".into(),
-        correct: BigUint::default(),
-        upper: None,
-        attention_orders: vec![],
-        direct_path: DirectPathHints::default(),
-        criterion: CriterionHints { plans: vec![], assignment: vec![] },
-        published: Some(published),
-    };
-    let file = to_file(&certificate, &network.config);
-    Certificate::parse(&serde_json::to_vec(&file).unwrap(), &network.config).unwrap()
-}
 
 fn integer(random: &mut Random, bound: i64) -> i64 {
     i64::try_from(random.next() >> 1).unwrap() % bound * if random.once_in(2) { -1 } else { 1 }
@@ -43,10 +25,13 @@ fn vector(random: &mut Random, length: usize) -> Vec<i64> {
 }
 
 /// The inner dimensions of a chain of two or four factors, those outside included.
-fn sizes(network: &Network, four: bool) -> Vec<usize> {
+fn sizes(network: &Network, factors: Chain) -> Vec<usize> {
     let (v, d, h) = (network.config.d_vocab, network.config.d_model, network.config.d_head);
     let bias = usize::from(network.b_q.row(0).iter().any(|entry| entry.mantissa != 0));
-    if four { vec![v, d + bias, h, d, v] } else { vec![v, h, v] }
+    match factors {
+        Chain::Four => vec![v, d + bias, h, d, v],
+        Chain::Two => vec![v, h, v],
+    }
 }
 
 fn residual(random: &mut Random, sizes: &[usize]) -> Residual {
@@ -54,10 +39,10 @@ fn residual(random: &mut Random, sizes: &[usize]) -> Residual {
     let count = random.within(0, inner.len() + 1);
     let means = (0..count).map(|index| vector(random, inner.get(index).copied().unwrap_or(2))).collect();
     match random.within(0, 3) {
-        0 => Residual::Exact,
+        0 => Residual::Exact {},
         1 => spectral(random),
-        2 => Residual::MaxDiff(means),
-        _ => Residual::Recursive(means),
+        2 => Residual::MaxDiff { means },
+        _ => Residual::Recursive { means },
     }
 }
 
@@ -69,37 +54,44 @@ fn spectral(random: &mut Random) -> Residual {
     Residual::Svd { bound: units(bound) * if random.once_in(12) { -1 } else { 1 }, scale: units(scale) }
 }
 
-fn low_rank(random: &mut Random, network: &Network) -> Scores {
-    let four = random.once_in(2);
-    let sizes = sizes(network, four);
+fn low_rank(random: &mut Random, network: &Network) -> Attention {
+    let factors = if random.once_in(2) { Chain::Four } else { Chain::Two };
+    let sizes = sizes(network, factors);
     let mut peel = vec![];
     for index in 0..random.within(0, sizes.len() - 1) {
         let (left, right) = (random.within(0, 3), random.within(0, 3));
         let left = (0..left).map(|_| vector(random, sizes[index])).collect();
         peel.push(Peel { left, right: (0..right).map(|_| vector(random, sizes[index + 1])).collect() });
     }
-    let residual = residual(random, &sizes);
-    Scores::LowRank { four, peel, residual }
+    let error = residual(random, &sizes);
+    Attention::LowRank(LowRank { factors, peel, error })
 }
 
-fn direct(random: &mut Random, network: &Network) -> Direct {
+fn direct(random: &mut Random, network: &Network) -> DirectPath {
     match random.within(0, 3) {
-        0 => Direct::MaxDiffExact,
-        1 => Direct::GlobalMaxDiffExact,
-        _ => Direct::MaxDiff(vector(random, network.config.d_model)),
+        0 => DirectPath::MaxDiffExact {},
+        1 => DirectPath::GlobalMaxDiffExact {},
+        _ => DirectPath::MaxDiff { mean: vector(random, network.config.d_model) },
     }
 }
 
-fn references(random: &mut Random, network: &Network) -> Vec<Vec<(i64, i64)>> {
+/// References and slopes, or none. At times references are below zero, or a row is short or long.
+fn references(random: &mut Random, network: &Network) -> (Vec<Vec<i64>>, Vec<Vec<i64>>) {
     if random.once_in(3) {
-        return vec![];
+        return (vec![], vec![]);
     }
     let slope = random.pick(&[1, 1 << 18, 1 << 20, 1 << 22, 1 << 23, 1 << 60]);
     let ratio = random.pick(&[1, 1 << 14, 1 << 17, 1 << 20, 1 << 20, 1 << 22, 1 << 60]);
-    let row = |random: &mut Random| {
-        (1..network.config.n_ctx).map(|_| (integer(random, ratio).abs(), integer(random, slope))).collect()
+    let below = random.once_in(6);
+    let length = |random: &mut Random| if random.once_in(20) { random.within(0, 4) } else { network.config.n_ctx - 1 };
+    let rows = |random: &mut Random, size: i64, below: bool| {
+        let entry = |random: &mut Random| integer(random, size);
+        let row = |random: &mut Random| {
+            (0..length(random)).map(|_| if below { entry(random) } else { entry(random).abs() }).collect()
+        };
+        (0..network.config.d_vocab).map(|_| row(random)).collect()
     };
-    (0..network.config.d_vocab).map(|_| row(random)).collect()
+    (rows(random, ratio, below), rows(random, slope, true))
 }
 
 /// Gaps of any size: the narrow ones certify most, if anything.
@@ -109,8 +101,17 @@ fn gaps(random: &mut Random, network: &Network) -> Vec<Vec<usize>> {
         let least = usize::from(!random.once_in(8));
         random.within(least, m.min(most).max(1)).min(m)
     };
-    let row =
-        |random: &mut Random, m: usize| (0..(m + 1) * (network.config.n_ctx - 1)).map(|_| gap(random, m)).collect();
+    let row = |random: &mut Random, m: usize| {
+        let mut row: Vec<usize> = (0..(m + 1) * (network.config.n_ctx - 1)).map(|_| gap(random, m)).collect();
+        match random.within(0, 40) {
+            // Too short, too long, or a gap that leaves no token.
+            0 => drop(row.pop()),
+            1 => row.extend([1, 1, usize::MAX]),
+            2 => row[0] = m + 1,
+            _ => {}
+        }
+        row
+    };
     (0..network.config.d_vocab).map(|m| row(random, m)).collect()
 }
 
@@ -128,8 +129,10 @@ fn jitter(random: &mut Random, vectors: &mut [Vec<i64>]) {
 }
 
 /// A little off, or replaced in part.
-fn perturb(random: &mut Random, network: &Network, hints: &mut Gaps) {
-    if let Scores::LowRank { four, peel, residual } = &mut hints.scores {
+fn perturb(random: &mut Random, network: &Network, certificate: &mut Certificate) {
+    let Certificate { attention, direct_path, criterion, .. } = certificate;
+    let Criterion::Gaps(hints) = criterion else { unreachable!("a family has gaps") };
+    if let Attention::LowRank(LowRank { factors, peel, error }) = attention {
         if random.once_in(3) {
             for Peel { left, right } in peel.iter_mut() {
                 jitter(random, left);
@@ -139,8 +142,8 @@ fn perturb(random: &mut Random, network: &Network, hints: &mut Gaps) {
                 }
             }
         }
-        match residual {
-            Residual::MaxDiff(means) | Residual::Recursive(means) if random.once_in(2) => jitter(random, means),
+        match error {
+            Residual::MaxDiff { means } | Residual::Recursive { means } if random.once_in(2) => jitter(random, means),
             Residual::Svd { bound, scale } if random.once_in(2) => {
                 // Smaller, and consistent; or one of the two alone.
                 let factor = random.pick(&[0.999, 0.99, 0.9, 0.5, 1.01, 2.0]);
@@ -149,20 +152,22 @@ fn perturb(random: &mut Random, network: &Network, hints: &mut Gaps) {
                 *bound = scaled(*bound, if both == 1 { 1.0 } else { factor });
                 *scale = scaled(*scale, if both == 0 { 1.0 } else { 1.0 / (factor * factor) });
             }
-            _ if random.once_in(3) => *residual = self::residual(random, &sizes(network, *four)),
+            _ if random.once_in(3) => *error = residual(random, &sizes(network, *factors)),
             _ => {}
         }
     }
     if random.once_in(4) {
-        hints.direct = direct(random, network);
+        *direct_path = direct(random, network);
     }
-    match (&mut hints.direct, random.within(0, 2)) {
-        (Direct::MaxDiff(mean), 0) => jitter(random, std::slice::from_mut(mean)),
-        _ if random.once_in(3) => hints.references = references(random, network),
+    match (direct_path, random.within(0, 2)) {
+        (DirectPath::MaxDiff { mean }, 0) => jitter(random, std::slice::from_mut(mean)),
+        _ if random.once_in(3) => (hints.references, hints.slopes) = references(random, network),
         _ => {
             let size = 1 << (VECTOR_BITS - 3);
-            for (ratio, slope) in hints.references.iter_mut().flatten() {
+            for ratio in hints.references.iter_mut().flatten() {
                 *ratio = (*ratio + integer(random, size)).clamp(0, 1 << 59);
+            }
+            for slope in hints.slopes.iter_mut().flatten() {
                 *slope = (*slope + integer(random, size)).clamp(-(1 << 59), 1 << 59);
             }
         }
@@ -178,22 +183,25 @@ fn perturb(random: &mut Random, network: &Network, hints: &mut Gaps) {
     }
 }
 
-/// Hints of any published rule.
-pub(crate) fn published_hints(random: &mut Random, network: &Network) -> Published {
-    if random.once_in(16) {
-        return Published::Convexity;
-    }
-    if random.once_in(3) {
-        let scores = if random.once_in(6) { Scores::Exact } else { low_rank(random, network) };
-        let (direct, references) = (direct(random, network), references(random, network));
-        return Published::Gaps(Gaps { scores, direct, references, gaps: gaps(random, network) });
-    }
-    let families: Vec<Family> = Family::all().collect();
-    let proof = prove(network, Strategy::Published(random.pick(&families)), None, Options::default()).unwrap();
-    let found = Certificate::parse(&proof.text, &network.config).unwrap().published;
-    let Some(Published::Gaps(mut hints)) = found else { unreachable!("a family has gaps") };
-    perturb(random, network, &mut hints);
-    Published::Gaps(hints)
+/// A certificate of any published rule, written and read as any other. It claims nothing.
+pub(crate) fn published_hints(random: &mut Random, network: &Network) -> Certificate {
+    let exact = || Attention::Exact { orders: vec![], entries: None };
+    let certificate = if random.once_in(16) {
+        bare(network, exact(), DirectPath::MaxDiffExact {}, Criterion::Convexity {})
+    } else if random.once_in(3) {
+        let attention = if random.once_in(6) { exact() } else { low_rank(random, network) };
+        let (direct_path, (references, slopes)) = (direct(random, network), references(random, network));
+        let gaps = Gaps { references, slopes, gaps: gaps(random, network) };
+        bare(network, attention, direct_path, Criterion::Gaps(gaps))
+    } else {
+        let families: Vec<Family> = Family::all().collect();
+        let proof = prove(network, Strategy::Published(random.pick(&families)), None, Options::default()).unwrap();
+        let Certificate { attention, direct_path, criterion, .. } = proof.certificate;
+        let mut certificate = bare(network, attention, direct_path, criterion);
+        perturb(random, network, &mut certificate);
+        certificate
+    };
+    reread(network, &certificate)
 }
 
 /// A model of few tokens and plain tables: bounds are exact or nearly so, and what exceeds them is wrong.

@@ -18,7 +18,7 @@ mod window;
 use super::arithmetic::Enclosure;
 use super::meter::{Kind, Meter};
 use super::rules::{Attention, DirectPath, Margin, Margins, Set};
-use crate::certificate::{Answers, Count, CriterionHints, Plan, Test};
+use crate::certificate::{Answers, Count, Group, MAX_GRID_BITS, Partition, Plan, Test};
 use crate::refusal::{Refusal, Rejection};
 use num_bigint::BigUint;
 use window::Window;
@@ -54,15 +54,11 @@ impl<'a, R: Enclosure> Level<'a, R> {
     /// How many inputs of this maximum the hinted plans certify, and how many they show wrong, over all queries.
     ///
     /// # Errors
-    /// Those of [`Level::partition`] and [`Level::uncertified`]; [`Rejection::OutOfRange`] when a query has no plan.
-    pub fn certified(&mut self, hints: &CriterionHints) -> Result<(BigUint, BigUint), Refusal> {
+    /// Those of [`Level::partition`] and [`Level::uncertified`].
+    pub fn certified(&mut self, hints: &Partition) -> Result<(BigUint, BigUint), Refusal> {
         let (mut certified, mut wrong) = (BigUint::default(), BigUint::default());
         for q in 0..=self.m {
-            let (plan, index) = hints.plan(q, self.m).ok_or_else(|| Rejection::OutOfRange {
-                path: format!("criterion.assignment[{}][{q}]", self.m),
-                expected: "a plan number".into(),
-                found: "none".into(),
-            })?;
+            let Some((plan, index)) = hints.plan(q, self.m) else { continue };
             let sets = self.partition(plan, &format!("criterion.plans[{index}]"))?;
             let (uncertified, wrong_here) = self.uncertified(q, &sets, plan)?;
             let all = self.inputs(q);
@@ -86,14 +82,20 @@ impl<'a, R: Enclosure> Level<'a, R> {
     ///
     /// # Errors
     /// [`crate::refusal::Decline::Work`].
-    pub fn uncertified(&mut self, q: usize, sets: &[(Set, Test)], plan: &Plan) -> Result<(BigUint, BigUint), Refusal> {
+    pub fn uncertified(
+        &mut self,
+        q: usize,
+        sets: &[(Set, &Group)],
+        plan: &Plan,
+    ) -> Result<(BigUint, BigUint), Refusal> {
         self.meter.spend(Kind::Integer, 0)?;
         let (none, mut counted) = (BigUint::default(), Vec::new());
-        for (set, test) in sets {
+        for (set, group) in sets {
             let margin = self.margins.of(q, set);
-            let holds = match test {
-                Test::Pooled(size) => self.pooled_holds(&margin, q, *size),
-                Test::Unpooled(size) => self.unpooled_holds(&margin, q, *size),
+            let window = group.window.unwrap_or(usize::MAX);
+            let holds = match group.test {
+                Test::Pooled => self.pooled_holds(&margin, q, window),
+                Test::Unpooled => self.unpooled_holds(&margin, q, window),
                 Test::Count => {
                     counted.push(margin);
                     continue;
@@ -107,10 +109,10 @@ impl<'a, R: Enclosure> Level<'a, R> {
         if counted.is_empty() {
             return Ok((none.clone(), none));
         }
-        let window = self.window(q, plan.window);
+        let window = self.window(q, plan.window.unwrap_or(usize::MAX));
         match &plan.count {
             Count::Tree(script) => self.tree(q, &counted, &window, script),
-            Count::Grid { bits } => Ok((self.grid(q, &counted, &window, *bits)?, none)),
+            Count::Grid { bits } => Ok((self.grid(q, &counted, &window, (*bits).min(MAX_GRID_BITS))?, none)),
         }
     }
 
@@ -118,9 +120,12 @@ impl<'a, R: Enclosure> Level<'a, R> {
     ///
     /// # Errors
     /// [`Rejection::NotAPartition`].
-    pub fn partition(&self, plan: &Plan, path: &str) -> Result<Vec<(Set, Test)>, Refusal> {
+    pub fn partition<'p>(&self, plan: &'p Plan, path: &str) -> Result<Vec<(Set, &'p Group)>, Refusal> {
         let (v, m) = (self.tables.d_vocab, self.m);
         let broken = |found: String| Rejection::NotAPartition { path: format!("{path}.groups"), found };
+        if plan.groups.len() > v {
+            return Err(broken(format!("{} groups for {v} answers", plan.groups.len())).into());
+        }
         let mut named = vec![false; v];
         for answer in plan.groups.iter().flat_map(|group| match &group.answers {
             Answers::These(answers) => answers.as_slice(),
@@ -143,17 +148,17 @@ impl<'a, R: Enclosure> Level<'a, R> {
                 Answers::These(answers) => answers,
                 Answers::Rest => &left,
                 Answers::Each => {
-                    sets.extend(left.iter().map(|answer| (Set::One(*answer), group.test)));
+                    sets.extend(left.iter().map(|answer| (Set::One(*answer), group)));
                     continue;
                 }
             };
             match answers {
                 [] => {}
-                [one] => sets.push((Set::One(*one), group.test)),
+                [one] => sets.push((Set::One(*one), group)),
                 _ if answers.len() == left.len() && group.answers == Answers::Rest => {
-                    sets.push((Set::Marked(rest.clone()), group.test));
+                    sets.push((Set::Marked(rest.clone()), group));
                 }
-                _ => sets.push((Set::Marked((0..v).map(|j| answers.contains(&j)).collect()), group.test)),
+                _ => sets.push((Set::Marked((0..v).map(|j| answers.contains(&j)).collect()), group)),
             }
         }
         Ok(sets)

@@ -10,13 +10,12 @@
 use super::Level;
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::Kind;
-use crate::checker::rules::Margin;
+use crate::checker::rules::{Margin, largest};
 
 impl<R: Enclosure> Level<'_, R> {
     /// Does the pooled test certify every input with query q?
     pub(super) fn pooled_holds(&mut self, margin: &Margin<'_, R>, q: usize, window: usize) -> bool {
-        let window = self.window(q, window);
-        let (tables, m) = (self.tables, self.m);
+        let (window, tables, m) = (self.window(q, window), self.tables, self.m);
         let attention = &tables.attention;
         let mut bounds = Vec::new();
         for t in &window.tokens {
@@ -33,7 +32,7 @@ impl<R: Enclosure> Level<'_, R> {
             bounds.push(far.max(&R::dyadic(0, 0)));
         }
         // Any number that bounds them all is an M.
-        let most = self.largest(bounds).upper();
+        let most = largest(bounds, Kind::Whole, self.meter).upper();
         let (beta_sum, beta_min) = attention.beta_sum_min(q, self.meter);
         self.meter.add(Kind::Whole, 3);
         let mut sum = beta_sum.mul(&most);
@@ -55,7 +54,7 @@ impl<R: Enclosure> Level<'_, R> {
             if window.far > 0 {
                 bounds.push(self.far_term(&window, q, p));
             }
-            let most = self.largest(bounds).upper();
+            let most = largest(bounds, Kind::Whole, self.meter).upper();
             self.meter.add(Kind::Whole, 1);
             sum = sum.add(&most);
             gains.push((at_m, most));
@@ -66,12 +65,7 @@ impl<R: Enclosure> Level<'_, R> {
             return holds;
         }
         self.meter.add(Kind::Whole, gains.len() + 2);
-        let gain = self.largest(gains.iter().map(|(at_m, most)| at_m.sub(most)).collect());
+        let gain = largest(gains.iter().map(|(at_m, most)| at_m.sub(most)).collect(), Kind::Whole, self.meter);
         sum.add(&gain).is_negative()
-    }
-
-    fn largest(&self, bounds: Vec<R>) -> R {
-        self.meter.add(Kind::Whole, bounds.len().saturating_sub(1));
-        bounds.into_iter().reduce(|a, b| a.max(&b)).unwrap_or(R::everything())
     }
 }

@@ -14,7 +14,6 @@
 use super::binomial;
 use super::largest;
 use super::places::Places;
-use crate::certificate::TableHints;
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
 use crate::checker::paths::Paths;
@@ -35,7 +34,7 @@ impl<R: Enclosure> Tables<R> {
     /// # Errors
     /// [`crate::refusal::Decline::Work`].
     pub fn new(network: &Network, meter: &Meter) -> Result<Self, Refusal> {
-        let paths = Paths::<R>::new(network, &TableHints::default(), meter)?;
+        let paths = Paths::<R>::new(network, [None; 3], meter)?;
         let (v, n) = (paths.d_vocab, paths.n_ctx);
         let positions = Matrix::from_fn(v, n, R::everything(), |q, p| paths.scores.at(q, v + p).clone());
         let places = Places::new(&positions, meter);

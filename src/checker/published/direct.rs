@@ -9,7 +9,7 @@
 //! **Cost.** O(v·d); v²·d for the exact ones.
 
 use super::{largest, ranges, spread, vector};
-use crate::certificate::published::Direct as Hints;
+use crate::certificate::DirectPath;
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
 use crate::checker::paths::Factors;
@@ -31,11 +31,11 @@ impl<R: Enclosure> Direct<R> {
     ///
     /// # Errors
     /// [`crate::refusal::Decline::Work`].
-    pub fn new(factors: &Factors<R>, table: &Matrix<R>, hints: &Hints, meter: &Meter) -> Result<Self, Refusal> {
+    pub fn new(factors: &Factors<R>, table: &Matrix<R>, hints: &DirectPath, meter: &Meter) -> Result<Self, Refusal> {
         const KIND: Kind = Kind::Logits;
         let Factors { stream, w_u, b_u, .. } = factors;
         Ok(match hints {
-            Hints::MaxDiff(mean) => {
+            DirectPath::MaxDiff { mean } => {
                 let mean = vector::<R>(mean, stream.cols());
                 let widths = ranges(w_u, KIND, meter);
                 let spread = spread(stream, mean.as_deref(), &widths, KIND, meter);
@@ -56,8 +56,9 @@ impl<R: Enclosure> Direct<R> {
                 };
                 Self { offset, spread }
             }
-            Hints::MaxDiffExact => Self { offset: None, spread: ranges(table, KIND, meter) },
-            Hints::GlobalMaxDiffExact => {
+            DirectPath::MaxDiffExact {} => Self { offset: None, spread: ranges(table, KIND, meter) },
+            // `split` has a path of its own; this bound is sound for any rule.
+            DirectPath::GlobalMaxDiffExact {} | DirectPath::Split(_) => {
                 meter.add(KIND, 2 * table.rows() * table.cols() - 1);
                 let entries = || table.iter_rows().flatten().cloned();
                 let range = largest(entries()).zip(entries().reduce(|a, b| a.min(&b)));

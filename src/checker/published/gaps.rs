@@ -10,7 +10,7 @@
 //! `(L_j + V_j + H + u(L_j + W + H))/(1+u)`: positions that hold m contribute V_j, the others at most W, the positional
 //! part at most its maximum. `u ≤ Y e^x / X`, and a line with a negative slope is largest at u = 0.
 //! The lines: without references `(max L + max V, max L)`. Rule `reference` (theorem `convex_majorant`): F is convex, so
-//! for any ω ≥ 0 and s, with `K = F(ω)`, it is at most `max(F(0), K − ωs) + su` for u ≤ ω, and at most
+//! for any ω and s, with `K = F(ω)`, it is at most `max(F(0), K − ωs) + su` for 0 ≤ u ≤ ω, and at most
 //! `K − ω max L + u max L` for u ≥ ω.
 //! **Count.** `C(n−1, c−1) (m−g+1)^(c−1)` inputs when q < m, `C(n−1, c) (m−g+1)^c` when q = m. The input that is m
 //! throughout has its own exact test, answer by answer.
@@ -21,10 +21,12 @@ use super::direct::Direct;
 use super::places::Places;
 use super::scores::Scores;
 use super::{entry, largest, ranges};
-use crate::certificate::published::{Direct as DirectHints, Gaps, Scores as ScoreHints, VECTOR_BITS};
+use crate::certificate::published::{Gaps, VECTOR_BITS};
+use crate::certificate::{Attention, DirectPath};
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
 use crate::checker::paths::Factors;
+use crate::checker::product::product;
 use crate::model::{Matrix, Network};
 use crate::refusal::Refusal;
 use num_bigint::BigUint;
@@ -51,12 +53,18 @@ impl<R: Enclosure> Tables<R> {
     ///
     /// # Errors
     /// [`crate::refusal::Decline::Work`].
-    pub fn new(network: &Network, scores: &ScoreHints, direct: &DirectHints, meter: &Meter) -> Result<Self, Refusal> {
+    pub fn new(
+        network: &Network,
+        attention: &Attention,
+        direct_path: &DirectPath,
+        meter: &Meter,
+    ) -> Result<Self, Refusal> {
         let factors = Factors::<R>::new(network, meter)?;
-        let scores = Scores::new(&factors, scores, meter)?;
-        let logits = factors.logits(None, meter)?;
+        let scores = Scores::new(&factors, attention, meter)?;
+        let [_, chain, _] = factors.chains();
+        let logits = product(chain, meter, Kind::Logits)?;
         let table = factors.direct(None, meter)?;
-        let direct = Direct::new(&factors, &table, direct, meter)?;
+        let direct = Direct::new(&factors, &table, direct_path, meter)?;
         Ok(Self::assemble(scores, logits, table, direct, meter))
     }
 
@@ -208,11 +216,11 @@ impl<'a, R: Enclosure> Level<'a, R> {
     pub fn certified(&self, hints: &Gaps, meter: &Meter) -> Result<BigUint, Refusal> {
         let (n, m) = (self.tables.n_ctx, self.m);
         let mut correct = BigUint::from(u8::from(self.passes_alone(meter)));
-        let lines: Vec<Vec<(R, R)>> = match hints.references.get(m) {
+        let lines: Vec<Vec<(R, R)>> = match hints.references.get(m).zip(hints.slopes.get(m)) {
             None => vec![self.plain(meter); n - 1],
-            Some(references) => {
+            Some((references, slopes)) => {
                 let at_zero = self.at_zero(meter);
-                let lines = references.iter().map(|(ratio, slope)| {
+                let lines = references.iter().zip(slopes).take(n - 1).map(|(ratio, slope)| {
                     let ratio = R::dyadic(*ratio, -VECTOR_BITS);
                     self.lines(&at_zero, &self.at_ratio(&ratio, meter), &ratio, *slope, meter)
                 });

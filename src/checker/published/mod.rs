@@ -13,26 +13,38 @@ pub mod scores;
 use super::arithmetic::Enclosure;
 use super::meter::{Kind, Meter};
 use super::{Certified, Options, parallel};
-use crate::certificate::Published;
+use crate::certificate::{Attention, Certificate, Criterion, DirectPath};
 use crate::model::{Matrix, Network};
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, Rejection};
 use num_bigint::BigUint;
 
 /// Derives the bound that a published strategy's hints establish.
 ///
 /// # Errors
-/// As [`super::certify`].
-pub fn certify<R: Enclosure>(network: &Network, hints: &Published, options: Options<'_>) -> Result<Certified, Refusal> {
+/// As [`super::certify`]; [`Rejection::Malformed`] when the rules are not those of a published strategy.
+pub fn certify<R: Enclosure>(
+    network: &Network,
+    certificate: &Certificate,
+    options: Options<'_>,
+) -> Result<Certified, Refusal> {
+    let Certificate { attention, direct_path, criterion, .. } = certificate;
     let meter = Meter::new(options.max_flops);
-    let correct = match hints {
-        Published::Convexity => {
+    // What only the criterion `partition` goes with.
+    let ordered = matches!(attention, Attention::Exact { orders, entries } if !orders.is_empty() || entries.is_some());
+    let own = ordered || matches!(direct_path, DirectPath::Split(_));
+    let correct = match (criterion, attention, direct_path) {
+        (Criterion::Convexity {}, Attention::Exact { .. }, DirectPath::MaxDiffExact {}) if !own => {
             let tables = convexity::Tables::<R>::new(network, &meter)?;
             levels(network, &meter, options, |m, meter| tables.certified(m, meter))?
         }
-        Published::Gaps(gaps) => {
-            let tables = gaps::Tables::<R>::new(network, &gaps.scores, &gaps.direct, &meter)?;
+        (Criterion::Gaps(gaps), ..) if !own => {
+            let tables = gaps::Tables::<R>::new(network, attention, direct_path, &meter)?;
             let certified = |m, meter: &Meter| gaps::Level::new(&tables, m, meter).certified(gaps, meter);
             levels(network, &meter, options, certified)?
+        }
+        _ => {
+            let found = "expected rules for attention and the direct path that go with it, found others".into();
+            return Err(Rejection::Malformed { path: "criterion.rule".into(), found }.into());
         }
     };
     meter.spend(Kind::Integer, 0)?;

@@ -7,7 +7,7 @@
 //! singular vectors make the remainder small, no tolerance is needed.
 
 use super::vector;
-use crate::certificate::published::Peel;
+use crate::certificate::published::{MAX_RANK, Peel};
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
 use crate::checker::product::{product, stack};
@@ -32,7 +32,7 @@ pub fn peel<R: Enclosure>(chain: &[Matrix<R>], hints: &[Peel], meter: &Meter) ->
     let mut parts: Option<(Matrix<R>, Matrix<R>)> = None;
     for (index, factor) in chain.iter().enumerate() {
         let (left, right) = hints.get(index).map_or((&[][..], &[][..]), |peel| (&peel.left, &peel.right));
-        let pairs = left.iter().zip(right);
+        let pairs = left.iter().zip(right).take(MAX_RANK);
         let (left, right): (Vec<_>, Vec<_>) = pairs
             .filter_map(|(left, right)| vector::<R>(left, factor.rows()).zip(vector::<R>(right, factor.cols())))
             .unzip();

@@ -16,7 +16,7 @@ use super::{ranges, spread, vector};
 use crate::certificate::published::{Residual, SPECTRAL_BITS};
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
-use crate::checker::product::product;
+use crate::checker::product::{plain, product};
 use crate::model::Matrix;
 use crate::refusal::Refusal;
 
@@ -30,10 +30,10 @@ const SQUARINGS: usize = 5;
 /// [`crate::refusal::Decline::Work`].
 pub fn bound<R: Enclosure>(chain: &[Matrix<R>], rule: &Residual, meter: &Meter) -> Result<Vec<R>, Refusal> {
     match rule {
-        Residual::Exact => Ok(ranges(&product(chain.to_vec(), meter, KIND)?, KIND, meter)),
+        Residual::Exact {} => Ok(ranges(&product(chain.to_vec(), meter, KIND)?, KIND, meter)),
         Residual::Svd { bound, scale } => svd(chain, *bound, *scale, meter),
-        Residual::MaxDiff(means) => max_diff(chain, means, meter),
-        Residual::Recursive(means) => recursive(chain, means, meter),
+        Residual::MaxDiff { means } => max_diff(chain, means, meter),
+        Residual::Recursive { means } => recursive(chain, means, meter),
     }
 }
 
@@ -100,14 +100,15 @@ fn svd<R: Enclosure>(chain: &[Matrix<R>], bound: i64, scale: i64, meter: &Meter)
     let (left, right) = (product(left.to_vec(), meter, KIND)?, product(right.to_vec(), meter, KIND)?);
     let [b, tau] = [bound, scale].map(|number| R::dyadic(number, -SPECTRAL_BITS));
     let rows = left.rows();
-    let gram = product(vec![left.transposed(), left], meter, KIND)?;
-    let other = product(vec![right.clone(), right.transposed()], meter, KIND)?;
-    let mut power = product(vec![gram, other], meter, KIND)?;
+    // The bound hangs on the last digits of these powers.
+    let gram = plain(&left.transposed(), &left.transposed(), meter, KIND)?;
+    let other = plain(&right, &right, meter, KIND)?;
+    let mut power = plain(&gram, &other.transposed(), meter, KIND)?;
     let size = power.rows();
     meter.spend(KIND, size * size)?;
     power = Matrix::from_fn(size, size, R::everything(), |row, col| power.at(row, col).mul(&tau));
     for _ in 0..SQUARINGS {
-        power = product(vec![power.clone(), power], meter, KIND)?;
+        power = plain(&power, &power.transposed(), meter, KIND)?;
     }
     meter.spend(KIND, 2 * size * size + 5)?;
     let transposed = power.transposed();

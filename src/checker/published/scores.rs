@@ -6,7 +6,8 @@
 
 use super::peel::{Peeled, peel};
 use super::residual;
-use crate::certificate::published::Scores as Hints;
+use crate::certificate::Attention;
+use crate::certificate::published::{Chain, LowRank};
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
 use crate::checker::paths::Factors;
@@ -29,11 +30,11 @@ pub struct Scores<R> {
 ///
 /// # Errors
 /// [`crate::refusal::Decline::Work`].
-pub fn chain<R: Enclosure>(factors: &Factors<R>, four: bool, meter: &Meter) -> Result<Vec<Matrix<R>>, Refusal> {
+pub fn chain<R: Enclosure>(factors: &Factors<R>, kind: Chain, meter: &Meter) -> Result<Vec<Matrix<R>>, Refusal> {
     let Factors { query, w_q, w_k, sources, .. } = factors;
     let v = query.rows();
     let keys = Matrix::from_fn(v, sources.cols(), R::everything(), |t, k| sources.at(t, k).clone()).transposed();
-    if four {
+    if kind == Chain::Four {
         return Ok(vec![query.clone(), w_q.clone(), w_k.clone(), keys]);
     }
     let queries = product(vec![query.clone(), w_q.clone()], meter, Kind::Attention)?;
@@ -45,7 +46,7 @@ impl<R: Enclosure> Scores<R> {
     ///
     /// # Errors
     /// [`crate::refusal::Decline::Work`].
-    pub fn new(factors: &Factors<R>, hints: &Hints, meter: &Meter) -> Result<Self, Refusal> {
+    pub fn new(factors: &Factors<R>, hints: &Attention, meter: &Meter) -> Result<Self, Refusal> {
         let Factors { query, w_q, w_k, sources, .. } = factors;
         let v = query.rows();
         let n = sources.rows().saturating_sub(v);
@@ -53,11 +54,11 @@ impl<R: Enclosure> Scores<R> {
         let path = vec![query.clone(), w_q.clone(), w_k.clone(), places.transposed()];
         let positions = product(path, meter, Kind::Attention)?;
         let (table, error) = match hints {
-            Hints::Exact => (product(chain(factors, false, meter)?, meter, Kind::Attention)?, None),
-            Hints::LowRank { four, peel: hinted, residual } => {
-                let Peeled { table, rests } = peel(&chain(factors, *four, meter)?, hinted, meter)?;
+            Attention::Exact { .. } => (product(chain(factors, Chain::Two, meter)?, meter, Kind::Attention)?, None),
+            Attention::LowRank(LowRank { factors: kind, peel: hinted, error }) => {
+                let Peeled { table, rests } = peel(&chain(factors, *kind, meter)?, hinted, meter)?;
                 let zero = || Matrix::from_fn(v, v, R::everything(), |_, _| R::dyadic(0, 0));
-                (table.unwrap_or_else(zero), Some(residual::bound(&rests, residual, meter)?))
+                (table.unwrap_or_else(zero), Some(residual::bound(&rests, error, meter)?))
             }
         };
         Ok(Self { table, error, positions })

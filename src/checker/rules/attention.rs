@@ -6,7 +6,6 @@
 //! **Cost.** v² + v·n exponentials; one multiplication for every w that is used, once.
 
 use super::Order;
-use crate::certificate::Certificate;
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
 use crate::checker::paths::Paths;
@@ -30,7 +29,7 @@ impl<R: Enclosure> Attention<R> {
     ///
     /// # Errors
     /// [`crate::refusal::Decline::Work`].
-    pub fn new(paths: &Paths<R>, hints: &Certificate, meter: &Meter) -> Result<Self, Refusal> {
+    pub fn new(paths: &Paths<R>, orders: &[Vec<usize>], meter: &Meter) -> Result<Self, Refusal> {
         let (v, n) = (paths.d_vocab, paths.n_ctx);
         meter.spend(Kind::Weights, v * v + v * n)?;
         let outside = (R::everything(), 0);
@@ -50,7 +49,7 @@ impl<R: Enclosure> Attention<R> {
             beta_sum_min: (0..v).map(|_| OnceLock::new()).collect(),
             products: Matrix::from_fn(v * v, n, OnceLock::from(R::everything()), |_, _| OnceLock::new()),
             // exp is monotone: the order of the scores is the order of the weights.
-            orders: Order::of_rows(&hints.attention_orders, &square, meter)?,
+            orders: Order::of_rows(orders, &square, meter)?,
             n_ctx: n,
         })
     }

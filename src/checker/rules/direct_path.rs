@@ -8,9 +8,8 @@
 //! The last position's row is maximised as a whole.
 //! **Cost.** v²n additions and comparisons for rows and orders, one subtraction for every difference used, once.
 
-use super::Order;
-use crate::certificate::DirectPathHints;
-use crate::certificate::OFFSET_BITS;
+use super::{Order, largest};
+use crate::certificate::{OFFSET_BITS, Split};
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
 use crate::checker::paths::Paths;
@@ -60,11 +59,11 @@ impl<R: Enclosure> DirectPath<R> {
     ///
     /// # Errors
     /// [`crate::refusal::Decline::Work`].
-    pub fn new(paths: &Paths<R>, hints: &DirectPathHints, meter: &Meter) -> Result<Self, Refusal> {
+    pub fn new(paths: &Paths<R>, hints: &Split, meter: &Meter) -> Result<Self, Refusal> {
         let (v, n) = (paths.d_vocab, paths.n_ctx);
         let offset: Vec<R> = hints.offset.iter().map(|k| R::dyadic(*k, -OFFSET_BITS)).collect();
         // PV + D̄ and D̃ (copies without D̄), R, and the last rows.
-        meter.spend(Kind::Logits, if offset.is_empty() { 0 } else { n * v + v * v })?;
+        meter.spend(Kind::Logits, (n + v) * offset.len().min(v))?;
         meter.spend(Kind::Logits, (n - 1) * v * v + 2 * v * v)?;
         let shifted = |p: usize, j: usize| match offset.get(j) {
             Some(offset) => paths.logits.at(v + p, j).add(offset),
@@ -179,7 +178,7 @@ impl<R: Enclosure> Margins<'_, R> {
             known.clone()
         } else {
             let differences = rows.iter().zip(&key.1).map(|(row, top)| self.token_differences(*row)(*top)).collect();
-            let largest = self.largest(differences);
+            let largest = largest(differences, Kind::Terms, self.meter);
             self.pooled.insert(key, largest.clone());
             largest
         };
@@ -217,7 +216,7 @@ impl<R: Enclosure> Margins<'_, R> {
                 .map(|(row, top)| top.map_or(R::everything(), |top| self.token_differences(row)(top)))
                 .collect()
         };
-        let largest = self.largest(entries);
+        let largest = largest(entries, Kind::Terms, self.meter);
         if let Some(slot) = self.far.get_mut(p) {
             *slot = Some(largest.clone());
         }
@@ -226,11 +225,6 @@ impl<R: Enclosure> Margins<'_, R> {
 
     fn row(&self, t: usize, p: usize) -> usize {
         p * self.path.query_rows.cols() + t
-    }
-
-    fn largest(&self, entries: Vec<R>) -> R {
-        self.meter.add(Kind::Terms, entries.len().saturating_sub(1));
-        entries.into_iter().reduce(|a, b| a.max(&b)).unwrap_or(R::everything())
     }
 
     /// `R(t,p,j) − R(t,p,m)` by j.

@@ -1,8 +1,8 @@
 //! Rule `entries`: a table XYᵀ of which only some entries are computed.
 //!
 //! **Statement** (theorem `entry_bound`). Let B be a matrix whose Gram matrix BBᵀ has rows with sums of absolute values
-//! at most 1. For `s² ≥ ‖x‖² − ‖Bx‖²` and `z² ≥ ‖y‖² − ‖By‖²`, all of x·y lies within `Bx·By ± s z`. Subtracting one
-//! vector from all rows of Y changes each row of the table by a constant, and no input's correctness (T1).
+//! at most 1. For `s² ≥ ‖x‖² − ‖Bx‖²` and `z² ≥ ‖y‖² − ‖By‖²`, all of x·y lies within `Bx·By ± s z`. Adding one
+//! vector to all rows of Y changes each row of the table by a constant, and no input's correctness (T1).
 //! **Why.** No eigenvalue of BBᵀ is above 1 (Gershgorin), so `I − BᵀB` is positive semidefinite, and the
 //! Cauchy–Schwarz inequality holds for it: `(xᵀ(I − BᵀB)y)² ≤ (‖x‖² − ‖Bx‖²)(‖y‖² − ‖By‖²)`.
 //! **Cost.** 2d − 1 an entry that is computed, less where blocks are large (rule `product`); 2r + 1 for any other, and
@@ -11,7 +11,8 @@
 use crate::certificate::{ENTRY_BITS, Entries};
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
-use crate::checker::product::{product, times};
+use crate::checker::paths::{Chain, add_row};
+use crate::checker::product::{Product, product, times};
 use crate::model::Matrix;
 use crate::refusal::Refusal;
 use std::collections::BTreeMap;
@@ -20,45 +21,31 @@ use std::collections::BTreeMap;
 ///
 /// # Errors
 /// [`crate::refusal::Decline::Work`].
-pub fn table<R: Enclosure>(
-    chain: Vec<Matrix<R>>,
-    hints: Option<&Entries>,
-    meter: &Meter,
-    kind: Kind,
-) -> Result<Matrix<R>, Refusal> {
+pub fn table<R: Enclosure>(chain: Chain<R>, hints: Option<&Entries>, meter: &Meter, kind: Kind) -> Product<R> {
     let Some(hints) = hints else { return product(chain, meter, kind) };
-    let (left, right) = sides(chain, meter, kind)?;
+    let [left, mut right] = sides(chain, meter, kind)?;
     let vector = |entries: &[i64]| -> Vec<R> {
         let entry = |k: usize| R::dyadic(entries.get(k).copied().unwrap_or(0), -ENTRY_BITS);
         (0..left.cols()).map(entry).collect()
     };
-    let right = if hints.centre.is_empty() {
-        right
-    } else {
+    if !hints.centre.is_empty() {
         meter.spend(kind, right.rows() * right.cols())?;
-        let centre = vector(&hints.centre);
-        Matrix::from_fn(right.rows(), right.cols(), R::everything(), |row, col| {
-            right.at(row, col).sub(centre.get(col).unwrap_or(&R::everything()))
-        })
-    };
+        right = add_row(&right, &vector(&hints.centre));
+    }
     let mut computed = BTreeMap::new();
     for [first_row, row, first_col, col] in hints.blocks.as_chunks().0 {
         let (row, col) = (*row.min(&left.rows()), *col.min(&right.rows()));
-        let block = times(
-            &left.block((*first_row, row), (0, left.cols())),
-            &right.block((*first_col, col), (0, left.cols())),
-            meter,
-            kind,
-        )?;
+        let part = |side: &Matrix<R>, from: usize, to: usize| side.block((from, to), (0, side.cols()));
+        let block = times(&part(&left, *first_row, row), &part(&right, *first_col, col), meter, kind)?;
         for (row, entries) in block.iter_rows().enumerate() {
             let place = |col: usize| (first_row + row, first_col + col);
             computed.extend(entries.iter().cloned().enumerate().map(|(col, entry)| (place(col), entry)));
         }
     }
-    let basis: Vec<Vec<R>> = hints.basis.iter().map(|row| vector(row)).collect();
-    let rank = basis.len();
-    let dot = |x: &[R], y: &[R]| R::dot(x.iter().zip(y));
+    let rank = hints.basis.len();
     meter.spend(kind, rank * rank * (2 * left.cols() + 2) + rank)?;
+    let basis: Vec<Vec<R>> = hints.basis.iter().map(|row| vector(row)).collect();
+    let dot = |x: &[R], y: &[R]| R::dot(x.iter().zip(y));
     let (zero, one) = (R::dyadic(0, 0), R::dyadic(1, 0));
     let small = basis.iter().all(|row| {
         let sizes = basis.iter().map(|other| dot(row, other)).map(|entry| entry.max(&zero.sub(&entry)));
@@ -84,10 +71,9 @@ pub fn table<R: Enclosure>(
         let (Some(Some((x, s))), Some(Some((y, z)))) = (queries.get(row), keys.get(col)) else {
             return R::everything();
         };
-        meter.add(kind, if rank > 0 { 2 * rank + 1 } else { 1 });
+        meter.add(kind, (2 * rank).max(1) + 1);
         let either = R::dyadic(-z, -ENTRY_BITS).hull(&R::dyadic(*z, -ENTRY_BITS));
-        let rest = R::dyadic(*s, -ENTRY_BITS).mul(&either);
-        if rank > 0 { dot(x, y).add(&rest) } else { rest }
+        dot(x, y).add(&R::dyadic(*s, -ENTRY_BITS).mul(&either))
     };
     Ok(Matrix::from_fn(left.rows(), right.rows(), R::everything(), |row, col| {
         computed.get(&(row, col)).cloned().unwrap_or_else(|| bound(row, col))
@@ -98,13 +84,9 @@ pub fn table<R: Enclosure>(
 ///
 /// # Errors
 /// [`crate::refusal::Decline::Work`].
-pub fn sides<R: Enclosure>(
-    mut chain: Vec<Matrix<R>>,
-    meter: &Meter,
-    kind: Kind,
-) -> Result<(Matrix<R>, Matrix<R>), Refusal> {
+pub fn sides<R: Enclosure>(mut chain: Chain<R>, meter: &Meter, kind: Kind) -> Result<[Matrix<R>; 2], Refusal> {
     let inner = |split: &usize| chain.get(*split).map_or(usize::MAX, Matrix::rows);
     let split = (1..chain.len()).rev().min_by_key(inner).unwrap_or(0);
     let right = chain.split_off(split);
-    Ok((product(chain, meter, kind)?, product(right, meter, kind)?.transposed()))
+    Ok([product(chain, meter, kind)?, product(right, meter, kind)?.transposed()])
 }

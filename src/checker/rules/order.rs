@@ -44,6 +44,8 @@ impl Order {
         let mut unlisted: Vec<_> = row.enumerate().map(Some).collect();
         meter.add(kind, unlisted.len().saturating_sub(1));
         // An index beyond the row or listed again bounds nothing, and must not hide the bound of those behind it.
+        // No more of the hint is read than the row is long: its length is not in the tally.
+        let hint = hint.get(..unlisted.len()).unwrap_or(hint);
         let listed: Vec<_> = hint.iter().rev().filter_map(|index| unlisted.get_mut(*index)?.take()).collect();
         let mut best = unlisted.into_iter().flatten().reduce(larger);
         let unlisted = best.map(|(index, _)| index);
