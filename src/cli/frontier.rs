@@ -123,7 +123,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     drop(progress);
     if let Some(out) = &args.out {
         write(out, &proofs[..length], &rows)?;
-        let title = format!("{}: proved accuracy against proof length", found.source);
+        let name = Path::new(&found.source).file_name().unwrap_or("model".as_ref());
+        let title = format!("{}: proved accuracy against proof length", name.display());
         let bounds = bounds(title, &proofs, &rows, length);
         for format in args.format.all() {
             draw_bounds(&bounds, out, *format)?;
