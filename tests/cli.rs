@@ -284,6 +284,106 @@ fn compare_shows_strategies_side_by_side() {
     assert!(run.code == 0 && verdicts.contains(&true) && verdicts.contains(&false), "{rows}");
 }
 
+/// What is asked for is reached, or refused with the nearest proof.
+#[test]
+fn budgets_and_targets() {
+    let folder = TempDir::new().unwrap();
+    let model = here("models/max_of_2_coq_undertrained");
+    let prove = |args: &[&str]| gbmi(folder.path(), &[&["prove", "--model", &model, "--json"], args].concat());
+    let proved = |args: &[&str]| {
+        let run = prove(args);
+        assert_eq!(run.code, 0, "{args:?}: {}", run.stderr);
+        let object: Value = serde_json::from_str(&run.stdout).unwrap();
+        let correct: u64 = object["correct"].as_str().unwrap().parse().unwrap();
+        assert!(gbmi(folder.path(), &["check", "cert.json", "--model", &model]).code == 0);
+        (object["strategy"].as_str().unwrap().to_string(), correct, object["flops"].as_u64().unwrap())
+    };
+    let (strategy, best, longest) = proved(&["--strategy", "auto"]);
+    assert_eq!(strategy, "auto");
+    let budget = longest * 97 / 100;
+    let (_, within, flops) = proved(&["--budget", &budget.to_string()]);
+    assert!(within <= best && flops <= budget, "{within} of {best}, {flops}");
+    let (_, reached, shorter) = proved(&["--target", "0.9"]);
+    assert!(reached * 10 >= 64 * 64 * 9 && shorter <= longest, "{reached} in {shorter}");
+    let (_, both, flops) = proved(&["--target", "0.9", "--budget", &longest.to_string()]);
+    assert_eq!((both, flops), (reached, shorter));
+    let (strategy, ..) = proved(&["--budget", "1.6M", "--class", "cubic"]);
+    assert_eq!(strategy, "cubic");
+    // Impossible.
+    for (name, args) in [
+        ("goal_budget", ["--budget", "1k"].as_slice()),
+        ("goal_target", &["--target", "0.999"]),
+        ("goal_both", &["--target", "0.999", "--budget", "20M", "--class", "brute-force"]),
+    ] {
+        let run = prove(&[args, &["--out", "none.json"]].concat());
+        assert_eq!(run.code, 1);
+        insta::assert_snapshot!(name, run.stderr);
+    }
+    assert!(!folder.path().join("none.json").exists());
+    for (args, message) in [
+        (["--budget", "1.5"].as_slice(), "expected a number of FLOPs"),
+        (&["--budget", "1e6"], "expected a number of FLOPs"),
+        (&["--budget", "1.0001k"], "expected a number of FLOPs"),
+        (&["--target", "1.5"], "from 0 to 1"),
+        (&["--budget", "1M", "--strategy", "cubic"], "--strategy auto"),
+        (&["--one-sided"], "--strategy exact"),
+        (&["--budget", "1M", "--published", "best", "--class", "cubic"], "cannot be used with"),
+        (&["--class", "cubic"], "required"),
+    ] {
+        let run = prove(args);
+        assert!(run.code == 3 && run.stderr.contains(message), "{args:?}: {}", run.stderr);
+    }
+}
+
+/// Longer proofs prove more; the same files every time.
+#[test]
+fn the_frontier_rises_and_is_drawn() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path();
+    copy_tiny(&path.join("model"));
+    let run = |threads: &str, out: &str| {
+        let args = ["frontier", "--model", "model", "--published", "--csv", "--threads", threads, "--out", out];
+        let run = gbmi(path, &args);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+        assert_eq!(run.stdout, std::fs::read_to_string(path.join(out).join("frontier.csv")).unwrap());
+        run.stdout
+    };
+    let table = run("1", "one");
+    run("3", "three");
+    let names = |folder: &str| -> Vec<_> {
+        files(&path.join(folder)).iter().map(|path| path.file_name().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names("one"), names("three"));
+    for name in names("one") {
+        let read = |folder: &str| std::fs::read(path.join(folder).join(&name)).unwrap();
+        assert!(!read("one").is_empty() && read("one") == read("three"), "{name:?}");
+    }
+    assert!(std::fs::read(path.join("one/frontier.png")).unwrap().starts_with(b"\x89PNG"));
+    assert!(std::fs::read_to_string(path.join("one/frontier.svg")).unwrap().contains("our frontier"));
+    let mut reader = csv::Reader::from_reader(table.as_bytes());
+    let rows: Vec<std::collections::BTreeMap<String, String>> = reader.deserialize().map(Result::unwrap).collect();
+    let (own, published): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row["strategy"] == "auto");
+    assert!(!own.is_empty() && published.len() == 102);
+    let number = |row: &std::collections::BTreeMap<String, String>, name: &str| row[name].parse::<u64>().unwrap();
+    for pair in own.windows(2) {
+        assert!(["flops", "correct"].iter().all(|name| number(pair[0], name) < number(pair[1], name)), "{table}");
+    }
+    for row in own {
+        let certificate = format!("one/{}", row["certificate"]);
+        let run = gbmi(path, &["check", &certificate, "--model", "model", "--json"]);
+        let object: Value = serde_json::from_str(&run.stdout).unwrap();
+        assert_eq!((run.code, &object["correct"]), (0, &row["correct"].as_str().into()), "{}", run.stderr);
+        assert_eq!(
+            (&object["flops"], &object["int_ops"]),
+            (&number(row, "flops").into(), &number(row, "int_ops").into())
+        );
+    }
+    let shown = gbmi(path, &["frontier", "--model", "model", "--published"]);
+    insta::assert_snapshot!("frontier", shown.stdout);
+    let shown = gbmi(path, &["frontier", "--model", "model", "--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&shown.stdout).unwrap()[0]["bound"], "0.872000000");
+}
+
 #[test]
 fn nothing_half_written_is_left() {
     let folder = TempDir::new().unwrap();
@@ -344,6 +444,7 @@ fn lists_and_help() {
         ("help_prove", vec!["prove", "--help"]),
         ("help_check", vec!["check", "--help"]),
         ("help_compare", vec!["compare", "--help"]),
+        ("help_frontier", vec!["frontier", "--help"]),
     ] {
         let run = gbmi(folder.path(), &args);
         assert_eq!((run.code, run.stderr.as_str()), (0, ""));

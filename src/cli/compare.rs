@@ -3,7 +3,7 @@
 use super::check::Arithmetic;
 use super::progress::Progress;
 use super::verdict::{decimal, grouped};
-use super::{Common, Failure, aligned, model, print};
+use super::{Common, Failure, MOST_INPUTS, aligned, csv, json, model, print, truth};
 use gbmi::checker::Certified;
 use gbmi::output::Pending;
 use gbmi::refusal::Refusal;
@@ -62,9 +62,6 @@ fn strategies(name: &str) -> Result<Strategies, String> {
     }
 }
 
-/// Brute force and true accuracies are for models with at most this many inputs.
-const MOST_INPUTS: u64 = 1 << 32;
-
 /// One strategy on one model.
 #[derive(Serialize)]
 struct Row {
@@ -106,7 +103,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let mut rows = vec![];
     for path in models {
         let found = model::named(*path)?;
-        let truth = args.truth(&found)?;
+        let truth = truth(&found.network, &args.common())?;
         for strategy in &chosen {
             rows.push(args.row(&found, *strategy, truth.as_ref())?);
             progress.step();
@@ -114,10 +111,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
     drop(progress);
     print(&if args.json {
-        let json = serde_json::to_string(&rows).map_err(|error| Failure::Other(error.to_string()))?;
-        format!("{json}\n")
+        json(&rows)?
     } else if args.csv {
-        csv(&rows).map_err(|error| Failure::Other(error.to_string()))?
+        csv(&rows)?
     } else {
         text(&rows)
     })
@@ -127,20 +123,6 @@ impl Args {
     fn common(&self) -> Common {
         let Self { max_flops, threads, json, .. } = *self;
         Common { model: None, max_flops, threads, json, quiet: true }
-    }
-
-    /// The number of inputs answered correctly, if brute force can tell.
-    fn truth(&self, model: &model::Model) -> Result<Option<BigUint>, Failure> {
-        if model.network.config.inputs() > MOST_INPUTS.into() {
-            return Ok(None);
-        }
-        let options = self.common();
-        let proof = prove(&model.network, Strategy::BruteForce, None, options.options(&|| ()));
-        match proof {
-            Ok(proof) => Ok(Some(proof.certified.correct)),
-            Err(Refusal::Declined(_)) => Ok(None),
-            Err(other) => Err(other.into()),
-        }
     }
 
     /// Proves, writes and checks.
@@ -198,12 +180,6 @@ impl Args {
         row.bytes = Some(proof.text.len());
         Ok(row)
     }
-}
-
-fn csv(rows: &[Row]) -> Result<String, Box<dyn std::error::Error>> {
-    let mut writer = csv::Writer::from_writer(vec![]);
-    rows.iter().try_for_each(|row| writer.serialize(row))?;
-    Ok(String::from_utf8(writer.into_inner()?)?)
 }
 
 /// A table for each model.

@@ -3,6 +3,8 @@
 mod check;
 #[cfg(feature = "prove")]
 mod compare;
+#[cfg(all(feature = "prove", feature = "inspect"))]
+mod frontier;
 #[cfg(feature = "import")]
 mod import;
 #[cfg(feature = "inspect")]
@@ -14,7 +16,11 @@ mod prove;
 mod verdict;
 
 use clap::{CommandFactory, Parser, Subcommand};
+#[cfg(feature = "prove")]
+use gbmi::model::Network;
 use gbmi::refusal::Refusal;
+#[cfg(feature = "prove")]
+use num_bigint::BigUint;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -32,10 +38,13 @@ enum Command {
     Check(check::Args),
     /// Prove a lower bound on a model's accuracy, and write it as a certificate
     #[cfg(feature = "prove")]
-    Prove(prove::Args),
+    Prove(Box<prove::Args>),
     /// Run strategies on models, side by side
     #[cfg(feature = "prove")]
     Compare(compare::Args),
+    /// Bounds against proof lengths: the proofs that no shorter one matches
+    #[cfg(all(feature = "prove", feature = "inspect"))]
+    Frontier(frontier::Args),
     /// Show a model's sizes, digest, singular values and paths; draw its circuits
     #[cfg(feature = "inspect")]
     Inspect(inspect::Args),
@@ -124,6 +133,8 @@ pub(crate) fn run() -> u8 {
         Command::Prove(args) => prove::run(&args),
         #[cfg(feature = "prove")]
         Command::Compare(args) => compare::run(&args),
+        #[cfg(all(feature = "prove", feature = "inspect"))]
+        Command::Frontier(args) => frontier::run(&args),
         #[cfg(feature = "inspect")]
         Command::Inspect(args) => inspect::run(&args),
         #[cfg(feature = "import")]
@@ -158,6 +169,41 @@ fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
         format!("{}\n", cells.join("  ").trim_end())
     };
     rows.iter().map(line).collect()
+}
+
+/// Rows as comma-separated values, below their names.
+#[cfg(feature = "prove")]
+fn csv<T: serde::Serialize>(rows: &[T]) -> Result<String, Failure> {
+    let write = || -> Result<String, Box<dyn std::error::Error>> {
+        let mut writer = csv::Writer::from_writer(vec![]);
+        rows.iter().try_for_each(|row| writer.serialize(row))?;
+        Ok(String::from_utf8(writer.into_inner()?)?)
+    };
+    write().map_err(|error| Failure::Other(error.to_string()))
+}
+
+/// One JSON array on one line.
+#[cfg(feature = "prove")]
+fn json<T: serde::Serialize>(rows: &[T]) -> Result<String, Failure> {
+    let json = serde_json::to_string(rows).map_err(|error| Failure::Other(error.to_string()))?;
+    Ok(format!("{json}\n"))
+}
+
+/// Brute force and true accuracies are for models with at most this many inputs.
+#[cfg(feature = "prove")]
+const MOST_INPUTS: u64 = 1 << 32;
+
+/// The number of inputs answered correctly, if brute force can tell.
+#[cfg(feature = "prove")]
+fn truth(network: &Network, common: &Common) -> Result<Option<BigUint>, Refusal> {
+    if network.config.inputs() > MOST_INPUTS.into() {
+        return Ok(None);
+    }
+    match gbmi::search::prove(network, gbmi::strategy::Strategy::BruteForce, None, common.options(&|| ())) {
+        Ok(proof) => Ok(Some(proof.certified.correct)),
+        Err(Refusal::Declined(_)) => Ok(None),
+        Err(other) => Err(other),
+    }
 }
 
 /// Prints to stdout; a closed pipe or full disk is an error, not a panic.

@@ -10,11 +10,20 @@ mod bar {
     impl Progress {
         /// A bar of `steps` steps; hidden when quiet or when stderr is no terminal.
         pub(crate) fn new(steps: usize, quiet: bool) -> Self {
+            let bar = indicatif::ProgressBar::new(steps as u64);
+            Self::shown(bar, "{bar:40} {pos}/{len} {elapsed}", quiet)
+        }
+
+        /// A count of steps, for work of unknown length.
+        pub(crate) fn open_ended(quiet: bool) -> Self {
+            Self::shown(indicatif::ProgressBar::new_spinner(), "{spinner} {pos} steps {elapsed}", quiet)
+        }
+
+        fn shown(bar: indicatif::ProgressBar, template: &str, quiet: bool) -> Self {
             if quiet || !std::io::stderr().is_terminal() {
                 return Self(indicatif::ProgressBar::hidden());
             }
-            let bar = indicatif::ProgressBar::new(steps as u64);
-            let style = indicatif::ProgressStyle::with_template("{bar:40} {pos}/{len} {elapsed}");
+            let style = indicatif::ProgressStyle::with_template(template);
             Self(bar.with_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar())))
         }
 

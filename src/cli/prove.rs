@@ -3,12 +3,14 @@
 use super::progress::Progress;
 use super::verdict::Verdict;
 use super::{Common, Failure, model, print};
+use clap::ArgGroup;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use gbmi::checker::Certified;
 use gbmi::checker::arithmetic::{Enclosure, Fixed};
 use gbmi::model::Network;
 use gbmi::output::Pending;
 use gbmi::refusal::{Refusal, Rejection};
-use gbmi::search::{Proof, prove, prove_best_published, steps};
+use gbmi::search::{Goal, Proof, prove, prove_best, prove_best_of, prove_best_published, steps};
 use gbmi::strategy::{ATTENTION, ATTENTION_ERROR, CLASSES, EUPU, Family, Strategy};
 use num_bigint::BigUint;
 use num_rational::BigRational;
@@ -16,17 +18,28 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Instant;
 
 #[derive(clap::Args)]
+#[command(group = ArgGroup::new("goal").args(["budget", "target"]).multiple(true))]
+#[command(group = ArgGroup::new("chosen").args(["budget", "target", "published"]).multiple(true))]
 pub(crate) struct Args {
     #[command(flatten)]
     common: Common,
-    /// The strategy: see `gbmi strategies`
-    #[arg(long, value_name = "NAME", default_value = "subcubic", value_parser = strategy)]
-    strategy: Strategy,
+    /// The strategy: see `gbmi strategies` [default: subcubic; auto with --budget or --target]
+    #[arg(long, value_name = "NAME", value_parser = strategy)]
+    strategy: Option<Strategy>,
+    /// Only from below: leaves out of `exact` which inputs are wrong (`auto` is from below as it is)
+    #[arg(long)]
+    one_sided: bool,
+    /// The best bound in at most this many FLOPs: a number, or one with k, M or G such as 1.2M
+    #[arg(long, value_name = "FLOPS", value_parser = flops)]
+    budget: Option<u64>,
+    /// The shortest proof of this, if there is one: a number of inputs, a fraction p/q, or a decimal up to 1
+    #[arg(long, value_name = "BOUND", value_parser = bound)]
+    target: Option<Bound>,
     /// The best published strategy of a class, by trying them all
-    #[arg(long, value_enum, value_name = "WHICH", requires = "class", conflicts_with = "strategy")]
+    #[arg(long, value_enum, value_name = "WHICH", requires = "class", conflicts_with_all = ["strategy", "goal"])]
     published: Option<Which>,
-    /// The class for --published
-    #[arg(long, value_name = "SLUG", requires = "published", value_parser = CLASSES)]
+    /// The class for --published, --budget or --target: the published strategies and our own
+    #[arg(long, value_name = "SLUG", requires = "chosen", value_parser = CLASSES)]
     class: Option<String>,
     /// A published strategy by its parts: the direct path
     #[arg(long, value_name = "RULE", value_parser = part(&EUPU), conflicts_with_all = PARTS_OR)]
@@ -52,7 +65,7 @@ enum Which {
 }
 
 /// What names a strategy as a whole.
-const PARTS_OR: [&str; 2] = ["strategy", "published"];
+const PARTS_OR: [&str; 4] = ["strategy", "one_sided", "goal", "published"];
 
 /// One part of a published strategy.
 fn part(names: &'static [&'static str]) -> impl TypedValueParser<Value = &'static str> {
@@ -72,6 +85,21 @@ fn strategy(name: &str) -> Result<Strategy, String> {
         let own = Strategy::OWN.map(Strategy::name).join(", ");
         format!("expected {own}, published-cubic, or a published name: see `gbmi strategies`")
     })
+}
+
+/// A number of FLOPs, exactly: digits, or a decimal with k, M or G.
+fn flops(text: &str) -> Result<u64, String> {
+    let expected = || "expected a number of FLOPs such as 1280000, 1280k or 1.28M".to_string();
+    let suffixes = [('k', 3), ('M', 6), ('G', 9)];
+    let suffixed = suffixes.iter().find_map(|(suffix, zeros)| Some((text.strip_suffix(*suffix)?, *zeros)));
+    let (number, zeros) = suffixed.unwrap_or((text, 0));
+    let (whole, part) = number.split_once('.').map_or((number, "0"), |(whole, part)| (whole, part));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let left = part.trim_end_matches('0');
+    if !digits(whole) || !digits(part) || left.len() > zeros || number.contains('.') && zeros == 0 {
+        return Err(expected());
+    }
+    format!("{whole}{left:0<zeros$}").parse().map_err(|_| expected())
 }
 
 fn bound(text: &str) -> Result<Bound, String> {
@@ -110,49 +138,84 @@ impl Bound {
 
 impl Args {
     /// The strategy asked for by name or by parts; parts left out are those of the paper's default.
-    fn strategy(&self) -> Strategy {
+    fn strategy(&self) -> Result<Strategy, Failure> {
         let Self { eupu, attention, attention_error, .. } = self;
-        if eupu.or(*attention).or(*attention_error).is_none() {
-            return self.strategy;
+        if eupu.or(*attention).or(*attention_error).is_some() {
+            return Ok(Strategy::Published(Family {
+                eupu: eupu.unwrap_or(EUPU[0]),
+                attention: attention.unwrap_or(ATTENTION[0]),
+                error: attention_error.unwrap_or("mean+max-diff"),
+            }));
         }
-        Strategy::Published(Family {
-            eupu: eupu.unwrap_or(EUPU[0]),
-            attention: attention.unwrap_or(ATTENTION[0]),
-            error: attention_error.unwrap_or("mean+max-diff"),
-        })
+        let sought = self.budget.is_some() || self.target.is_some();
+        match (self.strategy, sought, self.one_sided) {
+            (None, true, _) => Ok(Strategy::Auto),
+            (Some(strategy), true, _) if strategy != Strategy::Auto => {
+                Err(Failure::Other("--budget and --target are for --strategy auto".into()))
+            }
+            (Some(Strategy::Exact { two_sided }), _, one_sided) => {
+                Ok(Strategy::Exact { two_sided: two_sided && !one_sided })
+            }
+            (Some(Strategy::Auto), ..) => Ok(Strategy::Auto),
+            (_, _, true) => Err(Failure::Other("--one-sided is for --strategy exact and auto".into())),
+            (strategy, ..) => Ok(strategy.unwrap_or(Strategy::Subcubic)),
+        }
+    }
+
+    /// What a proof is to reach, and how it is asked for.
+    fn goals(&self, total: &BigUint) -> [(&'static str, Goal); 2] {
+        let inputs = |bound: &Option<Bound>| bound.as_ref().map(|bound| bound.inputs(total));
+        let sought = Goal { budget: self.budget, target: inputs(&self.target) };
+        let path = if sought.target.is_some() { "--target" } else { "--budget" };
+        [(path, sought), ("--at-least", Goal { budget: None, target: inputs(&self.at_least) })]
     }
 
     /// Finds the proof.
-    fn prove(&self, network: &Network) -> Result<(Strategy, Proof), Refusal> {
+    fn prove(&self, network: &Network, strategy: Strategy, goal: &Goal) -> Result<(Strategy, Proof), Refusal> {
         let common = &self.common;
         let suggestion = suggestion(common.model.as_deref(), &self.out);
-        if let (Some(Which::Best), Some(class)) = (self.published, &self.class) {
-            let best = prove_best_published(network, class, suggestion.as_deref(), common.options(&|| ()))?;
-            return best.ok_or_else(|| Refusal::Unreadable(format!("no published strategy is of class {class}")));
+        let progress = if goal.is_open() && self.published.is_none() {
+            Progress::new(steps(strategy) * network.config.d_vocab, common.quiet)
+        } else {
+            Progress::open_ended(common.quiet)
+        };
+        let step = || progress.step();
+        let options = common.options(&step);
+        match (&self.class, self.published) {
+            (Some(class), Some(Which::Best)) => {
+                let best = prove_best_published(network, class, suggestion.as_deref(), options)?;
+                best.ok_or_else(|| Refusal::Unreadable(format!("no published strategy is of class {class}")))
+            }
+            (Some(class), None) => prove_best_of(network, goal, class, suggestion.as_deref(), options),
+            (None, _) if goal.is_open() => Ok((strategy, prove(network, strategy, suggestion, options)?)),
+            (None, _) => Ok((strategy, prove_best(network, goal, false, suggestion, options)?)),
         }
-        let strategy = self.strategy();
-        let progress = Progress::new(steps(strategy) * network.config.d_vocab, common.quiet);
-        let proof = prove(network, strategy, suggestion, common.options(&|| progress.step()))?;
-        Ok((strategy, proof))
     }
+}
+
+/// The refusal of a proof that misses its goal.
+fn missed(path: &'static str, goal: &Goal, certified: &Certified) -> Rejection {
+    let inputs = goal.target.as_ref().map(|target| format!("{target} inputs"));
+    let flops = goal.budget.map(|budget| format!("at most {budget} FLOPs"));
+    let claimed = inputs.into_iter().chain(flops).collect::<Vec<_>>().join(" in ");
+    let certified = format!("{} inputs in {} FLOPs", certified.correct, certified.meter.flops());
+    Rejection::NotEstablished { path, claimed, certified }
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let start = Instant::now();
     let common = &args.common;
-    let mut strategy = args.strategy();
+    let mut strategy = args.strategy()?;
     let mut model = None;
     let result = (|| {
         let found = model.insert(model::named(common.model.as_deref())?);
+        let goals = args.goals(&found.network.config.inputs());
         let proof;
-        (strategy, proof) = args.prove(&found.network)?;
-        let certified = &proof.certified;
-        let least = args.at_least.as_ref().map_or_else(BigUint::default, |bound| bound.inputs(&certified.total));
-        if certified.correct < least {
-            let (claimed, certified) = (least.to_string(), certified.correct.to_string());
-            return Err(Rejection::NotEstablished { path: "--at-least", claimed, certified }.into());
+        (strategy, proof) = args.prove(&found.network, strategy, &goals[0].1)?;
+        match goals.iter().find(|(_, goal)| !goal.is_met(&proof)) {
+            Some((path, goal)) => Err(missed(path, goal, &proof.certified).into()),
+            None => Ok(proof),
         }
-        Ok(proof)
     })();
     let mut written = None;
     if let Ok(proof) = &result {
@@ -173,7 +236,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 /// The model's path below the certificate's folder, if it is there: `check` will find it without `--model`.
-fn suggestion(model: Option<&Path>, out: &Path) -> Option<String> {
+pub(crate) fn suggestion(model: Option<&Path>, out: &Path) -> Option<String> {
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let model = model?.canonicalize().ok()?;
     let below = model.strip_prefix(folder.canonicalize().ok()?).ok()?;
@@ -208,4 +271,22 @@ pub(crate) fn strategies(json: bool) -> String {
     published.extend(Strategy::published().map(cells));
     let legend = "v = d_vocab, n = n_ctx, d = d_model, g = window";
     format!("{}\n{}\n{legend}\n", super::aligned(&own), super::aligned(&published))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::flops;
+
+    #[test]
+    fn flops_are_read_exactly() {
+        let read = [("0", 0), ("1280000", 1_280_000), ("1.28M", 1_280_000), ("12k", 12_000), ("0.0000000010G", 1)];
+        for (text, number) in read {
+            assert_eq!(flops(text), Ok(number), "{text}");
+        }
+        for text in
+            ["", "M", ".5M", "1.M", "1.0", "1.2345k", "1e6", "1_000", "1,000", "-1", "+1", "1m", "1 M", "99999999999G"]
+        {
+            assert!(flops(text).is_err(), "{text}");
+        }
+    }
 }

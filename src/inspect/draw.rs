@@ -1,35 +1,14 @@
 //! Heat maps of the two circuits.
 
+use super::picture::{
+    CENTRED, Format, INK, LABEL, LEFTWARDS, MARGIN, Picture, RIGHTWARDS, Sheet, TICK, TITLE, round_numbers,
+};
 use super::tables::{Tables, rows_centred};
 use crate::model::Network;
-use crate::output::{Pending, unwritable};
 use crate::refusal::Refusal;
 use nalgebra::DMatrix;
-use plotters::coord::Shift;
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{FontTransform, register_font};
 use std::path::{Path, PathBuf};
-
-/// The file format of a picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// Scalable, one rectangle for every run of cells of one colour: 90 bytes each, so 0.4 MB for 64 tokens, 90 MB for
-    /// 1,024.
-    Svg,
-    /// A bitmap.
-    Png,
-}
-
-impl Format {
-    /// The ending of the file's name.
-    pub fn extension(self) -> &'static str {
-        match self {
-            Self::Svg => "svg",
-            Self::Png => "png",
-        }
-    }
-}
 
 /// Draws the QK circuit A(q, t) as `qk.svg` and the OV circuit EV(t, j) as `ov.svg` (or `.png`) into the folder `out`,
 /// which is created if there is none, and returns their paths. Both are drawn after the free centring, less the mean
@@ -38,10 +17,6 @@ impl Format {
 /// # Errors
 /// [`Refusal::Unreadable`] when a file cannot be written; no half-written file is left.
 pub fn draw(network: &Network, out: &Path, format: Format) -> Result<Vec<PathBuf>, Refusal> {
-    // The SVG says "sans-serif" too; the bitmap is drawn with this font, which needs no system library.
-    register_font(FONT, FontStyle::Normal, dejavu::sans::regular())
-        .map_err(|_| Refusal::Unreadable("cannot read the built-in font".into()))?;
-    std::fs::create_dir_all(out).map_err(|error| unwritable(out, error))?;
     let tables = Tables::new(network);
     let scores = HeatMap {
         title: "QK circuit: attention score A(q, t), row mean removed",
@@ -61,27 +36,10 @@ pub fn draw(network: &Network, out: &Path, format: Format) -> Result<Vec<PathBuf
         symmetric: true,
         table: rows_centred(tables.ev()),
     };
-    let mut paths = Vec::new();
-    for (name, map) in [("qk", scores), ("ov", logits)] {
-        let path = out.join(format!("{name}.{}", format.extension()));
-        // plotters tells the bitmap's format from the name.
-        let file = Pending::create(&path)?;
-        match format {
-            Format::Svg => map.onto(SVGBackend::new(file.temporary(), map.layout().size)),
-            Format::Png => map.onto(BitMapBackend::new(file.temporary(), map.layout().size)),
-        }
-        .map_err(|reason| unwritable(&path, reason))?;
-        paths.push(file.keep()?);
-    }
-    Ok(paths)
+    [("qk", scores), ("ov", logits)].into_iter().map(|(name, map)| map.draw(out, name, format)).collect()
 }
 
-const FONT: &str = "sans-serif";
-/// Sizes of text and distances, in pixels.
-const TITLE: i32 = 22;
-const LABEL: i32 = 18;
-const TICK: i32 = 15;
-const MARGIN: i32 = 16;
+/// Distances, in pixels.
 const LEFT: i32 = 84;
 const TOP: i32 = 56;
 const BELOW: i32 = 76;
@@ -107,8 +65,6 @@ struct Layout {
     cell: i32,
     /// Width and height of the map itself.
     map: (i32, i32),
-    /// Width and height of the picture.
-    size: (u32, u32),
 }
 
 impl HeatMap<'_> {
@@ -118,9 +74,7 @@ impl HeatMap<'_> {
         // Whole pixels: no seams between cells, and all of one size.
         let cell = (SIDE / rows.max(cols).max(1)).max(1);
         let map = (cols.saturating_mul(cell), rows.saturating_mul(cell));
-        let width = LEFT + map.0 + BAR_GAP + BAR + BAR_LABELS;
-        let height = TOP + map.1 + BELOW;
-        Layout { cell, map, size: (width.unsigned_abs(), height.unsigned_abs()) }
+        Layout { cell, map }
     }
 
     /// The values at the two ends of the colours.
@@ -130,23 +84,18 @@ impl HeatMap<'_> {
         let (low, high) = if self.symmetric { (-high.max(-low), high.max(-low)) } else { (low, high) };
         if low < high { (low, high) } else { (low - 1.0, high + 1.0) }
     }
+}
 
-    fn onto<B: DrawingBackend>(&self, backend: B) -> Result<(), String> {
-        let area = backend.into_drawing_area();
-        self.paint(&area).and_then(|()| area.present()).map_err(|error| error.to_string())
+impl Picture for HeatMap<'_> {
+    fn size(&self) -> (u32, u32) {
+        let (width, height) = self.layout().map;
+        let size = (LEFT + width + BAR_GAP + BAR + BAR_LABELS, TOP + height + BELOW);
+        (size.0.unsigned_abs(), size.1.unsigned_abs())
     }
 
-    fn paint<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
-        let Layout { cell, map: (width, height), .. } = self.layout();
-        area.fill(&WHITE)?;
-        let text = |content: &str, at: (i32, i32), size: i32, anchor: Pos, turned: bool| {
-            let turn = if turned { FontTransform::Rotate270 } else { FontTransform::None };
-            let style = (FONT, size).into_font().transform(turn).color(&BLACK).pos(anchor);
-            area.draw(&Text::new(content.to_owned(), at, style))
-        };
-        let line = |from: (i32, i32), to: (i32, i32)| area.draw(&PathElement::new([from, to], INK));
-        let middle = Pos::new(HPos::Center, VPos::Center);
-        text(self.title, (LEFT + width / 2, TOP / 2), TITLE, middle, false)?;
+    fn paint<B: DrawingBackend>(&self, sheet: &Sheet<'_, B>) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
+        let Layout { cell, map: (width, height) } = self.layout();
+        sheet.text(self.title, (LEFT + width / 2, TOP / 2), TITLE, CENTRED)?;
 
         let (low, high) = self.range();
         let colour = |value: f64| interpolate(self.colours, (value - low) / (high - low));
@@ -156,52 +105,43 @@ impl HeatMap<'_> {
             for run in colours.chunk_by(PartialEq::eq) {
                 let right = x + cell * i32::try_from(run.len()).unwrap_or(i32::MAX);
                 if let Some(colour) = run.first() {
-                    area.draw(&Rectangle::new([(x, y), (right, y + cell)], colour.filled()))?;
+                    sheet.rectangle((x, y), (right, y + cell), colour.filled())?;
                 }
                 x = right;
             }
         }
-        frame(area, (LEFT, TOP), (LEFT + width, TOP + height))?;
+        sheet.rectangle((LEFT, TOP), (LEFT + width, TOP + height), INK)?;
 
         // Token numbers, at the middle of their cells.
         for token in ticks(self.table.ncols()) {
             let x = LEFT + cell * token + cell / 2;
-            line((x, TOP + height), (x, TOP + height + 5))?;
-            text(&token.to_string(), (x, TOP + height + 16), TICK, middle, false)?;
+            sheet.line((x, TOP + height), (x, TOP + height + 5), INK)?;
+            sheet.text(&token.to_string(), (x, TOP + height + 16), TICK, CENTRED)?;
         }
         for token in ticks(self.table.nrows()) {
             let y = TOP + cell * token + cell / 2;
-            line((LEFT - 5, y), (LEFT, y))?;
-            text(&token.to_string(), (LEFT - 9, y), TICK, Pos::new(HPos::Right, VPos::Center), false)?;
+            sheet.line((LEFT - 5, y), (LEFT, y), INK)?;
+            sheet.text(&token.to_string(), (LEFT - 9, y), TICK, LEFTWARDS)?;
         }
-        text(self.columns, (LEFT + width / 2, TOP + height + BELOW - MARGIN - LABEL / 2), LABEL, middle, false)?;
-        text(self.rows, (MARGIN + LABEL / 2, TOP + height / 2), LABEL, middle, true)?;
+        let below = TOP + height + BELOW - MARGIN - LABEL / 2;
+        sheet.text(self.columns, (LEFT + width / 2, below), LABEL, CENTRED)?;
+        sheet.text_upwards(self.rows, (MARGIN + LABEL / 2, TOP + height / 2), LABEL)?;
 
         // The colour bar: its lower end is the smallest value.
         let left = LEFT + width + BAR_GAP;
         for y in 0..height {
             let value = high - (high - low) * (f64::from(y) + 0.5) / f64::from(height);
-            area.draw(&Rectangle::new([(left, TOP + y), (left + BAR, TOP + y + 1)], colour(value).filled()))?;
+            sheet.rectangle((left, TOP + y), (left + BAR, TOP + y + 1), colour(value).filled())?;
         }
-        frame(area, (left, TOP), (left + BAR, TOP + height))?;
+        sheet.rectangle((left, TOP), (left + BAR, TOP + height), INK)?;
         for (value, label) in round_numbers(low, high) {
             let y = TOP + ((high - value) / (high - low) * f64::from(height)).round() as i32;
-            line((left + BAR, y), (left + BAR + 5, y))?;
-            text(&label, (left + BAR + 9, y), TICK, Pos::new(HPos::Left, VPos::Center), false)?;
+            sheet.line((left + BAR, y), (left + BAR + 5, y), INK)?;
+            sheet.text(&label, (left + BAR + 9, y), TICK, RIGHTWARDS)?;
         }
         let x = left + BAR + BAR_LABELS - MARGIN - LABEL / 2;
-        text(self.unit, (x, TOP + height / 2), LABEL, middle, true)
+        sheet.text_upwards(self.unit, (x, TOP + height / 2), LABEL)
     }
-}
-
-const INK: ShapeStyle = ShapeStyle { color: RGBAColor(0, 0, 0, 1.0), filled: false, stroke_width: 1 };
-
-fn frame<B: DrawingBackend>(
-    area: &DrawingArea<B, Shift>,
-    from: (i32, i32),
-    to: (i32, i32),
-) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
-    area.draw(&Rectangle::new([from, to], INK))
 }
 
 fn step(size: i32) -> usize {
@@ -212,30 +152,6 @@ fn step(size: i32) -> usize {
 fn ticks(count: usize) -> impl Iterator<Item = i32> {
     let apart = [1, 2, 5, 10, 20, 50, 100].into_iter().find(|apart| count <= 10 * apart).unwrap_or(200);
     (0..count).step_by(apart).filter_map(|token| i32::try_from(token).ok())
-}
-
-/// Round numbers from `low` to `high`, about five to ten of them, with their text.
-fn round_numbers(low: f64, high: f64) -> Vec<(f64, String)> {
-    let power = ((high - low) / 5.0).log10().floor();
-    let apart = [1.0, 2.0, 5.0, 10.0]
-        .into_iter()
-        .map(|factor| factor * 10_f64.powf(power))
-        .find(|apart| (high - low) / apart <= 10.0)
-        .unwrap_or(high - low);
-    let (first, last) = ((low / apart).ceil() as i64, (high / apart).floor() as i64);
-    let decimals = -apart.log10().floor();
-    let label = |value: f64| {
-        // Longer labels than these would not fit beside the bar.
-        let text = if value == 0.0 {
-            "0".into()
-        } else if (-6.0..=4.0).contains(&decimals) {
-            format!("{value:.*}", decimals.max(0.0) as usize)
-        } else {
-            format!("{value:.1e}")
-        };
-        text.replace('-', "−")
-    };
-    (first..=last).map(|count| count as f64 * apart).map(|value| (value, label(value))).collect()
 }
 
 /// The colour at `place`, from 0 to 1, between evenly spaced colours.

@@ -2,10 +2,14 @@
 //!
 //! Untrusted and in double precision: for looking, not for proving.
 
+mod bounds;
 mod draw;
+mod picture;
 mod tables;
 
-pub use draw::{Format, draw};
+pub use bounds::{Bounds, Series, draw_bounds};
+pub use draw::draw;
+pub use picture::Format;
 
 use crate::model::Network;
 use nalgebra::DMatrix;

@@ -22,7 +22,7 @@ use orders::Orders;
 use plans::Style;
 use priced::Prover;
 
-pub use priced::{Goal, frontier, prove_best};
+pub use priced::{Goal, frontier, prove_best, prove_best_of};
 
 /// The longest hinted prefix of an order of answers: what few groups need, at a fraction of the bytes.
 const PREFIX: usize = 32;

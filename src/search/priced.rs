@@ -4,7 +4,7 @@
 use super::entries::{Search, Start, TableHints};
 use super::orders::Orders;
 use super::plans::{self, Menu, Style};
-use super::{PREFIX, Proof, Ways, derive, split};
+use super::{PREFIX, Proof, Ways, derive, prove, split};
 use crate::certificate::{Attention, Certificate, Split};
 use crate::checker::Options;
 use crate::model::Network;
@@ -12,6 +12,7 @@ use crate::refusal::Refusal;
 use crate::strategy::Strategy;
 use num_bigint::BigUint;
 use num_traits::ToPrimitive;
+use std::cmp::Ordering;
 
 /// The longest inputs for which proof trees are grown.
 const MOST_POSITIONS: usize = 5;
@@ -36,18 +37,38 @@ pub struct Goal {
 }
 
 impl Goal {
-    fn is_met(&self, proof: &Proof) -> bool {
-        self.budget.is_none_or(|budget| proof.certified.meter.flops() <= budget)
-            && self.target.as_ref().is_none_or(|target| proof.certified.correct >= *target)
+    /// Does any proof reach it?
+    pub fn is_open(&self) -> bool {
+        self.budget.is_none() && self.target.is_none()
     }
 
-    /// Is one proof better than another: the higher bound within a budget, else the shorter?
-    fn prefers(&self, a: &Proof, b: &Proof) -> bool {
-        let rank = |proof: &Proof| (proof.certified.correct.clone(), std::cmp::Reverse(proof.certified.meter.flops()));
-        match self.target {
-            Some(_) => rank(a).1 > rank(b).1 || rank(a).1 == rank(b).1 && rank(a) > rank(b),
-            None => rank(a) > rank(b),
-        }
+    /// Does a proof reach it?
+    pub fn is_met(&self, proof: &Proof) -> bool {
+        self.affords(proof) && self.is_reached(proof)
+    }
+
+    fn affords(&self, proof: &Proof) -> bool {
+        self.budget.is_none_or(|budget| proof.certified.meter.flops() <= budget)
+    }
+
+    fn is_reached(&self, proof: &Proof) -> bool {
+        self.target.as_ref().is_none_or(|target| proof.certified.correct >= *target)
+    }
+
+    /// The better proof is the greater. Of those that meet the goal, the shortest if there is a target, else the one
+    /// with the highest bound; of the others the one nearest to the goal: within the budget the highest bound, beyond it
+    /// the shortest.
+    fn compare(&self, a: &Proof, b: &Proof) -> Ordering {
+        let shorter = || b.certified.meter.flops().cmp(&a.certified.meter.flops());
+        let higher = || a.certified.correct.cmp(&b.certified.correct);
+        let by_length = if self.is_met(a) { self.target.is_some() } else { !self.affords(a) };
+        let equals = || if by_length { shorter().then_with(higher) } else { higher().then_with(shorter) };
+        self.is_met(a).cmp(&self.is_met(b)).then(self.affords(a).cmp(&self.affords(b))).then_with(equals)
+    }
+
+    /// Is a proof better than the best so far?
+    fn prefers(&self, proof: &Proof, best: Option<&Proof>) -> bool {
+        best.is_none_or(|best| self.compare(proof, best).is_gt())
     }
 }
 
@@ -150,7 +171,7 @@ fn merit(proof: &Proof, price: f64) -> (f64, f64) {
     (price * share(&certified.correct) - flops, 0.0)
 }
 
-/// The best proof that reaches a goal; `None` if none was found.
+/// The best proof for a goal, or if none that was found meets it, the nearest: [`Goal::is_met`] tells.
 ///
 /// # Errors
 /// Those of the checker: [`crate::refusal::Decline::Work`].
@@ -160,35 +181,63 @@ pub fn prove_best(
     two_sided: bool,
     model: Option<String>,
     options: Options<'_>,
-) -> Result<Option<Proof>, Refusal> {
+) -> Result<Proof, Refusal> {
     let prover = Prover::new(network, Strategy::Auto, two_sided, model, options)?;
     let mut best: Option<Proof> = None;
+    // Is the proof on the side of the goal that a higher price leads away from (a budget), or to (a target)?
     let mut consider = |proof: Proof| {
-        let met = goal.is_met(&proof);
-        if met && best.as_ref().is_none_or(|best| goal.prefers(&proof, best)) {
+        let met = if goal.target.is_some() { goal.is_reached(&proof) } else { goal.affords(&proof) };
+        if goal.prefers(&proof, best.as_ref()) {
             best = Some(proof);
         }
         met
     };
     // From dear to cheap: with a budget until it is kept, with a target until it is missed; then between the two prices.
     let (mut high, mut low) = (f64::INFINITY, f64::INFINITY);
+    let mut met = false;
     for price in PRICES {
-        let met = consider(prover.at(price)?);
+        met = consider(prover.at(price)?);
         (high, low) = (low, price);
         if met == goal.target.is_none() {
             break;
         }
     }
     for _ in 0..STEPS {
-        if !low.is_finite() || goal.budget.is_none() && goal.target.is_none() {
+        // Nothing lies between: the first proof ended the search, or the last did not.
+        if !low.is_finite() || met != goal.target.is_none() {
             break;
         }
         let middle = if high.is_finite() { (high * low).sqrt() } else { low * 3.0 };
         // What is met lies on the cheap side with a budget, on the dear side with a target.
-        let met = consider(prover.at(middle)?);
-        if met == goal.target.is_none() { low = middle } else { high = middle }
+        if consider(prover.at(middle)?) == goal.target.is_none() { low = middle } else { high = middle }
     }
-    Ok(best)
+    Ok(best.expect("one price is tried"))
+}
+
+/// The best proof for a goal among our strategies of a class ([`prove_best`] for `subcubic`) and its published ones.
+///
+/// # Errors
+/// As [`prove_best`]; [`Refusal::Unreadable`] for a class that is none of [`crate::strategy::CLASSES`].
+pub fn prove_best_of(
+    network: &Network,
+    goal: &Goal,
+    class: &str,
+    model: Option<&str>,
+    options: Options<'_>,
+) -> Result<(Strategy, Proof), Refusal> {
+    let mut best: Option<(Strategy, Proof)> = None;
+    let candidates = [Strategy::Auto, Strategy::Cubic].into_iter().chain(Strategy::published());
+    for strategy in candidates.filter(|strategy| strategy.class() == class) {
+        let model = model.map(Into::into);
+        let proof = match strategy {
+            Strategy::Auto => prove_best(network, goal, false, model, options)?,
+            _ => prove(network, strategy, model, options)?,
+        };
+        if goal.prefers(&proof, best.as_ref().map(|(_, best)| best)) {
+            best = Some((strategy, proof));
+        }
+    }
+    best.ok_or_else(|| Refusal::Unreadable(format!("no strategy is of class {class}")))
 }
 
 /// Steps between two prices.
