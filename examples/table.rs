@@ -36,7 +36,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     for model in MODELS {
         let network = Network::load(&Path::new("models").join(model))?;
-        for strategy in Strategy::OWN {
+        // Up to five positions, `subcubic` and `auto` are `exact` without the upper side.
+        let apart = [Strategy::Auto, Strategy::Exact { two_sided: false }];
+        for strategy in Strategy::OWN.into_iter().filter(|strategy| !apart.contains(strategy)) {
             if matches!(strategy, Strategy::BruteForce | Strategy::Exact { .. }) && network.config.n_ctx > 5 {
                 continue;
             }
