@@ -88,7 +88,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 pub(crate) type Checker = fn(&Network, &Certificate, &Common) -> Result<Certified, Refusal>;
 
 /// The certificate in a file, if it is about this network.
-fn certificate(network: &Network, file: File) -> Result<Certificate, Refusal> {
+pub(crate) fn certificate(network: &Network, file: File) -> Result<Certificate, Refusal> {
     // The digest first: sizes that do not fit another network are no news.
     if file.network != network.sha256 {
         let expected = file.network.chars().take(64).collect();

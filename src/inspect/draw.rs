@@ -1,4 +1,4 @@
-//! Heat maps of the two circuits.
+//! Heat maps: of the two circuits, and for whoever else has a table to show.
 
 use super::tables::{Tables, rows_centred};
 use crate::model::Network;
@@ -38,9 +38,6 @@ impl Format {
 /// # Errors
 /// [`Refusal::Unreadable`] when a file cannot be written; no half-written file is left.
 pub fn draw(network: &Network, out: &Path, format: Format) -> Result<Vec<PathBuf>, Refusal> {
-    // The SVG says "sans-serif" too; the bitmap is drawn with this font, which needs no system library.
-    register_font(FONT, FontStyle::Normal, dejavu::sans::regular())
-        .map_err(|_| Refusal::Unreadable("cannot read the built-in font".into()))?;
     std::fs::create_dir_all(out).map_err(|error| unwritable(out, error))?;
     let tables = Tables::new(network);
     let scores = HeatMap {
@@ -49,8 +46,9 @@ pub fn draw(network: &Network, out: &Path, format: Format) -> Result<Vec<PathBuf
         rows: "query token q",
         unit: "softmax exponent",
         colours: &VIRIDIS,
-        symmetric: false,
+        ends: Ends::Table,
         table: rows_centred(tables.a()),
+        bars: None,
     };
     let logits = HeatMap {
         title: "OV circuit: logit EV(t, j), row mean removed",
@@ -58,20 +56,13 @@ pub fn draw(network: &Network, out: &Path, format: Format) -> Result<Vec<PathBuf
         rows: "input token t",
         unit: "logit",
         colours: &BLUE_WHITE_RED,
-        symmetric: true,
+        ends: Ends::Symmetric,
         table: rows_centred(tables.ev()),
+        bars: None,
     };
     let mut paths = Vec::new();
     for (name, map) in [("qk", scores), ("ov", logits)] {
-        let path = out.join(format!("{name}.{}", format.extension()));
-        // plotters tells the bitmap's format from the name.
-        let file = Pending::create(&path)?;
-        match format {
-            Format::Svg => map.onto(SVGBackend::new(file.temporary(), map.layout().size)),
-            Format::Png => map.onto(BitMapBackend::new(file.temporary(), map.layout().size)),
-        }
-        .map_err(|reason| unwritable(&path, reason))?;
-        paths.push(file.keep()?);
+        paths.push(map.save(&out.join(format!("{name}.{}", format.extension())), format)?);
     }
     Ok(paths)
 }
@@ -91,16 +82,39 @@ const BAR_LABELS: i32 = 112;
 /// The side of the map, to which cells of whole pixels come as near as they can.
 const SIDE: i32 = 640;
 
-/// A table, and how to show it.
-struct HeatMap<'a> {
-    title: &'a str,
-    columns: &'a str,
-    rows: &'a str,
-    unit: &'a str,
-    colours: &'a [[u8; 3]],
-    /// Is the middle of the colours zero?
-    symmetric: bool,
-    table: DMatrix<f64>,
+/// The height of a bar below the map, and the width of its two texts.
+const BAR_BELOW: i32 = 26;
+const BAR_NAME: i32 = 330;
+const BAR_VALUE: i32 = 130;
+
+/// A table, and how to show it. Entries that are not numbers are left grey.
+pub(crate) struct HeatMap<'a> {
+    pub(crate) title: &'a str,
+    pub(crate) columns: &'a str,
+    pub(crate) rows: &'a str,
+    pub(crate) unit: &'a str,
+    pub(crate) colours: &'a [[u8; 3]],
+    pub(crate) ends: Ends,
+    pub(crate) table: DMatrix<f64>,
+    pub(crate) bars: Option<Bars>,
+}
+
+/// The values at the two ends of the colours.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ends {
+    /// The smallest entry and the largest.
+    Table,
+    /// As far below zero as above.
+    Symmetric,
+    /// Zero and the largest entry.
+    Zero,
+}
+
+/// Bars below a map.
+pub(crate) struct Bars {
+    pub(crate) title: String,
+    /// By bar: its name, its length from 0 to 1, and what is said of it.
+    pub(crate) bars: Vec<(String, f64, String)>,
 }
 
 struct Layout {
@@ -112,6 +126,24 @@ struct Layout {
 }
 
 impl HeatMap<'_> {
+    /// Draws the map as the file `path`.
+    ///
+    /// # Errors
+    /// [`Refusal::Unreadable`] when it cannot be written; no half-written file is left.
+    pub(crate) fn save(&self, path: &Path, format: Format) -> Result<PathBuf, Refusal> {
+        // The SVG says "sans-serif" too; the bitmap is drawn with this font, which needs no system library.
+        register_font(FONT, FontStyle::Normal, dejavu::sans::regular())
+            .map_err(|_| Refusal::Unreadable("cannot read the built-in font".into()))?;
+        // plotters tells the bitmap's format from the name.
+        let file = Pending::create(path)?;
+        match format {
+            Format::Svg => self.onto(SVGBackend::new(file.temporary(), self.layout().size)),
+            Format::Png => self.onto(BitMapBackend::new(file.temporary(), self.layout().size)),
+        }
+        .map_err(|reason| unwritable(path, reason))?;
+        file.keep()
+    }
+
     fn layout(&self) -> Layout {
         let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
         let (rows, cols) = (count(self.table.nrows()), count(self.table.ncols()));
@@ -119,7 +151,8 @@ impl HeatMap<'_> {
         let cell = (SIDE / rows.max(cols).max(1)).max(1);
         let map = (cols.saturating_mul(cell), rows.saturating_mul(cell));
         let width = LEFT + map.0 + BAR_GAP + BAR + BAR_LABELS;
-        let height = TOP + map.1 + BELOW;
+        let bars = self.bars.as_ref().map_or(0, |bars| LABEL + MARGIN + count(bars.bars.len()) * BAR_BELOW + MARGIN);
+        let height = TOP + map.1 + BELOW + bars;
         Layout { cell, map, size: (width.unsigned_abs(), height.unsigned_abs()) }
     }
 
@@ -127,8 +160,16 @@ impl HeatMap<'_> {
     fn range(&self) -> (f64, f64) {
         let low = self.table.iter().copied().fold(f64::INFINITY, f64::min);
         let high = self.table.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let (low, high) = if self.symmetric { (-high.max(-low), high.max(-low)) } else { (low, high) };
-        if low < high { (low, high) } else { (low - 1.0, high + 1.0) }
+        let (low, high) = match self.ends {
+            Ends::Table => (low, high),
+            Ends::Symmetric => (-high.max(-low), high.max(-low)),
+            Ends::Zero => (0.0, high.max(0.0)),
+        };
+        match self.ends {
+            _ if low < high => (low, high),
+            Ends::Zero => (0.0, 1.0),
+            _ => (low - 1.0, high + 1.0),
+        }
     }
 
     fn onto<B: DrawingBackend>(&self, backend: B) -> Result<(), String> {
@@ -149,7 +190,9 @@ impl HeatMap<'_> {
         text(self.title, (LEFT + width / 2, TOP / 2), TITLE, middle, false)?;
 
         let (low, high) = self.range();
-        let colour = |value: f64| interpolate(self.colours, (value - low) / (high - low));
+        let colour = |value: f64| {
+            if value.is_nan() { GREY } else { interpolate(self.colours, (value - low) / (high - low)) }
+        };
         for (row, y) in (TOP..).step_by(step(cell)).enumerate().take(self.table.nrows()) {
             let colours: Vec<RGBColor> = self.table.row(row).iter().map(|entry| colour(*entry)).collect();
             let mut x = LEFT;
@@ -190,10 +233,28 @@ impl HeatMap<'_> {
             text(&label, (left + BAR + 9, y), TICK, Pos::new(HPos::Left, VPos::Center), false)?;
         }
         let x = left + BAR + BAR_LABELS - MARGIN - LABEL / 2;
-        text(self.unit, (x, TOP + height / 2), LABEL, middle, true)
+        text(self.unit, (x, TOP + height / 2), LABEL, middle, true)?;
+
+        let Some(bars) = &self.bars else { return Ok(()) };
+        let top = TOP + height + BELOW;
+        let (left, centre) = (MARGIN + BAR_NAME, |side| Pos::new(side, VPos::Center));
+        let most = LEFT + width + BAR_GAP + BAR + BAR_LABELS - left - BAR_VALUE;
+        text(&bars.title, (MARGIN, top + LABEL / 2), LABEL, centre(HPos::Left), false)?;
+        for ((name, length, said), y) in bars.bars.iter().zip((top + LABEL + MARGIN..).step_by(step(BAR_BELOW))) {
+            let right = left + (length.clamp(0.0, 1.0) * f64::from(most)).round() as i32;
+            text(name, (left - 9, y + BAR_BELOW / 2), TICK, centre(HPos::Right), false)?;
+            let last = self.colours.len().saturating_sub(3) as f64 / self.colours.len().max(2) as f64;
+            let fill = interpolate(self.colours, last).filled();
+            area.draw(&Rectangle::new([(left, y + 4), (right, y + BAR_BELOW - 4)], fill))?;
+            text(said, (right + 9, y + BAR_BELOW / 2), TICK, centre(HPos::Left), false)?;
+        }
+        let bottom = top + LABEL + MARGIN + BAR_BELOW * i32::try_from(bars.bars.len()).unwrap_or(0);
+        line((left, top + LABEL + MARGIN), (left, bottom))
     }
 }
 
+/// Where there is no entry.
+const GREY: RGBColor = RGBColor(235, 235, 235);
 const INK: ShapeStyle = ShapeStyle { color: RGBAColor(0, 0, 0, 1.0), filled: false, stroke_width: 1 };
 
 fn frame<B: DrawingBackend>(
@@ -261,6 +322,19 @@ const VIRIDIS: [[u8; 3]; 11] = [
     [122, 209, 81],
     [189, 223, 38],
     [253, 231, 37],
+];
+
+/// White to red (after ColorBrewer's Reds).
+pub(crate) const REDS: [[u8; 3]; 9] = [
+    [255, 255, 255],
+    [254, 224, 210],
+    [252, 187, 161],
+    [252, 146, 114],
+    [251, 106, 74],
+    [239, 59, 44],
+    [203, 24, 29],
+    [165, 15, 21],
+    [103, 0, 13],
 ];
 
 /// Blue below zero, white at zero, red above (after ColorBrewer's RdBu), safe for the colour-blind.

@@ -5,6 +5,7 @@
 mod draw;
 mod tables;
 
+pub(crate) use draw::{Bars, Ends, HeatMap, REDS};
 pub use draw::{Format, draw};
 
 use crate::model::Network;
