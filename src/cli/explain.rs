@@ -10,6 +10,7 @@ use gbmi::model::read_limited;
 use gbmi::output::{Pending, unwritable};
 use num_bigint::BigUint;
 use serde_json::{Value, json};
+use std::ops::Range;
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -31,7 +32,7 @@ pub(crate) struct Args {
     /// Give up on the truth, and on a replacement, beyond this many FLOPs or integer operations
     #[arg(long, value_name = "N", default_value_t = DEFAULT_SPEND)]
     spend: u64,
-    /// Number of threads; the result does not depend on it [default: all]
+    /// Number of threads [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
     /// Print comma-separated values: one row for each query and maximum
@@ -93,7 +94,7 @@ fn text(title: &str, explanation: &Explanation) -> String {
         totals.push(total("  wrong", &(&undecided - &loss), "what no proof could certify"));
         totals.push(total("true accuracy", &right, ""));
     }
-    let mut text = format!("{title}\n{}", columns(&totals));
+    let mut text = format!("{title}\n{}", columns(&totals, 1..3));
     text += &match &explanation.unknown {
         None => String::new(),
         Some(why) => format!("true accuracy unknown: {why}; lost is what is undecided, wrong inputs included\n"),
@@ -103,7 +104,7 @@ fn text(title: &str, explanation: &Explanation) -> String {
         grouped(&explanation.flops().to_string()),
         grouped(&explanation.shared_flops.to_string()),
     );
-    text += &format!("\n{}", columns(&replacements(explanation, &loss)));
+    text += &format!("\n{}", columns(&replacements(explanation, &loss), 2..6));
     for (name, shares) in [("maximum", explanation.by_maximum()), ("query", explanation.by_query())] {
         text += &marginal(name, &shares, &loss);
     }
@@ -112,7 +113,7 @@ fn text(title: &str, explanation: &Explanation) -> String {
         table.extend(
             causes.iter().take(SHOWN).map(|cause| [cause.answers.clone(), count(&cause.fails), cause.rows.to_string()]),
         );
-        text += &format!("\n{}{}", columns(&table), left_out(causes.len()));
+        text += &format!("\n{}{}", columns(&table, 1..3), left_out(causes.len()));
     }
     text
 }
@@ -154,26 +155,21 @@ fn marginal(name: &str, shares: &[Share], loss: &BigUint) -> String {
             grouped(&share.flops.to_string()),
         ]
     }));
-    format!("\n{}{}", columns(&table), left_out(lossy().count()))
+    format!("\n{}{}", columns(&table, 0..6), left_out(lossy().count()))
 }
 
 fn left_out(rows: usize) -> String {
     if rows > SHOWN { format!("and {} more\n", rows - SHOWN) } else { String::new() }
 }
 
-/// Columns of text: numbers to the right, all else to the left.
-fn columns<const N: usize>(rows: &[[String; N]]) -> String {
-    let number = |cell: &String| cell.starts_with(|first: char| first.is_ascii_digit());
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let numbers: Vec<bool> = (0..N).map(|column| rows.iter().skip(1).any(|row| number(&row[column]))).collect();
-    let padded = rows.iter().map(|row| {
-        let mut row = row.clone();
-        for (column, cell) in row.iter_mut().enumerate().filter(|(column, _)| numbers[*column]) {
-            *cell = format!("{cell:>width$}", width = width(column));
-        }
-        row
-    });
-    aligned(&padded.collect::<Vec<_>>())
+/// Columns of text, some of them with their cells to the right.
+fn columns<const N: usize>(rows: &[[String; N]], right: Range<usize>) -> String {
+    let mut rows = rows.to_vec();
+    for column in right {
+        let width = rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        rows.iter_mut().for_each(|row| row[column] = format!("{:>width$}", row[column]));
+    }
+    aligned(&rows)
 }
 
 fn count(inputs: &BigUint) -> String {

@@ -8,6 +8,9 @@ use num_bigint::BigUint;
 use num_traits::ToPrimitive;
 use std::path::{Path, PathBuf};
 
+/// The logarithm of the least share that is shown.
+const LEAST: f64 = -6.0;
+
 /// Draws an explanation as the file `path`.
 ///
 /// # Errors
@@ -19,7 +22,8 @@ pub fn draw(explanation: &Explanation, path: &Path, format: Format) -> Result<Pa
     let mut table = DMatrix::from_element(queries, maxima, f64::NAN);
     for row in rows {
         if let Some(cell) = table.get_mut((row.query.unwrap_or(0), row.maximum)) {
-            *cell = share(&row.undecided(), &row.inputs);
+            // A few in a million may be most of what is lost: white is no share, or less than this.
+            *cell = share(&row.undecided(), &row.inputs).log10().max(LEAST);
         }
     }
     let told_apart = rows.iter().any(|row| row.query.is_some());
@@ -41,9 +45,9 @@ pub fn draw(explanation: &Explanation, path: &Path, format: Format) -> Result<Pa
         title: "Undecided inputs, by query and maximum",
         columns: "maximum m",
         rows: if told_apart { "query q" } else { "all q" },
-        unit: "share undecided",
+        unit: "log10 of the share undecided",
         colours: &REDS,
-        ends: Ends::Zero,
+        ends: Ends::Fixed(LEAST, 0.0),
         table,
         bars: Some(Bars {
             title: format!("Share of {what} gained by one replacement"),

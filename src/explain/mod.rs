@@ -15,7 +15,7 @@ use crate::checker::{Options, check};
 use crate::model::Network;
 use crate::refusal::{Decline, Refusal};
 use num_bigint::BigUint;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The default limit on FLOPs, and on integer operations, of the truth and of each replacement.
 pub const DEFAULT_SPEND: u64 = 5_000_000_000;
@@ -259,7 +259,7 @@ fn truth(
     for row in rows.iter_mut().filter(|row| row.undecided() == BigUint::default()) {
         row.right = Some(row.certified.clone());
     }
-    let wanted: Vec<(usize, Option<usize>)> =
+    let wanted: BTreeSet<(usize, Option<usize>)> =
         rows.iter().filter(|row| row.right.is_none()).map(|row| (row.maximum, row.query)).collect();
     if network.config.n_ctx > MOST_POSITIONS && !wanted.is_empty() {
         return Ok(Err(None));
@@ -270,10 +270,17 @@ fn truth(
         Err(limit) => return Ok(Err(Some(limit))),
     };
     let kept: u64 = rows.iter().filter(|row| row.right.is_some()).map(|row| row.flops).sum();
+    // By maximum and query, and by maximum: a sum if every part is decided.
+    let mut right: BTreeMap<(usize, Option<usize>), Option<BigUint>> = BTreeMap::new();
+    for row in &derived.rows {
+        for key in [(row.maximum, row.query), (row.maximum, None)] {
+            let sum = right.entry(key).or_insert_with(|| Some(BigUint::default()));
+            let decided = row.undecided() == BigUint::default();
+            *sum = sum.take().filter(|_| decided).map(|sum| sum + &row.certified);
+        }
+    }
     for row in rows.iter_mut().filter(|row| row.right.is_none()) {
-        let same = |found: &&Row| found.maximum == row.maximum && (row.query.is_none() || found.query == row.query);
-        let right = |found: &Row| (found.undecided() == BigUint::default()).then(|| found.certified.clone());
-        row.right = derived.rows.iter().filter(same).map(right).sum();
+        row.right = right.get(&(row.maximum, row.query)).cloned().flatten();
     }
     Ok(Ok(derived.rows.iter().fold(derived.shared_flops + kept, |sum, row| sum + row.flops)))
 }

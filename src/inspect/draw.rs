@@ -100,14 +100,14 @@ pub(crate) struct HeatMap<'a> {
 }
 
 /// The values at the two ends of the colours.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) enum Ends {
     /// The smallest entry and the largest.
     Table,
     /// As far below zero as above.
     Symmetric,
-    /// Zero and the largest entry.
-    Zero,
+    /// These, whatever the entries.
+    Fixed(f64, f64),
 }
 
 /// Bars below a map.
@@ -163,13 +163,9 @@ impl HeatMap<'_> {
         let (low, high) = match self.ends {
             Ends::Table => (low, high),
             Ends::Symmetric => (-high.max(-low), high.max(-low)),
-            Ends::Zero => (0.0, high.max(0.0)),
+            Ends::Fixed(low, high) => (low, high),
         };
-        match self.ends {
-            _ if low < high => (low, high),
-            Ends::Zero => (0.0, 1.0),
-            _ => (low - 1.0, high + 1.0),
-        }
+        if low < high { (low, high) } else { (low - 1.0, high + 1.0) }
     }
 
     fn onto<B: DrawingBackend>(&self, backend: B) -> Result<(), String> {
