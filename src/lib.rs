@@ -12,12 +12,15 @@
 //! | [`checker`] | yes | arithmetic, proof rules, counting, the tally of FLOPs |
 //! | [`strategy`] | no | the strategies by name; unexplained dimensions |
 //! | `search` | no | finds hints for the rules |
+//! | `explain` | no | where a proof loses inputs |
 //! | `import`, `inspect`, `output` | no | other formats in, pictures out, whole files |
 //!
 //! The arrow points one way: the trusted rooms import nothing from the others (`tests/trusted.rs` fails if they do).
 
 pub mod certificate;
 pub mod checker;
+#[cfg(feature = "inspect")]
+pub mod explain;
 #[cfg(feature = "import")]
 pub mod import;
 #[cfg(feature = "inspect")]

@@ -24,9 +24,18 @@ pub(crate) struct Args {
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
-enum Picture {
+pub(crate) enum Picture {
     Svg,
     Png,
+}
+
+impl From<Picture> for Format {
+    fn from(picture: Picture) -> Self {
+        match picture {
+            Picture::Svg => Self::Svg,
+            Picture::Png => Self::Png,
+        }
+    }
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
@@ -39,11 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         print(&format!("{}\n{inspection}\n", model.source))?;
     }
     let Some(out) = &args.out else { return Ok(()) };
-    let format = match args.format {
-        Picture::Svg => Format::Svg,
-        Picture::Png => Format::Png,
-    };
-    for drawn in draw(&model.network, out, format)? {
+    for drawn in draw(&model.network, out, args.format.into())? {
         eprintln!("drawn {}", drawn.display());
     }
     Ok(())

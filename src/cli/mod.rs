@@ -3,6 +3,8 @@
 mod check;
 #[cfg(feature = "prove")]
 mod compare;
+#[cfg(feature = "inspect")]
+mod explain;
 #[cfg(all(feature = "prove", feature = "inspect"))]
 mod frontier;
 #[cfg(feature = "import")]
@@ -45,6 +47,9 @@ enum Command {
     /// Bounds against proof lengths: the proofs that no shorter one matches
     #[cfg(all(feature = "prove", feature = "inspect"))]
     Frontier(frontier::Args),
+    /// Show where a certificate's proof loses inputs: by rule, maximum, query and wrong answer
+    #[cfg(feature = "inspect")]
+    Explain(explain::Args),
     /// Show a model's sizes, digest, singular values and paths; draw its circuits
     #[cfg(feature = "inspect")]
     Inspect(inspect::Args),
@@ -136,6 +141,8 @@ pub(crate) fn run() -> u8 {
         #[cfg(all(feature = "prove", feature = "inspect"))]
         Command::Frontier(args) => frontier::run(&args),
         #[cfg(feature = "inspect")]
+        Command::Explain(args) => explain::run(&args),
+        #[cfg(feature = "inspect")]
         Command::Inspect(args) => inspect::run(&args),
         #[cfg(feature = "import")]
         Command::Import(args) => import::run(&args),
@@ -160,7 +167,7 @@ pub(crate) fn run() -> u8 {
 }
 
 /// Columns of text, two spaces apart.
-#[cfg(feature = "prove")]
+#[cfg(any(feature = "prove", feature = "inspect"))]
 fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..N).map(width).collect();

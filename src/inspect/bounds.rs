@@ -78,7 +78,7 @@ impl Axes {
         let none = (f64::INFINITY, f64::NEG_INFINITY);
         let (flops, bound) =
             points.fold((none, none), |(flops, bound), point| (join(flops, power(point.0)), join(bound, point.1)));
-        Self { flops: around(flops, 0.02), bound: around(bound, 1e-6) }
+        Self { flops: around(flops, 0.02), bound: around(bound, 0.005) }
     }
 
     /// Where a point is drawn.
@@ -89,18 +89,20 @@ impl Axes {
         (LEFT + right.round() as i32, TOP + HEIGHT - up.round() as i32)
     }
 
-    /// Round numbers of FLOPs: 1, 2 and 5 times powers of ten, or more between if those are few.
+    /// Round numbers of FLOPs: powers of ten, or also 2 and 5 times them; evenly spaced ones where those are few.
     fn flops_ticks(&self) -> Vec<u64> {
         let ticks = |digits: &[u64]| -> Vec<u64> {
             let all = (0..19).flat_map(|exponent| digits.iter().map(move |digit| digit * 10_u64.pow(exponent)));
             all.filter(|tick| (self.flops.0..=self.flops.1).contains(&power(*tick))).collect()
         };
-        let choices: [&[u64]; 3] = [&[1], &[1, 2, 5], &[1, 2, 3, 4, 5, 6, 7, 8, 9]];
-        let [few, some, many] = choices.map(ticks);
+        let (few, some) = (ticks(&[1]), ticks(&[1, 2, 5]));
         match (few.len(), some.len()) {
             (6.., _) => few,
-            (_, 4..) => some,
-            _ => many,
+            (_, 5..) => some,
+            _ => {
+                let even = round_numbers(10_f64.powf(self.flops.0), 10_f64.powf(self.flops.1));
+                even.into_iter().map(|(flops, _)| flops.round() as u64).collect()
+            }
         }
     }
 }

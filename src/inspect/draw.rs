@@ -1,4 +1,4 @@
-//! Heat maps of the two circuits.
+//! Heat maps: of the two circuits, and for whoever else has a table to show.
 
 use super::picture::{
     CENTRED, Format, INK, LABEL, LEFTWARDS, MARGIN, Picture, RIGHTWARDS, Sheet, TICK, TITLE, round_numbers,
@@ -24,8 +24,9 @@ pub fn draw(network: &Network, out: &Path, format: Format) -> Result<Vec<PathBuf
         rows: "query token q",
         unit: "softmax exponent",
         colours: &VIRIDIS,
-        symmetric: false,
+        ends: Ends::Table,
         table: rows_centred(tables.a()),
+        bars: None,
     };
     let logits = HeatMap {
         title: "OV circuit: logit EV(t, j), row mean removed",
@@ -33,8 +34,9 @@ pub fn draw(network: &Network, out: &Path, format: Format) -> Result<Vec<PathBuf
         rows: "input token t",
         unit: "logit",
         colours: &BLUE_WHITE_RED,
-        symmetric: true,
+        ends: Ends::Symmetric,
         table: rows_centred(tables.ev()),
+        bars: None,
     };
     [("qk", scores), ("ov", logits)].into_iter().map(|(name, map)| map.draw(out, name, format)).collect()
 }
@@ -49,16 +51,39 @@ const BAR_LABELS: i32 = 112;
 /// The side of the map, to which cells of whole pixels come as near as they can.
 const SIDE: i32 = 640;
 
-/// A table, and how to show it.
-struct HeatMap<'a> {
-    title: &'a str,
-    columns: &'a str,
-    rows: &'a str,
-    unit: &'a str,
-    colours: &'a [[u8; 3]],
-    /// Is the middle of the colours zero?
-    symmetric: bool,
-    table: DMatrix<f64>,
+/// The height of a bar below the map, and the width of its two texts.
+const BAR_BELOW: i32 = 26;
+const BAR_NAME: i32 = 330;
+const BAR_VALUE: i32 = 130;
+
+/// A table, and how to show it. Entries that are not numbers are left grey.
+pub(crate) struct HeatMap<'a> {
+    pub(crate) title: &'a str,
+    pub(crate) columns: &'a str,
+    pub(crate) rows: &'a str,
+    pub(crate) unit: &'a str,
+    pub(crate) colours: &'a [[u8; 3]],
+    pub(crate) ends: Ends,
+    pub(crate) table: DMatrix<f64>,
+    pub(crate) bars: Option<Bars>,
+}
+
+/// The values at the two ends of the colours.
+#[derive(Clone, Copy)]
+pub(crate) enum Ends {
+    /// The smallest entry and the largest.
+    Table,
+    /// As far below zero as above.
+    Symmetric,
+    /// These, whatever the entries.
+    Fixed(f64, f64),
+}
+
+/// Bars below a map.
+pub(crate) struct Bars {
+    pub(crate) title: String,
+    /// By bar: its name, its length from 0 to 1, and what is said of it.
+    pub(crate) bars: Vec<(String, f64, String)>,
 }
 
 struct Layout {
@@ -68,6 +93,14 @@ struct Layout {
 }
 
 impl HeatMap<'_> {
+    /// Draws the map into the folder `out`, which is created if there is none, as `name.svg` or `name.png`.
+    ///
+    /// # Errors
+    /// [`Refusal::Unreadable`] when it cannot be written; no half-written file is left.
+    pub(crate) fn save(&self, out: &Path, name: &str, format: Format) -> Result<PathBuf, Refusal> {
+        self.draw(out, name, format)
+    }
+
     fn layout(&self) -> Layout {
         let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
         let (rows, cols) = (count(self.table.nrows()), count(self.table.ncols()));
@@ -81,7 +114,11 @@ impl HeatMap<'_> {
     fn range(&self) -> (f64, f64) {
         let low = self.table.iter().copied().fold(f64::INFINITY, f64::min);
         let high = self.table.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let (low, high) = if self.symmetric { (-high.max(-low), high.max(-low)) } else { (low, high) };
+        let (low, high) = match self.ends {
+            Ends::Table => (low, high),
+            Ends::Symmetric => (-high.max(-low), high.max(-low)),
+            Ends::Fixed(low, high) => (low, high),
+        };
         if low < high { (low, high) } else { (low - 1.0, high + 1.0) }
     }
 }
@@ -89,7 +126,12 @@ impl HeatMap<'_> {
 impl Picture for HeatMap<'_> {
     fn size(&self) -> (u32, u32) {
         let (width, height) = self.layout().map;
-        let size = (LEFT + width + BAR_GAP + BAR + BAR_LABELS, TOP + height + BELOW);
+        let bars = |bars: &Bars| {
+            let count = i32::try_from(bars.bars.len()).unwrap_or(0);
+            LABEL + MARGIN + count * BAR_BELOW + MARGIN
+        };
+        let below = BELOW + self.bars.as_ref().map_or(0, bars);
+        let size = (LEFT + width + BAR_GAP + BAR + BAR_LABELS, TOP + height + below);
         (size.0.unsigned_abs(), size.1.unsigned_abs())
     }
 
@@ -98,7 +140,9 @@ impl Picture for HeatMap<'_> {
         sheet.text(self.title, (LEFT + width / 2, TOP / 2), TITLE, CENTRED)?;
 
         let (low, high) = self.range();
-        let colour = |value: f64| interpolate(self.colours, (value - low) / (high - low));
+        let colour = |value: f64| {
+            if value.is_nan() { GREY } else { interpolate(self.colours, (value - low) / (high - low)) }
+        };
         for (row, y) in (TOP..).step_by(step(cell)).enumerate().take(self.table.nrows()) {
             let colours: Vec<RGBColor> = self.table.row(row).iter().map(|entry| colour(*entry)).collect();
             let mut x = LEFT;
@@ -140,9 +184,28 @@ impl Picture for HeatMap<'_> {
             sheet.text(&label, (left + BAR + 9, y), TICK, RIGHTWARDS)?;
         }
         let x = left + BAR + BAR_LABELS - MARGIN - LABEL / 2;
-        sheet.text_upwards(self.unit, (x, TOP + height / 2), LABEL)
+        sheet.text_upwards(self.unit, (x, TOP + height / 2), LABEL)?;
+
+        let Some(bars) = &self.bars else { return Ok(()) };
+        let top = TOP + height + BELOW;
+        let left = MARGIN + BAR_NAME;
+        let most = LEFT + width + BAR_GAP + BAR + BAR_LABELS - left - BAR_VALUE;
+        sheet.text(&bars.title, (MARGIN, top + LABEL / 2), LABEL, RIGHTWARDS)?;
+        let last = self.colours.len().saturating_sub(3) as f64 / self.colours.len().max(2) as f64;
+        let fill = interpolate(self.colours, last).filled();
+        for ((name, length, said), y) in bars.bars.iter().zip((top + LABEL + MARGIN..).step_by(step(BAR_BELOW))) {
+            let right = left + (length.clamp(0.0, 1.0) * f64::from(most)).round() as i32;
+            sheet.text(name, (left - 9, y + BAR_BELOW / 2), TICK, LEFTWARDS)?;
+            sheet.rectangle((left, y + 4), (right, y + BAR_BELOW - 4), fill)?;
+            sheet.text(said, (right + 9, y + BAR_BELOW / 2), TICK, RIGHTWARDS)?;
+        }
+        let bottom = top + LABEL + MARGIN + BAR_BELOW * i32::try_from(bars.bars.len()).unwrap_or(0);
+        sheet.line((left, top + LABEL + MARGIN), (left, bottom), INK)
     }
 }
+
+/// Where there is no entry.
+const GREY: RGBColor = RGBColor(235, 235, 235);
 
 fn step(size: i32) -> usize {
     usize::try_from(size).unwrap_or(1)
@@ -177,6 +240,19 @@ const VIRIDIS: [[u8; 3]; 11] = [
     [122, 209, 81],
     [189, 223, 38],
     [253, 231, 37],
+];
+
+/// White to red (after ColorBrewer's Reds).
+pub(crate) const REDS: [[u8; 3]; 9] = [
+    [255, 255, 255],
+    [254, 224, 210],
+    [252, 187, 161],
+    [252, 146, 114],
+    [251, 106, 74],
+    [239, 59, 44],
+    [203, 24, 29],
+    [165, 15, 21],
+    [103, 0, 13],
 ];
 
 /// Blue below zero, white at zero, red above (after ColorBrewer's RdBu), safe for the colour-blind.

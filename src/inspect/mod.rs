@@ -9,6 +9,7 @@ mod tables;
 
 pub use bounds::{Bounds, Series, draw_bounds};
 pub use draw::draw;
+pub(crate) use draw::{Bars, Ends, HeatMap, REDS};
 pub use picture::Format;
 
 use crate::model::Network;

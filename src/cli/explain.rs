@@ -1,0 +1,245 @@
+//! `gbmi explain`.
+
+use super::verdict::{decimal, grouped};
+use super::{Common, Failure, aligned, model, print};
+use gbmi::certificate::{Certificate, MAX_BYTES};
+use gbmi::explain::{DEFAULT_SPEND, Explanation, Outcome, Row, Share, draw, explain};
+use gbmi::model::read_limited;
+use gbmi::output::{Pending, unwritable};
+use num_bigint::BigUint;
+use serde_json::{Value, json};
+use std::ops::Range;
+use std::path::PathBuf;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The certificate
+    certificate: PathBuf,
+    /// The model: a folder with model.safetensors and config.json, or the safetensors file
+    #[arg(long, value_name = "PATH")]
+    model: Option<PathBuf>,
+    /// Write explain.csv, explain.json and a picture into this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// The picture's format
+    #[arg(long, value_enum, default_value_t = super::inspect::Picture::Svg, requires = "out")]
+    format: super::inspect::Picture,
+    /// Decline certificates that take more FLOPs, or more integer operations, than this
+    #[arg(long, value_name = "N", default_value_t = gbmi::checker::DEFAULT_MAX_FLOPS)]
+    max_flops: u64,
+    /// Give up on the truth, and on a replacement, beyond this many FLOPs or integer operations
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_SPEND)]
+    spend: u64,
+    /// Number of threads [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Print comma-separated values: one row for each query and maximum
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+    /// Print one JSON object on one line
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let certificate = Certificate::read(&read_limited(&args.certificate, MAX_BYTES)?)?;
+    let (given, suggestion) = (args.model.as_deref(), certificate.model.as_deref());
+    let found = model::for_certificate(given, &args.certificate, &certificate.network, suggestion)?;
+    let Args { max_flops, threads, json, .. } = *args;
+    let common = Common { model: None, max_flops, threads, json, quiet: true };
+    let explanation = explain(&found.network, &certificate, args.spend, common.options(&|| ()))?;
+    let config = &found.network.config;
+    let title = format!("{}, d_vocab {}, n_ctx {}", found.source, config.d_vocab, config.n_ctx);
+    print(&if args.json {
+        self::json(&explanation)
+    } else if args.csv {
+        csv(&explanation.rows)
+    } else {
+        text(&title, &explanation)
+    })?;
+    let Some(out) = &args.out else { return Ok(()) };
+    std::fs::create_dir_all(out).map_err(|error| unwritable(out, error))?;
+    let written = [
+        Pending::with_contents(&out.join("explain.csv"), csv(&explanation.rows).as_bytes())?.keep()?,
+        Pending::with_contents(&out.join("explain.json"), self::json(&explanation).as_bytes())?.keep()?,
+        draw(&explanation, out, args.format.into())?,
+    ];
+    for path in written {
+        eprintln!("written {}", path.display());
+    }
+    Ok(())
+}
+
+/// How many rows of a table are printed.
+const SHOWN: usize = 10;
+
+/// Lines for people: totals, replacements, sums by maximum, query and answer.
+fn text(title: &str, explanation: &Explanation) -> String {
+    let (certified, wrong, undecided) = (explanation.certified(), explanation.wrong(), explanation.undecided());
+    let total = |name: &str, inputs: &BigUint, said: &str| {
+        [name.to_string(), count(inputs), percent(inputs, &explanation.total), said.to_string()]
+    };
+    let mut totals = vec![
+        total("inputs", &explanation.total, ""),
+        total("certified", &certified, ""),
+        total("shown wrong", &wrong, ""),
+        total("undecided", &undecided, ""),
+    ];
+    let loss = explanation.loss();
+    if let Some(right) = explanation.right() {
+        totals.push(total("  right", &loss, "what the proof loses"));
+        totals.push(total("  wrong", &(&undecided - &loss), "what no proof could certify"));
+        totals.push(total("true accuracy", &right, ""));
+    }
+    let mut text = format!("{title}\n{}", columns(&totals, 1..3));
+    text += &match &explanation.unknown {
+        None => String::new(),
+        Some(why) => format!("true accuracy unknown: {why}; lost is what is undecided, wrong inputs included\n"),
+    };
+    text += &format!(
+        "{} FLOPs, of which {} for what all pairs share\n",
+        grouped(&explanation.flops().to_string()),
+        grouped(&explanation.shared_flops.to_string()),
+    );
+    text += &format!("\n{}", columns(&replacements(explanation, &loss), 2..6));
+    for (name, shares) in [("maximum", explanation.by_maximum()), ("query", explanation.by_query())] {
+        text += &marginal(name, &shares, &loss);
+    }
+    if let Some(causes) = explanation.answers.as_ref().filter(|causes| !causes.is_empty()) {
+        let mut table = vec![["wrong answers", "fail on", "pairs"].map(String::from)];
+        table.extend(
+            causes.iter().take(SHOWN).map(|cause| [cause.answers.clone(), count(&cause.fails), cause.rows.to_string()]),
+        );
+        text += &format!("\n{}{}", columns(&table, 1..3), left_out(causes.len()));
+    }
+    text
+}
+
+fn replacements(explanation: &Explanation, loss: &BigUint) -> Vec<[String; 6]> {
+    let mut table = vec![["replaced", "by", "lost", "gained", "of loss", "FLOPs"].map(String::from)];
+    let as_it_is = grouped(&explanation.flops().to_string());
+    table.push(["nothing".into(), String::new(), count(loss), String::new(), String::new(), as_it_is]);
+    for replacement in &explanation.replacements {
+        let [lost, gained, share, flops] = match &replacement.outcome {
+            Outcome::Unused => ["not used".into(), String::new(), String::new(), String::new()],
+            Outcome::TooLong(limit) => {
+                ["too long".into(), String::new(), String::new(), format!("> {}", grouped(&limit.to_string()))]
+            }
+            Outcome::Done { certified, wrong, flops } => {
+                let lost = explanation.loss_with(certified, wrong);
+                let gained = loss - (&lost).min(loss);
+                [count(&lost), count(&gained), percent(&gained, loss), grouped(&flops.to_string())]
+            }
+        };
+        table.push([replacement.rule.into(), replacement.by.into(), lost, gained, share, flops]);
+    }
+    table
+}
+
+fn marginal(name: &str, shares: &[Share], loss: &BigUint) -> String {
+    let lossy = || shares.iter().filter(|share| share.undecided > BigUint::default());
+    if lossy().next().is_none() {
+        return String::new();
+    }
+    let mut table = vec![[name, "inputs", "undecided", "lost", "of loss", "FLOPs"].map(String::from)];
+    table.extend(lossy().take(SHOWN).map(|share| {
+        [
+            share.token.to_string(),
+            count(&share.inputs),
+            count(&share.undecided),
+            count(&share.loss),
+            percent(&share.loss, loss),
+            grouped(&share.flops.to_string()),
+        ]
+    }));
+    format!("\n{}{}", columns(&table, 0..6), left_out(lossy().count()))
+}
+
+fn left_out(rows: usize) -> String {
+    if rows > SHOWN { format!("and {} more\n", rows - SHOWN) } else { String::new() }
+}
+
+/// Columns of text, some of them with their cells to the right.
+fn columns<const N: usize>(rows: &[[String; N]], right: Range<usize>) -> String {
+    let mut rows = rows.to_vec();
+    for column in right {
+        let width = rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        rows.iter_mut().for_each(|row| row[column] = format!("{:>width$}", row[column]));
+    }
+    aligned(&rows)
+}
+
+fn count(inputs: &BigUint) -> String {
+    grouped(&inputs.to_string())
+}
+
+/// To four decimals, rounded down.
+fn percent(part: &BigUint, whole: &BigUint) -> String {
+    let decimal = decimal(&(part * 100_u8), whole);
+    format!("{} %", &decimal[..decimal.len() - 5])
+}
+
+fn csv(rows: &[Row]) -> String {
+    let line = |row: &Row| {
+        let query = row.query.map(|query| query.to_string()).unwrap_or_default();
+        let right = row.right.as_ref().map(ToString::to_string).unwrap_or_default();
+        let Row { maximum, inputs, certified, wrong, flops, int_ops, .. } = row;
+        format!("{maximum},{query},{inputs},{certified},{wrong},{},{right},{flops},{int_ops}\n", row.undecided())
+    };
+    let head = "maximum,query,inputs,certified,wrong,undecided,right,flops,int_ops\n";
+    std::iter::once(head.to_string()).chain(rows.iter().map(line)).collect()
+}
+
+fn json(explanation: &Explanation) -> String {
+    let text = |inputs: &BigUint| inputs.to_string();
+    let shares = |shares: Vec<Share>, name: &str| {
+        let object = |share: Share| {
+            json!({
+                name: share.token,
+                "inputs": text(&share.inputs),
+                "undecided": text(&share.undecided),
+                "lost": text(&share.loss),
+                "flops": share.flops,
+            })
+        };
+        shares.into_iter().map(object).collect::<Vec<Value>>()
+    };
+    let replacements = explanation.replacements.iter().map(|replacement| {
+        let mut object = json!({ "replaced": replacement.rule, "by": replacement.by });
+        object["outcome"] = match &replacement.outcome {
+            Outcome::Unused => "not used".into(),
+            Outcome::TooLong(_) => "too long".into(),
+            Outcome::Done { certified, wrong, flops } => {
+                object["certified"] = text(certified).into();
+                object["wrong"] = text(wrong).into();
+                object["undecided"] = text(&(&explanation.total - certified - wrong)).into();
+                object["lost"] = text(&explanation.loss_with(certified, wrong)).into();
+                object["flops"] = (*flops).into();
+                "done".into()
+            }
+        };
+        object
+    });
+    let answers = explanation.answers.as_ref().map(|causes| {
+        let cause = |cause: &gbmi::explain::Cause| {
+            json!({ "answers": cause.answers, "fail_on": text(&cause.fails), "pairs": cause.rows })
+        };
+        causes.iter().map(cause).collect::<Vec<Value>>()
+    });
+    let object = json!({
+        "total": text(&explanation.total),
+        "certified": text(&explanation.certified()),
+        "wrong": text(&explanation.wrong()),
+        "undecided": text(&explanation.undecided()),
+        "right": explanation.right().as_ref().map(text),
+        "unknown": explanation.unknown,
+        "lost": text(&explanation.loss()),
+        "flops": explanation.flops(),
+        "shared_flops": explanation.shared_flops,
+        "replacements": replacements.collect::<Vec<Value>>(),
+        "by_maximum": shares(explanation.by_maximum(), "maximum"),
+        "by_query": shares(explanation.by_query(), "query"),
+        "by_answer": answers,
+    });
+    format!("{object}\n")
+}

@@ -1,0 +1,309 @@
+//! Certificates with the rule `partition`: what becomes of them when one rule is made exact.
+
+use super::{Cause, Derived, MOST_POSITIONS, Outcome, Replacement, Row};
+use crate::certificate::{
+    Answers, Attention, Certificate, Count, Criterion, DirectPath, Entries, Group, MAX_GRID_BITS, Partition, Plan,
+    Script, Split, Test,
+};
+use crate::checker::arithmetic::Fixed;
+use crate::checker::criterion::{Level, Tables};
+use crate::checker::meter::Meter;
+use crate::checker::rules::Set;
+use crate::checker::{self, Options, parallel};
+use crate::model::Network;
+use crate::refusal::Refusal;
+use num_bigint::BigUint;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How the checker sees forfeited inputs that are to be counted where there are too many to look at each.
+const FORFEITED: (Count, Option<usize>) = (Count::Grid { bits: 8 }, Some(12));
+/// How many bits finer a grid becomes.
+const FINER: u32 = 3;
+
+/// The hints of a certificate with this criterion.
+#[derive(Clone, Copy)]
+pub(super) struct Rules<'a> {
+    orders: &'a [Vec<usize>],
+    scores: Option<&'a Entries>,
+    split: &'a Split,
+    partition: &'a Partition,
+}
+
+impl<'a> Rules<'a> {
+    /// Those of a certificate; `None` if it goes by the rules of a published strategy.
+    pub(super) fn of(certificate: &'a Certificate) -> Option<Self> {
+        let Certificate { attention, direct_path, criterion, .. } = certificate;
+        match (attention, direct_path, criterion) {
+            (Attention::Exact { orders, entries }, DirectPath::Split(split), Criterion::Partition(partition)) => {
+                Some(Self { orders, scores: entries.as_ref(), split, partition })
+            }
+            _ => None,
+        }
+    }
+
+    fn tables(self, network: &Network, meter: &Meter) -> Result<Tables<Fixed>, Refusal> {
+        checker::tables(network, (self.orders, self.scores), self.split, meter)
+    }
+}
+
+/// Derives the rows that are asked for.
+pub(super) fn derive(
+    network: &Network,
+    rules: Rules<'_>,
+    only: &(dyn Fn(usize, usize) -> bool + Sync),
+    options: Options<'_>,
+) -> Result<Derived, Refusal> {
+    let meter = Meter::new(options.max_flops);
+    let tables = rules.tables(network, &meter)?;
+    let meters: Vec<Meter> = (0..tables.d_vocab).map(|_| meter.fork()).collect();
+    // The largest maximum, with the most inputs, first.
+    let levels = parallel(meters, options.threads, |index, meter| {
+        let m = tables.d_vocab - 1 - index;
+        let mut level = Level::new(&tables, m, &meter);
+        let rows: Result<Vec<Row>, Refusal> =
+            (0..=m).filter(|q| only(*q, m)).map(|q| row(&mut level, rules.partition, (q, m), &meter)).collect();
+        (options.progress)();
+        rows
+    });
+    let rows: Result<Vec<Vec<Row>>, Refusal> = levels.into_iter().rev().collect();
+    Ok(Derived { rows: rows?.into_iter().flatten().collect(), shared_flops: meter.flops() })
+}
+
+fn row(level: &mut Level<'_, Fixed>, hints: &Partition, (q, m): (usize, usize), meter: &Meter) -> Result<Row, Refusal> {
+    let (flops, int_ops) = (meter.flops(), meter.int_ops());
+    let inputs = level.inputs(q);
+    // Without a plan nothing is certified.
+    let (uncertified, wrong) = match hints.plan(q, m) {
+        None => (inputs.clone(), BigUint::default()),
+        Some((plan, index)) => {
+            let sets = level.partition(plan, &format!("criterion.plans[{index}]"))?;
+            level.uncertified(q, &sets, plan)?
+        }
+    };
+    Ok(Row {
+        maximum: m,
+        query: Some(q),
+        certified: super::less(&inputs, &uncertified),
+        inputs,
+        wrong,
+        right: None,
+        flops: meter.flops() - flops,
+        int_ops: meter.int_ops() - int_ops,
+    })
+}
+
+/// Derives rows with every input looked at, every wrong answer apart, on tables in full.
+pub(super) fn every_input(
+    network: &Network,
+    only: &(dyn Fn(usize, usize) -> bool + Sync),
+    options: Options<'_>,
+) -> Result<Derived, Refusal> {
+    let groups = vec![Group { answers: Answers::Each, test: Test::Count, window: None }];
+    let partition = Partition { plans: vec![Plan { groups, count: everywhere(), window: None }], assignment: vec![] };
+    let rules = Rules { orders: &[], scores: None, split: &Split::default(), partition: &partition };
+    derive(network, rules, only, options)
+}
+
+fn everywhere() -> Count {
+    Count::Tree(Script::default())
+}
+
+/// A script speaks of items and groups by number: it goes when either changes.
+fn without_script(count: &Count) -> Count {
+    match count {
+        Count::Tree(_) => everywhere(),
+        grid @ Count::Grid { .. } => grid.clone(),
+    }
+}
+
+fn all_tokens(plan: &Plan) -> Plan {
+    let groups = plan.groups.iter().map(|group| match group.test {
+        Test::Pooled | Test::Unpooled => Group { window: None, ..group.clone() },
+        Test::Count | Test::Forfeit => group.clone(),
+    });
+    let count = if plan.window.is_none() { plan.count.clone() } else { without_script(&plan.count) };
+    Plan { groups: groups.collect(), count, window: None }
+}
+
+fn answers_apart(plan: &Plan) -> Plan {
+    let mut groups = vec![];
+    for group in &plan.groups {
+        let with = |answers| Group { answers, ..*group };
+        match &group.answers {
+            // A group of no answers settles nothing, and is one too many where all others are apart.
+            Answers::These(answers) if group.test != Test::Forfeit || answers.is_empty() => {
+                groups.extend(answers.iter().map(|j| with(Answers::These(vec![*j]))));
+            }
+            Answers::Rest if group.test != Test::Forfeit => groups.push(with(Answers::Each)),
+            other => groups.push(with(other.clone())),
+        }
+    }
+    let counted =
+        |groups: &[Group]| groups.iter().filter(|group| group.test == Test::Count).cloned().collect::<Vec<_>>();
+    let same = counted(&groups) == counted(&plan.groups);
+    let count = if same { plan.count.clone() } else { without_script(&plan.count) };
+    Plan { groups, count, window: plan.window }
+}
+
+fn counted(plan: &Plan, positions: usize) -> Plan {
+    if plan.groups.iter().all(|group| group.test == Test::Count) {
+        return plan.clone();
+    }
+    let counted = |group: &Group| Group { answers: group.answers.clone(), test: Test::Count, window: None };
+    let groups = plan.groups.iter().map(counted).collect();
+    let (count, window) = match &plan.count {
+        Count::Tree(_) if positions > MOST_POSITIONS => FORFEITED,
+        other => (without_script(other), plan.window),
+    };
+    Plan { groups, count, window }
+}
+
+fn exact_count(plan: &Plan, positions: usize) -> Plan {
+    if plan.groups.iter().all(|group| group.test != Test::Count) {
+        return plan.clone();
+    }
+    let count = match &plan.count {
+        Count::Tree(script) if script.walk.is_empty() => plan.count.clone(),
+        _ if positions <= MOST_POSITIONS => everywhere(),
+        Count::Grid { bits } => Count::Grid { bits: bits.saturating_add(FINER).min(MAX_GRID_BITS) },
+        tree @ Count::Tree(_) => tree.clone(),
+    };
+    Plan { count, ..plan.clone() }
+}
+
+/// What each rule loses.
+pub(super) fn replacements(
+    network: &Network,
+    rules: Rules<'_>,
+    before: &Derived,
+    options: Options<'_>,
+) -> Result<Vec<Replacement>, Refusal> {
+    let n = network.config.n_ctx;
+    let Rules { scores, split, partition, .. } = rules;
+    let in_full = Split { logits: None, direct: None, ..split.clone() };
+    let with = |replaced: &dyn Fn(&Plan) -> Plan| Partition {
+        plans: partition.plans.iter().map(replaced).collect(),
+        assignment: partition.assignment.clone(),
+    };
+    let [everywhere, apart, counts, exact] =
+        [with(&all_tokens), with(&answers_apart), with(&|plan| counted(plan, n)), with(&|plan| exact_count(plan, n))];
+    let planned = |partition| Rules { partition, ..rules };
+    let count = if n <= MOST_POSITIONS { "every input looked at" } else { "a finer grid" };
+    let variants = [
+        ("entries bounded", "full tables", Rules { scores: None, split: &in_full, ..rules }),
+        ("windows", "all tokens", planned(&everywhere)),
+        ("groups of answers", "every answer apart", planned(&apart)),
+        ("whole-level tests, forfeits", "counts", planned(&counts)),
+        ("counts", count, planned(&exact)),
+    ];
+    let undecided: BTreeMap<(usize, usize), &Row> = before
+        .rows
+        .iter()
+        .filter(|row| row.undecided() > BigUint::default())
+        .filter_map(|row| Some(((row.query?, row.maximum), row)))
+        .collect();
+    let bounded = scores.is_some() || split.logits.is_some() || split.direct.is_some();
+    let outcome = |(index, (rule, by, new)): (usize, (&'static str, &'static str, Rules<'_>))| {
+        // A pair of which something is certified passes all its whole-level tests.
+        let concerned = |(q, m): &(usize, usize), row: &Row| match index {
+            0 => bounded,
+            3 if row.certified > BigUint::default() => false,
+            _ => partition.plan(*q, *m) != new.partition.plan(*q, *m),
+        };
+        let pairs: BTreeSet<(usize, usize)> =
+            undecided.iter().filter(|(pair, row)| concerned(pair, row)).map(|(pair, _)| *pair).collect();
+        let outcome = if pairs.is_empty() {
+            Outcome::Unused
+        } else {
+            before.replaced(derive(network, new, &|q, m| pairs.contains(&(q, m)), options))?
+        };
+        Ok(Replacement { rule, by, outcome })
+    };
+    variants.into_iter().enumerate().map(outcome).collect()
+}
+
+/// What each group of answers fails to certify by itself, in all rows that are not decided.
+pub(super) fn causes(
+    network: &Network,
+    rules: Rules<'_>,
+    before: &Derived,
+    options: Options<'_>,
+) -> Result<Vec<Cause>, Refusal> {
+    let meter = Meter::new(options.max_flops);
+    let tables = rules.tables(network, &meter)?;
+    let mut queries: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for row in before.rows.iter().filter(|row| row.undecided() > BigUint::default()) {
+        queries.entry(row.maximum).or_default().extend(row.query);
+    }
+    let levels: Vec<(usize, Vec<usize>, Meter)> = queries.into_iter().map(|(m, row)| (m, row, meter.fork())).collect();
+    let found = parallel(levels, options.threads, |_, (m, queries, meter)| {
+        let mut level = Level::new(&tables, m, &meter);
+        let mut found = vec![];
+        for q in queries {
+            let Some((plan, _)) = rules.partition.plan(q, m) else { continue };
+            let alone = Plan { count: without_script(&plan.count), ..plan.clone() };
+            for entry in level.partition(plan, "")? {
+                let fails = level.uncertified(q, std::slice::from_ref(&entry), &alone)?.0;
+                if fails > BigUint::default() {
+                    found.push((named(&entry, m, tables.d_vocab), fails));
+                }
+            }
+        }
+        Ok::<_, Refusal>(found)
+    });
+    let mut causes: BTreeMap<Name, (BigUint, usize)> = BTreeMap::new();
+    for level in found {
+        for (name, fails) in level? {
+            let entry = causes.entry(name).or_default();
+            entry.0 += fails;
+            entry.1 += 1;
+        }
+    }
+    let cause = |(name, (fails, rows)): (Name, _)| Cause { answers: name.text(), fails, rows };
+    let mut causes: Vec<Cause> = causes.into_iter().map(cause).collect();
+    causes.sort_by(|a, b| b.fails.cmp(&a.fails));
+    Ok(causes)
+}
+
+/// A set of answers: these, or all but these; and how it is tested.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Name {
+    but: bool,
+    answers: Vec<usize>,
+    how: &'static str,
+}
+
+fn named((set, group): &(Set, &Group), m: usize, v: usize) -> Name {
+    let how = match group.test {
+        Test::Count => "",
+        Test::Forfeit => ", forfeited",
+        Test::Pooled | Test::Unpooled => ", tested whole",
+    };
+    let marked = match set {
+        Set::One(answer) => return Name { but: false, answers: vec![*answer], how },
+        Set::Marked(marked) => |j: usize| marked.get(j) == Some(&true),
+    };
+    let (inside, outside): (Vec<usize>, Vec<usize>) = (0..v).filter(|j| *j != m).partition(|j| marked(*j));
+    if inside.len() > outside.len() {
+        Name { but: true, answers: outside, how }
+    } else {
+        Name { but: false, answers: inside, how }
+    }
+}
+
+impl Name {
+    fn text(&self) -> String {
+        /// How many answers are named.
+        const NAMED: usize = 4;
+        let list: Vec<String> = self.answers.iter().take(NAMED).map(ToString::to_string).collect();
+        let list = list.join(" ");
+        let more = self.answers.len().saturating_sub(NAMED);
+        let list = if more > 0 { format!("{list} and {more} more") } else { list };
+        let answers = match (self.but, self.answers.is_empty()) {
+            (true, true) => "all".into(),
+            (true, false) => format!("all but {list}"),
+            (false, _) => list,
+        };
+        format!("{answers}{}", self.how)
+    }
+}
