@@ -276,7 +276,7 @@ fn compare_shows_strategies_side_by_side() {
     let run = gbmi(path, &[args.as_slice(), &["--csv"]].concat());
     let lines: Vec<&str> = run.stdout.lines().collect();
     assert!(lines[0].starts_with("model,class,strategy,verdict,correct,total,bound,bound_over_true,flops,int_ops,"));
-    assert!(lines.len() == 7 && lines[1].starts_with("model,brute-force,brute-force,accepted,109,125,0.872"));
+    assert!(lines.len() == 8 && lines[1].starts_with("model,brute-force,brute-force,accepted,109,125,0.872"));
     // What is declined is a row of its own; the others go on.
     let run = gbmi(path, &[args.as_slice(), &["--json", "--max-flops", "2500"]].concat());
     let rows: Value = serde_json::from_str(&run.stdout).unwrap();

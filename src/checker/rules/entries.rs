@@ -43,14 +43,14 @@ pub fn table<R: Enclosure>(chain: Chain<R>, hints: Option<&Entries>, meter: &Met
         }
     }
     let rank = hints.basis.len();
-    meter.spend(kind, rank * rank * (2 * left.cols() + 2) + rank)?;
+    meter.spend(kind, rank * rank * (2 * left.cols() + 2) + 2 * rank)?;
     let basis: Vec<Vec<R>> = hints.basis.iter().map(|row| vector(row)).collect();
     let dot = |x: &[R], y: &[R]| R::dot(x.iter().zip(y));
     let (zero, one) = (R::dyadic(0, 0), R::dyadic(1, 0));
-    let small = basis.iter().all(|row| {
+    let small = basis.iter().fold(true, |small, row| {
         let sizes = basis.iter().map(|other| dot(row, other)).map(|entry| entry.max(&zero.sub(&entry)));
         let sum = sizes.fold(zero.clone(), |sum, size| sum.add(&size));
-        one.sub(&sum).is_nonnegative()
+        small & one.sub(&sum).is_nonnegative()
     });
     // By row: what the basis sees of it, and the bound on the rest.
     let rows = |rows: &Matrix<R>, bounds: &[i64]| -> Vec<Option<(Vec<R>, i64)>> {
@@ -58,7 +58,7 @@ pub fn table<R: Enclosure>(chain: Chain<R>, hints: Option<&Entries>, meter: &Met
             if *bound <= 0 || !small {
                 return None;
             }
-            meter.add(kind, (rank + 1) * (2 * row.len() - 1) + 2 * rank + 2);
+            meter.add(kind, (rank + 1) * (2 * row.len() - 1) + 2 * rank + 3);
             let seen: Vec<R> = basis.iter().map(|vector| dot(row, vector)).collect();
             let (square, bound_square) = (dot(row, row), R::dyadic(*bound, -ENTRY_BITS));
             let rest = seen.iter().fold(square, |rest, part| rest.sub(&part.mul(part)));
