@@ -159,12 +159,12 @@ impl<R: Enclosure> Margins<'_, R> {
     /// Upper bounds of the margins at position p < n − 1 holding token t.
     pub fn at<'s>(&'s mut self, margins: &'s [Margin<'_, R>], t: usize, p: usize) -> impl Iterator<Item = R> + 's {
         let row = self.row(t, p);
-        let order = self.path.token_orders.get(row);
-        self.meter.add(Kind::Terms, margins.len());
+        let (order, meter) = (self.path.token_orders.get(row), self.meter);
         let mut difference = self.token_differences(row);
-        margins.iter().map(move |margin| match margin.set.top(order) {
-            Some(top) => difference(top).add(&margin.query),
-            None => R::everything(),
+        margins.iter().map(move |margin| {
+            let Some(top) = margin.set.top(order) else { return R::everything() };
+            meter.add(Kind::Terms, 1);
+            difference(top).add(&margin.query)
         })
     }
 
