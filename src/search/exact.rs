@@ -375,6 +375,11 @@ impl Tree {
             return None;
         }
         let far = case.tokens.len() - tokens;
+        // The terms and their orders: most trees are too long for their room before they begin.
+        let cost = pools.len() * (n - 1) * (3 * tokens + usize::from(far > 0));
+        if cost > room {
+            return None;
+        }
         // The checker's window of all tokens is in their own order.
         let mut places: Vec<usize> = (0..tokens).collect();
         if far == 0 {
@@ -420,7 +425,7 @@ impl Tree {
         let mut tree = Self {
             tokens,
             script: Script { upper, lower, walk: vec![] },
-            cost: groups * (n - 1) * (3 * tokens + usize::from(far > 0)),
+            cost,
             room,
             below: (0..n - 1).map(below).collect(),
             bounded,

@@ -67,7 +67,7 @@ pub fn prove(
 pub fn steps(strategy: Strategy) -> usize {
     match strategy {
         Strategy::BruteForce | Strategy::PublishedCubic => 1,
-        Strategy::Exact { two_sided: true } => 4,
+        Strategy::Exact { two_sided: true } => 3,
         _ => 2,
     }
 }
