@@ -3,7 +3,7 @@
 use super::{Cause, Derived, MOST_POSITIONS, Outcome, Replacement, Row};
 use crate::certificate::{
     Answers, Attention, Certificate, Count, Criterion, DirectPath, Entries, Group, MAX_GRID_BITS, Partition, Plan,
-    Script, Split, Test,
+    Split, Test,
 };
 use crate::checker::arithmetic::Fixed;
 use crate::checker::criterion::{Level, Tables};
@@ -99,19 +99,16 @@ pub(super) fn every_input(
     options: Options<'_>,
 ) -> Result<Derived, Refusal> {
     let groups = vec![Group { answers: Answers::Each, test: Test::Count, window: None }];
-    let partition = Partition { plans: vec![Plan { groups, count: everywhere(), window: None }], assignment: vec![] };
+    let partition =
+        Partition { plans: vec![Plan { groups, count: Count::default(), window: None }], assignment: vec![] };
     let rules = Rules { orders: &[], scores: None, split: &Split::default(), partition: &partition };
     derive(network, rules, only, options)
-}
-
-fn everywhere() -> Count {
-    Count::Tree(Script::default())
 }
 
 /// A script speaks of items and groups by number: it goes when either changes.
 fn without_script(count: &Count) -> Count {
     match count {
-        Count::Tree(_) => everywhere(),
+        Count::Tree(_) => Count::default(),
         grid @ Count::Grid { .. } => grid.clone(),
     }
 }
@@ -164,7 +161,7 @@ fn exact_count(plan: &Plan, positions: usize) -> Plan {
     }
     let count = match &plan.count {
         Count::Tree(script) if script.walk.is_empty() => plan.count.clone(),
-        _ if positions <= MOST_POSITIONS => everywhere(),
+        _ if positions <= MOST_POSITIONS => Count::default(),
         Count::Grid { bits } => Count::Grid { bits: bits.saturating_add(FINER).min(MAX_GRID_BITS) },
         tree @ Count::Tree(_) => tree.clone(),
     };

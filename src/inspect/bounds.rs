@@ -1,7 +1,7 @@
 //! Bounds against proof lengths.
 
 use super::picture::{
-    CENTRED, Format, INK, LABEL, LEFTWARDS, MARGIN, Picture, RIGHTWARDS, Sheet, TICK, TITLE, round_numbers,
+    BELOW, CENTRED, Format, INK, LABEL, LEFTWARDS, MARGIN, Picture, RIGHTWARDS, Sheet, TICK, TITLE, TOP, round_numbers,
 };
 use crate::refusal::Refusal;
 use plotters::prelude::*;
@@ -38,10 +38,8 @@ pub fn draw_bounds(bounds: &Bounds, out: &Path, format: Format) -> Result<PathBu
 
 /// Distances, in pixels.
 const LEFT: i32 = 96;
-const TOP: i32 = 56;
 const WIDTH: i32 = 760;
 const HEIGHT: i32 = 480;
-const BELOW: i32 = 76;
 const LEGEND: i32 = 190;
 const LEGEND_LINE: i32 = 26;
 const RADIUS: i32 = 4;

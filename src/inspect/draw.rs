@@ -1,7 +1,7 @@
 //! Heat maps: of the two circuits, and for whoever else has a table to show.
 
 use super::picture::{
-    CENTRED, Format, INK, LABEL, LEFTWARDS, MARGIN, Picture, RIGHTWARDS, Sheet, TICK, TITLE, round_numbers,
+    BELOW, CENTRED, Format, INK, LABEL, LEFTWARDS, MARGIN, Picture, RIGHTWARDS, Sheet, TICK, TITLE, TOP, round_numbers,
 };
 use super::tables::{Tables, rows_centred};
 use crate::model::Network;
@@ -43,8 +43,6 @@ pub fn draw(network: &Network, out: &Path, format: Format) -> Result<Vec<PathBuf
 
 /// Distances, in pixels.
 const LEFT: i32 = 84;
-const TOP: i32 = 56;
-const BELOW: i32 = 76;
 const BAR_GAP: i32 = 28;
 const BAR: i32 = 24;
 const BAR_LABELS: i32 = 112;

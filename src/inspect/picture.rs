@@ -34,6 +34,9 @@ pub(super) const TITLE: i32 = 22;
 pub(super) const LABEL: i32 = 18;
 pub(super) const TICK: i32 = 15;
 pub(super) const MARGIN: i32 = 16;
+/// Room above and below what is drawn: the title, and the labels of the axis.
+pub(super) const TOP: i32 = 56;
+pub(super) const BELOW: i32 = 76;
 
 pub(super) const INK: ShapeStyle = ShapeStyle { color: RGBAColor(0, 0, 0, 1.0), filled: false, stroke_width: 1 };
 pub(super) const CENTRED: Pos = Pos { h_pos: HPos::Center, v_pos: VPos::Center };
