@@ -91,6 +91,10 @@ impl<R: Enclosure> Enclosure for Counting<R> {
         count(1);
         self.0.ceil_to_grid(bits, limit)
     }
+    fn floor_to_grid(&self, bits: u32, limit: i64) -> Option<i64> {
+        count(1);
+        self.0.floor_to_grid(bits, limit)
+    }
     fn dot<'a>(pairs: impl Iterator<Item = (&'a Self, &'a Self)>) -> Self
     where
         R: 'a,

@@ -9,7 +9,7 @@ use common::{
     Model, NOTHING, Paths, assert_sound, by_hand, certified, exact_correct, group, numbers, partition, plan, reread,
     sorted, split, tables, tokens,
 };
-use gbmi::certificate::{Attention, Certificate, Count, DirectPath, Plan, Test};
+use gbmi::certificate::{Attention, Certificate, Count, DirectPath, Grid, Plan, Test};
 use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
 use gbmi::checker::criterion::Level;
 use gbmi::checker::meter::Meter;
@@ -24,7 +24,7 @@ fn tree(answers: &str) -> Plan {
 }
 
 fn grid(answers: &str, bits: u32) -> Plan {
-    plan(vec![group(answers, Test::Count, "all")], Count::Grid { bits }, "all")
+    plan(vec![group(answers, Test::Count, "all")], Count::Grid(Grid { bits, ..Grid::default() }), "all")
 }
 
 fn whole(test: Test, window: &str) -> Plan {

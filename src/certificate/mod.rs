@@ -272,12 +272,25 @@ pub enum Test {
 pub enum Count {
     /// All groups together, by a tree over the inputs.
     Tree(Script),
-    /// Each group apart, by convolution on a grid of `2^-bits`.
-    Grid {
-        /// Fractional bits of the grid, at most [`MAX_GRID_BITS`].
-        #[serde(with = "text")]
-        bits: u32,
-    },
+    /// Group by group, by convolution on a grid.
+    Grid(Grid),
+}
+
+/// Counts of sums on a grid of `2^-bits`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grid {
+    /// Fractional bits of the grid, at most [`MAX_GRID_BITS`].
+    #[serde(with = "text")]
+    pub bits: u32,
+    /// For each counted group: nothing, or an earlier one without whose inputs its own are counted, and by how many bits
+    /// the grid is coarser there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "rows")]
+    pub without: Vec<Vec<usize>>,
+    /// Nothing, or a counted group of one answer that shows inputs to be wrong; another that shows more, outside the
+    /// first; by how many bits the grid is coarser there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "text")]
+    pub wrong: Vec<usize>,
 }
 
 impl Default for Count {

@@ -312,6 +312,8 @@ fn afford<T>(result: Result<T, Refusal>) -> Result<Result<T, u64>, Refusal> {
     match result {
         Ok(found) => Ok(Ok(found)),
         Err(Refusal::Declined(Decline::Work { limit })) => Ok(Err(limit)),
+        // A histogram too large is too long a way as well.
+        Err(Refusal::Declined(Decline::TooLarge { limit, .. })) => Ok(Err(limit)),
         Err(other) => Err(other),
     }
 }

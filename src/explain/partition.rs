@@ -2,8 +2,8 @@
 
 use super::{Cause, Derived, MOST_POSITIONS, Outcome, Replacement, Row};
 use crate::certificate::{
-    Answers, Attention, Certificate, Count, Criterion, DirectPath, Entries, Group, MAX_GRID_BITS, Partition, Plan,
-    Split, Test,
+    Answers, Attention, Certificate, Count, Criterion, DirectPath, Entries, Grid, Group, MAX_GRID_BITS, Partition,
+    Plan, Split, Test,
 };
 use crate::checker::arithmetic::Fixed;
 use crate::checker::criterion::{Level, Tables};
@@ -16,7 +16,7 @@ use num_bigint::BigUint;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How the checker sees forfeited inputs that are to be counted where there are too many to look at each.
-const FORFEITED: (Count, Option<usize>) = (Count::Grid { bits: 8 }, Some(12));
+const FORFEITED: (Count, Option<usize>) = (Count::Grid(Grid { bits: 8, without: vec![], wrong: vec![] }), Some(12));
 /// How many bits finer a grid becomes.
 const FINER: u32 = 3;
 
@@ -105,11 +105,11 @@ pub(super) fn every_input(
     derive(network, rules, only, options)
 }
 
-/// A script speaks of items and groups by number: it goes when either changes.
+/// Scripts, and what is said of a grid's groups, name them by number: that goes when they change.
 fn without_script(count: &Count) -> Count {
     match count {
         Count::Tree(_) => Count::default(),
-        grid @ Count::Grid { .. } => grid.clone(),
+        Count::Grid(grid) => Count::Grid(Grid { bits: grid.bits, ..Grid::default() }),
     }
 }
 
@@ -162,7 +162,9 @@ fn exact_count(plan: &Plan, positions: usize) -> Plan {
     let count = match &plan.count {
         Count::Tree(script) if script.walk.is_empty() => plan.count.clone(),
         _ if positions <= MOST_POSITIONS => Count::default(),
-        Count::Grid { bits } => Count::Grid { bits: bits.saturating_add(FINER).min(MAX_GRID_BITS) },
+        Count::Grid(grid) => {
+            Count::Grid(Grid { bits: grid.bits.saturating_add(FINER).min(MAX_GRID_BITS), ..grid.clone() })
+        }
         tree @ Count::Tree(_) => tree.clone(),
     };
     Plan { count, ..plan.clone() }

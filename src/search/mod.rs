@@ -3,6 +3,7 @@
 mod entries;
 mod exact;
 mod orders;
+mod overlaps;
 mod plans;
 mod priced;
 mod published;

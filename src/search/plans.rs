@@ -4,14 +4,14 @@
 
 use super::Ways;
 use super::orders::Orders;
-use crate::certificate::{Answers, Count, Group, Partition, Plan, Test};
+use crate::certificate::{Answers, Count, Grid, Group, Partition, Plan, Test};
 use crate::checker::arithmetic::Fixed;
 use crate::checker::criterion::{Level, Tables};
 use crate::checker::meter::Meter;
 use crate::checker::rules::Set;
 use crate::checker::{Options, parallel};
 use crate::model::Network;
-use crate::refusal::Refusal;
+use crate::refusal::{Decline, Refusal};
 use num_bigint::BigUint;
 use num_traits::{ToPrimitive, Zero};
 use std::cmp::Ordering;
@@ -25,13 +25,17 @@ pub(super) struct Style {
     /// Windows that counts may use.
     count_windows: &'static [usize],
     /// The window of counts while searching.
-    search_window: usize,
+    pub(super) search_window: usize,
     /// The most answers tested apart.
     most_apart: usize,
     /// Fractional bits of the grid.
-    bits: u32,
+    pub(super) bits: u32,
     /// Fractional bits of the grid while searching.
-    search_bits: u32,
+    pub(super) search_bits: u32,
+    /// Are inputs on which several groups fail counted once?
+    once: bool,
+    /// Are wrong inputs shown?
+    pub(super) shown: bool,
 }
 
 impl Style {
@@ -42,7 +46,14 @@ impl Style {
         most_apart: 12,
         bits: 8,
         search_bits: 5,
+        once: false,
+        shown: false,
     };
+    /// As far as it goes.
+    pub(super) const CLOSEST: Self = Self { count_windows: &[6, 12, 18, 24], once: true, ..Self::SUBCUBIC };
+    /// Likewise, and from above.
+    pub(super) const TWO_SIDED: Self =
+        Self { count_windows: &[6, 12, 18, 24, 40, usize::MAX], shown: true, ..Self::CLOSEST };
     pub(super) const CUBIC: Self = Self {
         windows: &[usize::MAX],
         count_windows: &[usize::MAX],
@@ -50,14 +61,19 @@ impl Style {
         most_apart: 8,
         bits: 7,
         search_bits: 5,
+        once: false,
+        shown: false,
     };
 }
 
+/// Where so large a share of all inputs is left, it pays to count those once on which several answers win.
+const HARD: f64 = 2e-8;
+
 /// What a plan certifies, and what it takes.
 #[derive(Debug)]
-struct Offer {
+pub(super) struct Offer {
     plan: Plan,
-    /// Of all inputs.
+    /// Of all inputs: those decided.
     share: f64,
     flops: u64,
 }
@@ -162,14 +178,22 @@ pub(super) fn assemble(levels: impl Iterator<Item = impl Iterator<Item = Plan>>)
     hints
 }
 
-struct Pair<'a> {
-    level: Level<'a, Fixed>,
-    meter: &'a Meter,
+/// None where the checker would not make so large a histogram.
+fn allowed<T>(counted: Result<T, Refusal>) -> Result<Option<T>, Refusal> {
+    match counted {
+        Err(Refusal::Declined(Decline::TooLarge { .. })) => Ok(None),
+        counted => counted.map(Some),
+    }
+}
+
+pub(super) struct Pair<'a> {
+    pub(super) level: Level<'a, Fixed>,
+    pub(super) meter: &'a Meter,
     orders: &'a Orders,
-    style: &'a Style,
-    m: usize,
+    pub(super) style: &'a Style,
+    pub(super) m: usize,
     n: usize,
-    v: usize,
+    pub(super) v: usize,
 }
 
 impl<'a> Pair<'a> {
@@ -178,26 +202,45 @@ impl<'a> Pair<'a> {
         Self { level, meter, orders, style, m, n: tables.n_ctx, v: tables.d_vocab }
     }
 
-    /// Greedily tests apart the answer that helps most, and keeps the best partition met on the way.
+    /// Plans with different answers apart and different windows.
     fn offers(&mut self, q: usize) -> Result<Vec<Offer>, Refusal> {
-        let inputs = self.level.inputs(q).to_f64().unwrap_or(f64::MAX);
-        let negligible = inputs * 1e-6;
-        let mut apart: Vec<usize> = vec![];
+        let window = self.window(self.style.search_window);
+        let (apart, failures) = self.greedy(q, vec![], window)?;
+        let mut offers = vec![];
+        if failures < self.level.inputs(q).to_f64().unwrap_or(f64::MAX) {
+            offers.extend(self.partitioned(q, apart, window)?);
+        }
+        if self.style.once && failures > self.total() * HARD {
+            offers.extend(self.overlapping(q)?);
+        }
+        Ok(offers)
+    }
+
+    /// Greedily tests apart the answer that helps most, and keeps the best partition met on the way. What the first ones
+    /// fail on is not counted.
+    pub(super) fn greedy(
+        &mut self,
+        q: usize,
+        mut apart: Vec<usize>,
+        window: Option<usize>,
+    ) -> Result<(Vec<usize>, f64), Refusal> {
+        let negligible = self.level.inputs(q).to_f64().unwrap_or(f64::MAX) * 1e-6;
+        let most = apart.len() + self.style.most_apart;
         let mut apart_failures = 0.0;
-        let (mut best, mut best_failures) = (apart.clone(), f64::INFINITY);
-        let mut rest_failures = self.failures(q, &self.rest(&apart))?;
+        let (mut best, mut best_failures) = (0, f64::INFINITY);
+        let mut rest_failures = self.failures(q, &self.rest(&apart), window)?;
         loop {
             let failures = rest_failures + apart_failures;
             if failures < best_failures {
-                (best, best_failures) = (apart.clone(), failures);
+                (best, best_failures) = (apart.len(), failures);
             }
-            if rest_failures <= negligible || apart.len() >= self.style.most_apart || apart_failures >= best_failures {
+            if rest_failures <= negligible || apart.len() >= most || apart_failures >= best_failures {
                 break;
             }
             let mut choice: Option<(f64, usize, f64, f64)> = None;
             for candidate in self.candidates(q, &apart) {
                 let rest = self.rest(&[apart.as_slice(), &[candidate]].concat());
-                let (rest, own) = (self.failures(q, &rest)?, self.failures(q, &Set::One(candidate))?);
+                let (rest, own) = (self.failures(q, &rest, window)?, self.failures(q, &Set::One(candidate), window)?);
                 // Own failures are certain; those of the rest may still fall.
                 let score = rest + 0.5 * own;
                 if choice.is_none_or(|(least, ..)| score < least) {
@@ -209,35 +252,72 @@ impl<'a> Pair<'a> {
             apart_failures += own;
             rest_failures = rest;
         }
-        if best_failures >= inputs {
-            return Ok(vec![]);
-        }
+        apart.truncate(best);
+        Ok((apart, best_failures))
+    }
+
+    pub(super) fn total(&self) -> f64 {
+        (self.v as f64).powi(i32::try_from(self.n).unwrap_or(i32::MAX))
+    }
+
+    /// What a plan decides and takes.
+    pub(super) fn offer(&mut self, q: usize, plan: Plan) -> Result<Offer, Refusal> {
+        let before = self.meter.flops();
+        let sets = self.level.partition(&plan, "")?;
+        let counted = self.level.uncertified(q, &sets, &plan);
+        let (left, wrong) = allowed(counted)?.unwrap_or_else(|| (self.level.inputs(q), BigUint::default()));
+        let decided = (self.level.inputs(q) - left + wrong).to_f64().unwrap_or(0.0);
+        Ok(Offer { plan, share: decided / self.total(), flops: self.meter.flops() - before })
+    }
+
+    /// With these answers apart, and different windows; how groups overlap is looked at with one.
+    pub(super) fn partitioned(
+        &mut self,
+        q: usize,
+        mut apart: Vec<usize>,
+        window: Option<usize>,
+    ) -> Result<Vec<Offer>, Refusal> {
+        let rest = self.rest(&apart);
+        apart.sort_unstable();
         let mut groups = vec![];
-        let rest = self.rest(&best);
-        best.sort_unstable();
-        for answer in best {
+        for answer in apart {
             groups.push(group(Answers::These(vec![answer]), self.test(q, &Set::One(answer))?));
         }
         groups.push(group(Answers::Rest, self.test(q, &rest)?));
-        let plan = |count, window| Plan { groups: groups.clone(), count, window };
-        let plans = if groups.iter().all(|group| group.test != Test::Count) {
-            vec![plan(Count::default(), None)]
-        } else {
-            let windows = self.style.count_windows.iter().map(|window| self.window(*window));
-            windows.map(|window| plan(Count::Grid { bits: self.style.bits }, window)).collect()
-        };
-        let total = (self.v as f64).powi(i32::try_from(self.n).unwrap_or(i32::MAX));
+        if groups.iter().all(|group| group.test != Test::Count) {
+            return Ok(vec![self.offer(q, Plan { groups, count: Count::default(), window: None })?]);
+        }
+        let mut grid = Grid { bits: self.style.bits, ..Grid::default() };
+        let mut plan = Plan { groups, count: Count::default(), window: None };
+        if self.style.once {
+            grid = self.once(q, &mut plan, window)?;
+        }
         let mut offers: Vec<Offer> = vec![];
-        for plan in plans {
+        for window in self.style.count_windows {
+            let plan = Plan { count: Count::Grid(grid.clone()), window: self.window(*window), ..plan.clone() };
             if offers.last().is_some_and(|last| last.plan.window == plan.window) {
-                continue;
+                break;
             }
-            let before = self.meter.flops();
-            let sets = self.level.partition(&plan, "")?;
-            let left = self.level.uncertified(q, &sets, &plan)?.0.to_f64().unwrap_or(f64::MAX);
-            offers.push(Offer { plan, share: (inputs - left) / total, flops: self.meter.flops() - before });
+            offers.push(self.offer(q, plan)?);
         }
         Ok(offers)
+    }
+
+    /// The inputs that sets leave uncertified, and those they show to be wrong, on a grid.
+    pub(super) fn counted(
+        &mut self,
+        q: usize,
+        sets: &[&Set],
+        window: Option<usize>,
+        grid: &Grid,
+    ) -> Result<(f64, f64), Refusal> {
+        let plan = Plan { groups: vec![], count: Count::Grid(grid.clone()), window };
+        let group = group(Answers::Rest, (Test::Count, None));
+        let sets: Vec<(Set, &Group)> = sets.iter().map(|set| ((*set).clone(), &group)).collect();
+        let counted = allowed(self.level.uncertified(q, &sets, &plan))?;
+        Ok(counted.map_or((f64::INFINITY, 0.0), |(uncertified, wrong)| {
+            (uncertified.to_f64().unwrap_or(f64::INFINITY), wrong.to_f64().unwrap_or(0.0))
+        }))
     }
 
     fn rest(&self, apart: &[usize]) -> Set {
@@ -245,7 +325,7 @@ impl<'a> Pair<'a> {
     }
 
     /// A window of all tokens is said to be one.
-    fn window(&self, size: usize) -> Option<usize> {
+    pub(super) fn window(&self, size: usize) -> Option<usize> {
         (size <= self.m).then_some(size)
     }
 
@@ -272,12 +352,9 @@ impl<'a> Pair<'a> {
     }
 
     /// The inputs that a set leaves uncertified, counted coarsely.
-    fn failures(&mut self, q: usize, set: &Set) -> Result<f64, Refusal> {
-        let plan = Plan {
-            groups: vec![],
-            count: Count::Grid { bits: self.style.search_bits },
-            window: self.window(self.style.search_window),
-        };
+    fn failures(&mut self, q: usize, set: &Set, window: Option<usize>) -> Result<f64, Refusal> {
+        let count = Count::Grid(Grid { bits: self.style.search_bits, ..Grid::default() });
+        let plan = Plan { groups: vec![], count, window };
         let widest = self.style.windows.get(self.style.windows.len() / 2).copied().unwrap_or(8);
         if self.uncertified(q, set, (Test::Pooled, Some(widest)), &plan)?.is_zero() {
             return Ok(0.0);
@@ -286,7 +363,7 @@ impl<'a> Pair<'a> {
     }
 
     /// Answers that the rest's bound may hang on: its largest entries at the tokens that matter.
-    fn candidates(&self, q: usize, apart: &[usize]) -> BTreeSet<usize> {
+    pub(super) fn candidates(&self, q: usize, apart: &[usize]) -> BTreeSet<usize> {
         let top = |order: &[usize]| order.iter().copied().find(|j| *j != self.m && !apart.contains(j));
         let tokens = self.orders.attention[q].iter().filter(|t| **t < self.m).take(5).chain([&self.m]);
         let rows = tokens.flat_map(|t| (0..self.n - 1).step_by((self.n / 5).max(1)).map(move |p| p * self.v + t));

@@ -18,6 +18,10 @@ use std::cmp::Ordering;
 const MOST_POSITIONS: usize = 5;
 /// Prices of the frontier, in FLOPs for all inputs.
 const PRICES: [f64; 10] = [f64::INFINITY, 1e7, 4e6, 2e6, 1.2e6, 8e5, 5e5, 3e5, 2e5, 1.2e5];
+/// The same for counts on a grid, which has no end of decided inputs.
+const GRID_PRICES: [f64; 14] = [f64::INFINITY, 1e11, 1e10, 1e9, 1e8, 1e7, 4e6, 2e6, 1.2e6, 8e5, 5e5, 3e5, 2e5, 1.2e5];
+/// What all inputs are worth to an exact proof on a grid: the last ones cannot be had at any price.
+const DEAREST: f64 = 2e11;
 /// Every entry is computed.
 const FULL: Start = Start { tables: [None; 3] };
 /// Scores are bounded where that is enough.
@@ -103,10 +107,22 @@ impl<'a> Prover<'a> {
             Way::Trees(ways.iter().map(search).collect::<Result<_, _>>()?)
         } else {
             let orders = Orders::new(network, PREFIX)?;
-            let menu = plans::menu(network, &ways(&orders, TableHints::default()), &orders, &Style::SUBCUBIC, options)?;
+            let style = match strategy {
+                Strategy::Subcubic => Style::SUBCUBIC,
+                _ if two_sided => Style::TWO_SIDED,
+                _ => Style::CLOSEST,
+            };
+            let menu = plans::menu(network, &ways(&orders, TableHints::default()), &orders, &style, options)?;
             Way::Grids(Box::new(orders), menu)
         };
         Ok(Self { network, strategy, model, options, way })
+    }
+
+    fn prices(&self) -> &'static [f64] {
+        match self.way {
+            Way::Trees(_) => &PRICES,
+            Way::Grids(..) => &GRID_PRICES,
+        }
     }
 
     /// The best proof at a price.
@@ -114,6 +130,8 @@ impl<'a> Prover<'a> {
         let searches = match &self.way {
             Way::Grids(orders, menu) => {
                 let ways = ways(orders, TableHints::default());
+                let exact = matches!(self.strategy, Strategy::Exact { .. });
+                let price = if exact { price.min(DEAREST) } else { price };
                 let hints = ways.hinted(self.network, self.strategy, menu.choose(price));
                 return derive(self.network, hints, self.model.clone(), self.options);
             }
@@ -195,9 +213,9 @@ pub fn prove_best(
     // From dear to cheap: with a budget until it is kept, with a target until it is missed; then between the two prices.
     let (mut high, mut low) = (f64::INFINITY, f64::INFINITY);
     let mut met = false;
-    for price in PRICES {
-        met = consider(prover.at(price)?);
-        (high, low) = (low, price);
+    for price in prover.prices() {
+        met = consider(prover.at(*price)?);
+        (high, low) = (low, *price);
         if met == goal.target.is_none() {
             break;
         }
@@ -254,7 +272,7 @@ pub fn frontier(
     options: Options<'_>,
 ) -> Result<Vec<Proof>, Refusal> {
     let prover = Prover::new(network, Strategy::Auto, two_sided, model, options)?;
-    let mut proofs = PRICES.iter().map(|price| prover.at(*price)).collect::<Result<Vec<_>, _>>()?;
+    let mut proofs = prover.prices().iter().map(|price| prover.at(*price)).collect::<Result<Vec<_>, _>>()?;
     proofs.sort_by_key(|proof| (proof.certified.meter.flops(), std::cmp::Reverse(proof.certified.correct.clone())));
     let mut most = BigUint::default();
     proofs.retain(|proof| {

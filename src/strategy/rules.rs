@@ -27,7 +27,7 @@ fn partition(partition: &Partition) -> Vec<&'static str> {
         let counted = plan.groups.iter().any(|group| group.test == Test::Count);
         whole |= plan.groups.iter().any(|group| matches!(group.test, Test::Pooled | Test::Unpooled));
         tree |= counted && matches!(plan.count, Count::Tree(_));
-        grid |= counted && matches!(plan.count, Count::Grid { .. });
+        grid |= counted && matches!(plan.count, Count::Grid(_));
     }
     let criterion = [(whole, "criterion/whole"), (tree, "criterion/tree"), (grid, "criterion/grid")];
     let used = criterion.into_iter().filter(|(used, _)| *used).map(|(_, name)| name);

@@ -2,8 +2,8 @@
 
 use super::Random;
 use gbmi::certificate::{
-    Answers, Attention, Certificate, Claim, Count, Criterion, DirectPath, ENTRY_BITS, Entries, Group, OFFSET_BITS,
-    Partition, Plan, Script, Split, Test, VERSION,
+    Answers, Attention, Certificate, Claim, Count, Criterion, DirectPath, ENTRY_BITS, Entries, Grid, Group,
+    OFFSET_BITS, Partition, Plan, Script, Split, Test, VERSION,
 };
 use gbmi::checker::arithmetic::{Enclosure, Rational};
 use gbmi::checker::meter::Meter;
@@ -185,6 +185,22 @@ fn tree(random: &mut Random, v: usize) -> Count {
     Count::Tree(Script { upper, lower, walk })
 }
 
+/// A grid on which groups are counted without earlier ones, later ones and none, and show wrong inputs.
+fn grid(random: &mut Random) -> Count {
+    let bits = u32::try_from(random.within(0, 17)).unwrap();
+    let place = |random: &mut Random| random.pick(&[0, 0, 0, 1, 1, 2, 3, usize::MAX]);
+    let coarser = |random: &mut Random| random.pick(&[0, 0, 1, 2, 5, usize::MAX]);
+    let without = (0..random.within(0, 6)).map(|_| match random.within(0, 3) {
+        0 => vec![],
+        1 => vec![place(random)],
+        _ => vec![place(random), coarser(random)],
+    });
+    let without = without.collect();
+    let mut wrong = vec![place(random), place(random), coarser(random)];
+    wrong.truncate(random.within(0, 3));
+    Count::Grid(Grid { bits, without, wrong })
+}
+
 /// A plan whose groups hold every answer but m once.
 fn random_plan(random: &mut Random, v: usize, m: usize) -> Plan {
     let test = |random: &mut Random| match random.within(0, 19) {
@@ -204,8 +220,7 @@ fn random_plan(random: &mut Random, v: usize, m: usize) -> Plan {
         let at = random.within(0, groups.len());
         groups.insert(at, Group { answers, test: test(random), window: window(random, v) });
     }
-    let bits = u32::try_from(random.within(0, 17)).unwrap();
-    let count = if random.once_in(2) { tree(random, v) } else { Count::Grid { bits } };
+    let count = if random.once_in(2) { tree(random, v) } else { grid(random) };
     Plan { groups, count, window: window(random, v) }
 }
 

@@ -1,232 +1,229 @@
-//! Rule `grid`: each group apart, by convolution of rounded terms.
+//! Rule `grid`: counts on a grid.
 //!
-//! **Statement** (theorem `grid_counts`; T3). Round every term φ up to a multiple of 2^-bits. The inputs of (q, m) whose
-//! rounded sum is ≥ 0 include all that the group fails on. Terms below −L are raised to −L; terms that reach L fail.
-//! **Why.** Rounding up and raising keep upper bounds. A failing term is replaced by n·L: no sum with it is negative,
-//! since every other term is ≥ −L. The histograms of sums with and without an m so far count each input once.
-//! **Cost.** One rounding a term; integer operations for the histograms, which drop sums that no completion can bring
-//! to 0 and settle sums that every completion leaves ≥ 0.
+//! **Statement** (theorem `grid_counts`; T3). Round every term φ of group i up to a multiple of 2^-bits: to −L where it
+//! is less, to n·L where it reaches L. With c these terms, the group fails at most on `C_i = {Σ c ≥ 0}`. If each group i
+//! has an earlier one k(i) or none, all together fail on at most `Σ_i |C_i ∖ C_k(i)|` inputs. Round φ of two answers r
+//! and s down likewise, to f: the inputs with `Σ f ≥ 0` for r are wrong, and so are those for s outside C_r: others.
+//! **Why.** Rounding up and raising keep upper bounds; no sum with n·L is negative, since every other term is ≥ −L. C_i
+//! lies in `C_k ∪ (C_i ∖ C_k)`, and C_k in what is counted before. On a grid coarser by a power of two, a difference of
+//! two such sets is bounded from above by rounding the first up and the second down again, from below the other way.
+//! **Cost.** One rounding a term; integer operations for the histograms of prefix sums, which drop sums that no
+//! completion can bring into the set, and put those together that every completion leaves in it.
 
 use super::{Level, Window};
+use crate::certificate::{Grid, MAX_GRID_BITS};
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
-use crate::checker::rules::Margin;
-use crate::refusal::Refusal;
+use crate::checker::rules::{Margin, Set};
+use crate::refusal::{Decline, Refusal};
 use num_bigint::BigUint;
 use std::collections::BTreeMap;
 
 /// L, in bins.
 const LIMIT: i64 = 1 << 16;
+/// The most cells of a histogram, but for its last row.
+const MOST_CELLS: usize = 1 << 23;
 
-/// The rounded terms of one position.
-#[derive(Debug)]
-struct Position {
-    /// Bin and number of tokens below m.
-    below: Vec<(i64, u64)>,
-    /// Bin of token m.
-    at_m: i64,
-}
-
-impl Position {
-    fn bins(&self) -> impl Iterator<Item = i64> {
-        self.below.iter().map(|(bin, _)| *bin).chain([self.at_m])
-    }
-}
+/// Bins of the last position's term, then of the items of every other position: token m, the other tokens of the
+/// window, the far class.
+type Bins = Vec<Vec<i64>>;
 
 impl<R: Enclosure> Level<'_, R> {
-    /// At most this many inputs are not certified: the sum over the groups of those each fails on.
+    /// At most so many inputs are not certified, and at least so many are wrong.
     pub(super) fn grid(
         &mut self,
         q: usize,
         groups: &[Margin<'_, R>],
         window: &Window,
-        bits: u32,
-    ) -> Result<BigUint, Refusal> {
-        let n = self.tables.n_ctx;
-        let all = self.inputs(q);
-        let fails = LIMIT * i64::try_from(n).unwrap_or(LIMIT);
-        let round = |meter: &Meter, term: &R| {
-            meter.add(Kind::Grid, 1);
-            term.ceil_to_grid(bits, LIMIT).unwrap_or(fails)
-        };
-        let mut far = Vec::new();
-        for p in 0..if window.far > 0 { n - 1 } else { 0 } {
-            let term = self.far_term(window, q, p);
-            far.push(round(self.meter, &term));
-        }
-        let mut uncertified = BigUint::default();
+        hint: &Grid,
+    ) -> Result<(BigUint, BigUint), Refusal> {
+        let (bits, positions) = (hint.bits.min(MAX_GRID_BITS), 0..self.tables.n_ctx - 1);
+        let has_far = window.far > 0;
+        let far: Vec<R> = positions.clone().filter(|_| has_far).map(|p| self.far_term(window, q, p)).collect();
+        let fails = LIMIT * i64::try_from(self.tables.n_ctx).unwrap_or(LIMIT);
+        let ceiling = |term: &R| term.ceil_to_grid(bits, LIMIT).unwrap_or(fails);
+        let far = self.rounded(&far, ceiling);
+        let mut known = Vec::new();
         for group in groups {
-            let base = self.last_term(group, q);
-            let base = round(self.meter, &base);
-            let mut positions = Vec::new();
-            for p in 0..n - 1 {
-                let mut bins = Vec::new();
-                for t in &window.tokens {
-                    let term = self.term(group, q, *t, p);
-                    bins.push(round(self.meter, &term));
-                }
-                let mut bins = bins.into_iter();
-                let at_m = bins.next().unwrap_or(fails);
-                let mut below = BTreeMap::new();
-                let far = far.get(p).map(|bin| (*bin, u64::try_from(window.far).unwrap_or(0)));
-                for (bin, times) in bins.map(|bin| (bin, 1)).chain(far) {
-                    self.meter.add(Kind::Integer, 1);
-                    *below.entry(bin).or_insert(0_u64) += times;
-                }
-                positions.push(Position { below: below.into_iter().collect(), at_m });
-            }
-            // No histogram holds more than all sequences of tokens ≤ m.
-            let problem =
-                Problem { base, positions: &positions, tokens: self.m + 1, seen: q == self.m, meter: self.meter };
-            uncertified += match BigUint::from(self.m + 1).pow(u32::try_from(n - 1).unwrap_or(0)).bits() {
-                0..=127 => problem.failures::<u128>()?,
-                _ => problem.failures::<BigUint>()?,
-            };
-            if uncertified >= all {
-                return Ok(all);
-            }
+            let mut terms = vec![vec![self.last_term(group, q)]];
+            let row = |p| window.tokens.iter().map(|t| self.term(group, q, *t, p)).collect();
+            terms.extend(positions.clone().map(row));
+            let ceilings = with_far(terms.iter().map(|row| self.rounded(row, ceiling)).collect(), &far);
+            known.push((matches!(group.set, Set::One(_)), terms, ceilings));
         }
-        Ok(uncertified)
+        let (mut uncertified, mut wrong) = (BigUint::default(), BigUint::default());
+        for (index, (_, _, ceilings)) in known.iter().enumerate() {
+            let without = hint.without.get(index).map_or(&[][..], Vec::as_slice);
+            let earlier = known.get(..index).and_then(|known| known.get(*without.first()?));
+            let earlier = earlier.map(|(_, _, ceilings)| ceilings);
+            uncertified += self.count(q, window, (ceilings, earlier), without.get(1), true)?;
+        }
+        let mut outside = None;
+        for index in hint.wrong.iter().take(2) {
+            let Some((true, terms, ceilings)) = known.get(*index) else { continue };
+            let far: Vec<R> = positions.clone().filter(|_| has_far).map(|p| self.far_below(window, q, p)).collect();
+            let floor = |term: &R| term.floor_to_grid(bits, LIMIT).unwrap_or(-fails);
+            let rows = terms.iter().map(|row| self.rounded(row, floor)).collect();
+            let floors = with_far(rows, &self.rounded(&far, floor));
+            wrong += self.count(q, window, (&floors, outside), outside.and(hint.wrong.get(2)), false)?;
+            outside = Some(ceilings);
+        }
+        Ok((uncertified, wrong))
     }
+
+    fn rounded(&self, terms: &[R], round: impl Fn(&R) -> i64) -> Vec<i64> {
+        self.meter.add(Kind::Grid, terms.len());
+        terms.iter().map(round).collect()
+    }
+
+    /// At most the number of inputs with `Σ first ≥ 0` and, if there is a second, `Σ second < 0`, or at least; on a grid
+    /// coarser by so many bits.
+    fn count(
+        &self,
+        q: usize,
+        window: &Window,
+        (first, second): (&Bins, Option<&Bins>),
+        coarser: Option<&usize>,
+        at_most: bool,
+    ) -> Result<BigUint, Refusal> {
+        let shift = coarser.map_or(0, |bits| (*bits).min(16));
+        let round = |bin: i64, up: bool| if up { -(-bin >> shift) } else { bin >> shift };
+        let far = u64::try_from(window.far).unwrap_or(0);
+        // No histogram holds more than all sequences of tokens ≤ m.
+        let most = BigUint::from(self.m + 1).pow(u32::try_from(first.len() - 1).unwrap_or(0)).bits();
+        let sequences = |from: usize| {
+            let mut positions = Vec::new();
+            for (p, row) in first.iter().enumerate() {
+                let second = second.and_then(|second| second.get(p)).map_or(&[][..], Vec::as_slice);
+                let mut items = BTreeMap::new();
+                for (item, bin) in row.iter().enumerate().skip(if p == 0 { 0 } else { from }) {
+                    self.meter.add(Kind::Integer, 5);
+                    let other = second.get(item).copied().unwrap_or(if p == 0 { -1 } else { 0 });
+                    let times = if item == window.tokens.len() { far } else { 1 };
+                    *items.entry((round(*bin, at_most), round(other, !at_most))).or_insert(0_u64) += times;
+                }
+                positions.push(items.into_iter().collect::<Vec<_>>());
+            }
+            match most {
+                0..=64 => sequences::<u64>(&positions, self.meter),
+                65..=128 => sequences::<u128>(&positions, self.meter),
+                _ => sequences::<BigUint>(&positions, self.meter),
+            }
+        };
+        let all = sequences(0)?;
+        // Those without m are not of this level.
+        let others = if q < self.m { sequences(1)? } else { BigUint::default() };
+        Ok(&all - others.min(all.clone()))
+    }
+}
+
+/// Every position's items, with the far class if there is one.
+fn with_far(mut bins: Bins, far: &[i64]) -> Bins {
+    bins.iter_mut().skip(1).zip(far).for_each(|(row, far)| row.push(*far));
+    bins
 }
 
 /// A number of inputs: a machine integer where it fits, a big one elsewhere.
-trait Amount: Clone + Default + From<u8> + Into<BigUint> {
+trait Amount: Clone + Default + PartialEq + From<u64> + Into<BigUint> {
     /// Adds `other · times`.
     fn add_times(&mut self, other: &Self, times: &Self);
-    /// Converts a small number.
-    fn small(value: u64) -> Self;
 }
 
-impl Amount for u128 {
-    // Within the number of all sequences, which the caller found to fit.
-    fn add_times(&mut self, other: &Self, times: &Self) {
-        *self = self.wrapping_add(other.wrapping_mul(*times));
-    }
-    fn small(value: u64) -> Self {
-        value.into()
-    }
+macro_rules! amount {
+    ($machine:ty) => {
+        impl Amount for $machine {
+            // Within the number of all sequences, which the caller found to fit.
+            fn add_times(&mut self, other: &Self, times: &Self) {
+                *self = self.wrapping_add(other.wrapping_mul(*times));
+            }
+        }
+    };
 }
+amount!(u64);
+amount!(u128);
 
 impl Amount for BigUint {
     fn add_times(&mut self, other: &Self, times: &Self) {
         *self += other * times;
     }
-    fn small(value: u64) -> Self {
-        value.into()
-    }
 }
 
-/// Histograms of prefix sums from bin `least` on: sequences without m so far, and with.
-struct Histograms<T> {
-    least: i64,
-    without: Vec<T>,
-    with: Vec<T>,
-}
-
-/// What is counted: sequences with base + Σ bins ≥ 0, and with an m unless it is already seen.
-struct Problem<'a> {
-    base: i64,
-    positions: &'a [Position],
-    tokens: usize,
-    seen: bool,
-    meter: &'a Meter,
-}
-
-impl Problem<'_> {
-    fn failures<T: Amount>(&self) -> Result<BigUint, Refusal> {
-        // From the last position back: least and greatest sum still to come, and numbers of completions.
-        let end = Rest { least: 0, most: 0, all: T::from(1), with_m: T::from(0) };
-        let mut rests = vec![end];
-        let (all, below) = (u64::try_from(self.tokens).unwrap_or(0), u64::try_from(self.tokens - 1).unwrap_or(0));
-        for position in self.positions.iter().rev() {
-            self.meter.add(Kind::Integer, 2 * position.below.len() + 8);
-            let mut rest = Rest { least: 0, most: 0, all: T::default(), with_m: T::default() };
-            if let Some(next) = rests.last() {
-                rest.least = next.least.saturating_add(position.bins().min().unwrap_or(0));
-                rest.most = next.most.saturating_add(position.bins().max().unwrap_or(0));
-                rest.all.add_times(&next.all, &T::small(all));
-                // Those with m: any below and an m later, or m here.
-                rest.with_m.add_times(&next.with_m, &T::small(below));
-                rest.with_m.add_times(&next.all, &T::from(1));
-            }
-            rests.push(rest);
-        }
-        let mut rests = rests.iter().rev();
-        let mut failures = T::default();
-        let Some(first) = rests.next() else { return Ok(failures.into()) };
-        if self.base.saturating_add(first.most) < 0 {
-            return Ok(failures.into());
-        }
-        if self.base.saturating_add(first.least) >= 0 {
-            failures.add_times(if self.seen { &first.all } else { &first.with_m }, &T::from(1));
-            return Ok(failures.into());
-        }
-        let (one, zero) = (vec![T::from(1)], vec![T::default()]);
-        let (without, with) = if self.seen { (vec![], one) } else { (one, zero) };
-        let mut sums = Histograms { least: self.base, without, with };
-        for (position, rest) in self.positions.iter().zip(rests) {
-            sums = self.step(&sums, position, rest, &mut failures)?;
-        }
-        Ok(failures.into())
-    }
-
-    /// Extends every prefix sum by one position; those that can only fail are settled, those that cannot are dropped.
-    fn step<T: Amount>(
-        &self,
-        sums: &Histograms<T>,
-        position: &Position,
-        rest: &Rest<T>,
-        failures: &mut T,
-    ) -> Result<Histograms<T>, Refusal> {
-        let size = i64::try_from(sums.with.len()).unwrap_or(0);
-        let (low, high) = (position.bins().min().unwrap_or(0), position.bins().max().unwrap_or(0));
-        // Kept: least ≤ sum < settled.
-        let least = (sums.least + low).max(-rest.most);
-        let settled = -rest.least;
-        let kept = usize::try_from(settled.min(sums.least + size + high) - least).unwrap_or(0);
-        let without = vec![T::default(); if self.seen { 0 } else { kept }];
-        let mut next = Histograms { least, without, with: vec![T::default(); kept] };
-        // A multiplication and an addition for every sum and bin below m, an addition for m's; for each bin twice, a
-        // multiplication and an addition of what is settled.
-        let (sources, bins) = (sums.with.len() + sums.without.len(), position.below.len());
-        self.meter.spend(Kind::Integer, sources.saturating_mul(2 * bins + 1).saturating_add(4 * bins + 4))?;
-        for (bin, times) in &position.below {
-            let times = T::small(*times);
-            let tail = spread(&sums.with, sums.least + bin - least, &times, &mut next.with);
-            failures.add_times(&tail, &rest.all);
-            let tail = spread(&sums.without, sums.least + bin - least, &times, &mut next.without);
-            failures.add_times(&tail, &rest.with_m);
-        }
-        for source in [&sums.with, &sums.without] {
-            let tail = spread(source, sums.least + position.at_m - least, &T::from(1), &mut next.with);
-            failures.add_times(&tail, &rest.all);
-        }
-        Ok(next)
-    }
-}
-
-/// What may follow a prefix.
-struct Rest<T> {
+/// The least and the greatest of some bins, or of their sums.
+#[derive(Clone, Copy, Default)]
+struct Range {
     least: i64,
     most: i64,
-    all: T,
-    with_m: T,
 }
 
-/// Adds `source[i]·times` to `target[i + shift]`. What falls before the target is dropped; the sum of what falls behind
-/// it is returned.
-fn spread<T: Amount>(source: &[T], shift: i64, times: &T, target: &mut [T]) -> T {
-    let dropped = usize::try_from(shift.saturating_neg()).unwrap_or(0).min(source.len());
+impl Range {
+    fn of(bins: impl Iterator<Item = i64> + Clone) -> Self {
+        Self { least: bins.clone().min().unwrap_or(0), most: bins.max().unwrap_or(0) }
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self { least: self.least + other.least, most: self.most + other.most }
+    }
+}
+
+/// The sequences of items, of each its bins and how many tokens it is, with `Σ first ≥ 0` and `Σ second < 0`.
+fn sequences<T: Amount>(positions: &[Vec<((i64, i64), u64)>], meter: &Meter) -> Result<BigUint, Refusal> {
+    let ranges = positions.iter().map(|items| {
+        meter.add(Kind::Integer, 4 * items.len() + 20);
+        (Range::of(items.iter().map(|item| item.0.0)), Range::of(items.iter().map(|item| item.0.1)))
+    });
+    let ranges: Vec<(Range, Range)> = ranges.collect();
+    let mut behind = vec![<(Range, Range)>::default()];
+    for (first, second) in ranges.iter().skip(1).rev() {
+        let (a, b) = behind.last().copied().unwrap_or_default();
+        behind.push((a.plus(*first), b.plus(*second)));
+    }
+    // Prefix sums: by the second, a row by the first, from the least on.
+    let (mut least, mut rows) = (0, BTreeMap::from([(0, vec![T::from(1)])]));
+    for ((items, (first, _)), rest) in positions.iter().zip(ranges).zip(behind.iter().rev()) {
+        // A first sum that stays below zero is dropped, one that stays above is as good as the least that does; a second
+        // sum the other way.
+        let (reaches, stays, other_stays) = (-rest.0.most, -rest.0.least, -1 - rest.1.most);
+        let width = rows.values().map(Vec::len).max().and_then(|width| i64::try_from(width).ok()).unwrap_or(0);
+        let most = (least + width - 1 + first.most).min(stays);
+        let next_least = (least + first.least).max(reaches).min(stays);
+        let width = usize::try_from(most - next_least + 1).unwrap_or(0);
+        let mut next: BTreeMap<i64, Vec<T>> = BTreeMap::new();
+        for (second, row) in &rows {
+            // Zeros at both ends are left out.
+            let full = |count: &T| *count != T::default();
+            let (from, to) =
+                (row.iter().position(full).unwrap_or(0), row.iter().rposition(full).map_or(0, |last| last + 1));
+            let counts = row.get(from..to).unwrap_or(&[]);
+            // A multiplication and an addition for every count and item, and for what is put together.
+            meter.spend(Kind::Integer, row.len().saturating_add(items.len().saturating_mul(2 * counts.len() + 4)))?;
+            for ((first, other), times) in items {
+                let sum = (second + other).max(other_stays);
+                if sum < -rest.1.least {
+                    let cells = next.len().saturating_mul(width);
+                    if cells > MOST_CELLS {
+                        return Err(Decline::too_large("a histogram", MOST_CELLS, cells).into());
+                    }
+                    let target = next.entry(sum).or_insert_with(|| vec![T::default(); width]);
+                    let shift = least + i64::try_from(from).unwrap_or(0) + first - next_least;
+                    spread(counts, shift, &T::from(*times), target);
+                }
+            }
+        }
+        (least, rows) = (next_least, next);
+    }
+    Ok(rows.into_values().flatten().map(Into::into).sum())
+}
+
+/// Adds `source[i]·times` to `target[i + shift]`. What falls before the target is dropped; what falls behind it goes to
+/// its end.
+fn spread<T: Amount>(source: &[T], shift: i64, times: &T, target: &mut [T]) {
+    let dropped = usize::try_from(-shift).unwrap_or(0).min(source.len());
     let source = source.get(dropped..).unwrap_or(&[]);
     let start = usize::try_from(shift).unwrap_or(0).min(target.len());
-    let target = target.get_mut(start..).unwrap_or(&mut []);
-    for (sum, count) in target.iter_mut().zip(source) {
+    let (inside, behind) = source.split_at(source.len().min(target.len() - start));
+    for (sum, count) in target.iter_mut().skip(start).zip(inside) {
         sum.add_times(count, times);
     }
-    let mut tail = T::default();
-    for count in source.get(target.len()..).unwrap_or(&[]) {
-        tail.add_times(count, times);
-    }
-    tail
+    let Some(last) = target.last_mut() else { return };
+    behind.iter().for_each(|count| last.add_times(count, times));
 }

@@ -18,7 +18,7 @@ mod window;
 use super::arithmetic::Enclosure;
 use super::meter::{Kind, Meter};
 use super::rules::{Attention, DirectPath, Margin, Margins, Set};
-use crate::certificate::{Answers, Count, Group, MAX_GRID_BITS, Partition, Plan, Test};
+use crate::certificate::{Answers, Count, Group, Partition, Plan, Test};
 use crate::refusal::{Refusal, Rejection};
 use num_bigint::BigUint;
 use window::Window;
@@ -64,7 +64,7 @@ impl<'a, R: Enclosure> Level<'a, R> {
             let all = self.inputs(q);
             // Two powers, three differences and two sums.
             self.meter.add(Kind::Integer, 2 * self.tables.n_ctx + 1);
-            certified += &all - uncertified.min(all.clone());
+            certified += all - uncertified;
             wrong += wrong_here;
         }
         Ok((certified, wrong))
@@ -89,31 +89,27 @@ impl<'a, R: Enclosure> Level<'a, R> {
         plan: &Plan,
     ) -> Result<(BigUint, BigUint), Refusal> {
         self.meter.spend(Kind::Integer, 0)?;
-        let (none, mut counted) = (BigUint::default(), Vec::new());
+        let (mut holds, mut counted) = (true, Vec::new());
         for (set, group) in sets {
             let margin = self.margins.of(q, set);
             let window = group.window.unwrap_or(usize::MAX);
-            let holds = match group.test {
-                Test::Pooled => self.pooled_holds(&margin, q, window),
-                Test::Unpooled => self.unpooled_holds(&margin, q, window),
-                Test::Count => {
-                    counted.push(margin);
-                    continue;
-                }
-                Test::Forfeit => false,
-            };
-            if !holds {
-                return Ok((self.inputs(q), none));
+            match group.test {
+                Test::Pooled => holds &= self.pooled_holds(&margin, q, window),
+                Test::Unpooled => holds &= self.unpooled_holds(&margin, q, window),
+                Test::Count => counted.push(margin),
+                Test::Forfeit => holds = false,
             }
         }
-        if counted.is_empty() {
-            return Ok((none.clone(), none));
+        let (mut uncertified, mut wrong) = (BigUint::default(), BigUint::default());
+        if !counted.is_empty() {
+            let window = self.window(q, plan.window.unwrap_or(usize::MAX));
+            (uncertified, wrong) = match &plan.count {
+                Count::Tree(script) => self.tree(q, &counted, &window, script)?,
+                Count::Grid(grid) => self.grid(q, &counted, &window, grid)?,
+            };
         }
-        let window = self.window(q, plan.window.unwrap_or(usize::MAX));
-        match &plan.count {
-            Count::Tree(script) => self.tree(q, &counted, &window, script),
-            Count::Grid { bits } => Ok((self.grid(q, &counted, &window, (*bits).min(MAX_GRID_BITS))?, none)),
-        }
+        let all = self.inputs(q);
+        Ok((if holds { uncertified.min(all) } else { all }, wrong))
     }
 
     /// The groups as sets, checked to hold every wrong answer exactly once.

@@ -166,7 +166,7 @@ impl<R: Enclosure> Level<'_, R> {
     }
 
     /// A lower bound of φ of every group at every token of the far class, at position p.
-    fn far_below(&self, window: &Window, q: usize, p: usize) -> R {
+    pub(super) fn far_below(&self, window: &Window, q: usize, p: usize) -> R {
         let Some(strongest) = window.strongest_far else { return R::everything() };
         self.meter.add(Kind::Far, 2);
         let (attention, widest) = (&self.tables.attention, self.tables.direct_path.widest(self.meter));

@@ -1,0 +1,171 @@
+//! Counts on a grid where several wrong answers fail on the same inputs: each input once, and how many are wrong.
+
+use super::plans::{Offer, Pair, group};
+use crate::certificate::{Answers, Count, Grid, Group, Plan, Test};
+use crate::checker::rules::Set;
+use crate::refusal::Refusal;
+use num_traits::ToPrimitive;
+
+/// A share of all inputs that is not worth an effort.
+const NEGLIGIBLE: f64 = 2e-9;
+/// The finest grid, in bits.
+const FINEST: u32 = 14;
+/// Windows of counts that show inputs wrong: a far class seldom is.
+const WINDOWS: [usize; 5] = [6, 12, 18, 24, usize::MAX];
+/// Integer operations of a count of two groups: the most to see which two overlap, and the most for the count itself.
+const GLANCE: u64 = 20_000_000;
+const WORK: u64 = 600_000_000;
+/// The most integer operations for a share of all inputs.
+const WORTH: f64 = 2e15;
+
+/// A counted group and the inputs it leaves uncertified.
+type Counted = (f64, Set, Group);
+
+impl Pair<'_> {
+    /// Puts the plan's counted groups into the order, and finds the grid, in which inputs that fail on several are counted
+    /// once, and wrong ones are shown.
+    pub(super) fn once(&mut self, q: usize, plan: &mut Plan, window: Option<usize>) -> Result<Grid, Refusal> {
+        let negligible = self.total() * NEGLIGIBLE;
+        let groups: Vec<(Set, Group)> = self
+            .level
+            .partition(plan, "")?
+            .into_iter()
+            .filter(|(_, group)| group.test == Test::Count)
+            .map(|(set, group)| (set, group.clone()))
+            .collect();
+        let mut grid = Grid { bits: self.style.bits, ..Grid::default() };
+        let mut counted = self.apart(q, &groups, window, &grid)?;
+        while grid.bits < FINEST {
+            let finer = Grid { bits: grid.bits + 2, ..Grid::default() };
+            let found = self.apart(q, &groups, window, &finer)?;
+            let sum = |counted: &[Counted]| counted.iter().map(|entry| entry.0).sum::<f64>();
+            if sum(&found) > sum(&counted) - negligible {
+                break;
+            }
+            (grid, counted) = (finer, found);
+        }
+        counted.sort_by(|a, b| b.0.total_cmp(&a.0));
+        plan.groups.retain(|group| group.test != Test::Count);
+        plan.groups.extend(counted.iter().map(|(.., group)| group.clone()));
+        let (mut without, mut lefts) = (vec![], vec![]);
+        for (index, late) in counted.iter().enumerate() {
+            let failures = &late.0;
+            let mut best: Option<(f64, usize)> = None;
+            let earlier = counted[..index].iter().take_while(|(before, ..)| before.min(*failures) > negligible);
+            for (place, earlier) in earlier.enumerate().take(3) {
+                let left = self.outside(q, (earlier, late), window, grid.bits, GLANCE)?.0;
+                if left < best.map_or(*failures, |best| best.0) - negligible {
+                    best = Some((left, place));
+                }
+            }
+            let (left, hint) = match best {
+                Some((_, place)) => {
+                    let (left, coarser) = self.outside(q, (&counted[place], late), window, grid.bits, WORK)?;
+                    (left, vec![place, coarser])
+                }
+                None => (*failures, vec![]),
+            };
+            lefts.push(left);
+            without.push(hint);
+        }
+        if self.style.shown {
+            let single = |index: &usize| matches!(counted[*index].1, Set::One(_)) && counted[*index].0 > negligible;
+            let mut shown = (0..counted.len()).filter(single);
+            grid.wrong.extend(shown.next());
+            if let Some(other) = shown.max_by(|a, b| lefts[*a].total_cmp(&lefts[*b])) {
+                grid.wrong.extend([other, without[other].get(1).copied().unwrap_or(4)]);
+            }
+        }
+        Ok(Grid { without, ..grid })
+    }
+
+    /// What each group leaves uncertified by itself.
+    fn apart(
+        &mut self,
+        q: usize,
+        groups: &[(Set, Group)],
+        window: Option<usize>,
+        grid: &Grid,
+    ) -> Result<Vec<Counted>, Refusal> {
+        let mut counted = vec![];
+        for (set, group) in groups {
+            counted.push((self.counted(q, &[set], window, grid)?.0, set.clone(), group.clone()));
+        }
+        Ok(counted)
+    }
+
+    /// What a set leaves uncertified beside another, and the coarsest grid that tells, within so much work.
+    fn outside(
+        &mut self,
+        q: usize,
+        ((before, earlier, _), (failures, set, _)): (&Counted, &Counted),
+        window: Option<usize>,
+        bits: u32,
+        work: u64,
+    ) -> Result<(f64, usize), Refusal> {
+        let negligible = self.total() * NEGLIGIBLE;
+        let work = work.min((failures / self.total() * WORTH) as u64);
+        let mut found: Vec<(f64, usize)> = vec![];
+        for coarser in (0..bits as usize).rev() {
+            let spent = self.meter.int_ops();
+            let grid = Grid { bits, without: vec![vec![], vec![0, coarser]], wrong: vec![] };
+            let left = self.counted(q, &[earlier, set], window, &grid)?.0 - before;
+            found.push((left, coarser));
+            // A grid twice as fine has four times as many cells.
+            if left <= negligible || 4 * (self.meter.int_ops() - spent) > work {
+                break;
+            }
+        }
+        let least = found.iter().map(|(left, _)| *left).fold(f64::INFINITY, f64::min);
+        Ok(found.into_iter().find(|(left, _)| *left <= least + negligible).expect("one grid is tried"))
+    }
+
+    /// Plans for a pair with many inputs on which wrong answers win.
+    pub(super) fn overlapping(&mut self, q: usize) -> Result<Vec<Offer>, Refusal> {
+        let (negligible, inputs) = (self.total() * NEGLIGIBLE, self.level.inputs(q).to_f64().unwrap_or(f64::MAX));
+        let mut offers = vec![];
+        if inputs <= negligible {
+            return Ok(offers);
+        }
+        let grid = Grid { bits: self.style.bits, without: vec![], wrong: vec![0] };
+        let coarse = Grid { bits: self.style.search_bits, ..Grid::default() };
+        let mut failing = vec![];
+        // First the answers that are likely to win everywhere: then no other is looked at.
+        let likely = self.candidates(q, &[]);
+        let others = (0..self.v).filter(|j| *j != self.m && !likely.contains(j));
+        for answer in likely.iter().copied().chain(others).collect::<Vec<_>>() {
+            let set = Set::One(answer);
+            if self.counted(q, &[&set], None, &coarse)?.0 <= negligible {
+                continue;
+            }
+            let (failures, wrong) = self.counted(q, &[&set], None, &grid)?;
+            if failures > negligible {
+                failing.push((wrong, answer, failures));
+            }
+            if wrong >= inputs - negligible {
+                break;
+            }
+        }
+        failing.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        if failing.iter().all(|(.., failures)| *failures < inputs - negligible) {
+            let answers = self.greedy(q, failing.iter().map(|(_, answer, _)| *answer).collect(), None)?.0;
+            offers.extend(self.partitioned(q, answers, None)?);
+        }
+        let Some((most, first, _)) = failing.first().copied().filter(|_| self.style.shown) else { return Ok(offers) };
+        let mut choices: Vec<(Vec<usize>, Option<usize>)> =
+            WINDOWS.iter().map(|window| (vec![first], self.window(*window))).collect();
+        choices.dedup();
+        // Where the first shows not nearly all, the second shows more.
+        if let Some((_, second, _)) = failing.get(1).filter(|(wrong, ..)| wrong.min(inputs - most) > negligible) {
+            choices.push((vec![first, *second], None));
+        }
+        for (answers, window) in choices {
+            let single = |answer: &usize| group(Answers::These(vec![*answer]), (Test::Count, None));
+            let rest = group(Answers::Rest, (Test::Forfeit, None));
+            let wrong = if answers.len() > 1 { vec![0, 1, 4] } else { vec![0] };
+            let groups = answers.iter().map(single).chain([rest]).collect();
+            offers.push(self.offer(q, Plan { groups, count: Count::Grid(Grid { wrong, ..grid.clone() }), window })?);
+        }
+        Ok(offers)
+    }
+}
