@@ -12,9 +12,6 @@ const NEGLIGIBLE: f64 = 2e-9;
 const FINEST: u32 = 14;
 /// Windows of counts that show inputs wrong: a far class seldom is.
 const WINDOWS: [usize; 5] = [6, 12, 18, 24, usize::MAX];
-/// Integer operations of a count of two groups: the most to see which two overlap, and the most for the count itself.
-const GLANCE: u64 = 20_000_000;
-const WORK: u64 = 600_000_000;
 /// The most integer operations for a share of all inputs.
 const WORTH: f64 = 2e15;
 
@@ -53,14 +50,15 @@ impl Pair<'_> {
             let mut best: Option<(f64, usize)> = None;
             let earlier = counted[..index].iter().take_while(|(before, ..)| before.min(*failures) > negligible);
             for (place, earlier) in earlier.enumerate().take(3) {
-                let left = self.outside(q, (earlier, late), window, grid.bits, GLANCE)?.0;
+                let left = self.outside(q, (earlier, late), window, grid.bits, self.style.once / 30)?.0;
                 if left < best.map_or(*failures, |best| best.0) - negligible {
                     best = Some((left, place));
                 }
             }
             let (left, hint) = match best {
                 Some((_, place)) => {
-                    let (left, coarser) = self.outside(q, (&counted[place], late), window, grid.bits, WORK)?;
+                    let (left, coarser) =
+                        self.outside(q, (&counted[place], late), window, grid.bits, self.style.once)?;
                     (left, vec![place, coarser])
                 }
                 None => (*failures, vec![]),
@@ -151,7 +149,7 @@ impl Pair<'_> {
             let answers = self.greedy(q, failing.iter().map(|(_, answer, _)| *answer).collect(), None)?.0;
             offers.extend(self.partitioned(q, answers, None)?);
         }
-        let Some((most, first, _)) = failing.first().copied().filter(|_| self.style.shown) else { return Ok(offers) };
+        let Some((most, first, _)) = failing.first().copied() else { return Ok(offers) };
         let mut choices: Vec<(Vec<usize>, Option<usize>)> =
             WINDOWS.iter().map(|window| (vec![first], self.window(*window))).collect();
         choices.dedup();

@@ -32,28 +32,23 @@ pub(super) struct Style {
     pub(super) bits: u32,
     /// Fractional bits of the grid while searching.
     pub(super) search_bits: u32,
-    /// Are inputs on which several groups fail counted once?
-    once: bool,
-    /// Are wrong inputs shown?
+    /// Integer operations for counting inputs once on which two groups fail; 0 where they are counted twice.
+    pub(super) once: u64,
+    /// Are inputs shown to be wrong?
     pub(super) shown: bool,
 }
 
 impl Style {
     pub(super) const SUBCUBIC: Self = Self {
         windows: &[1, 2, 3, 4, 6, 8, 12, 16],
-        count_windows: &[6, 12, 18],
+        count_windows: &[6, 12, 18, 24, 40],
         search_window: 12,
         most_apart: 12,
-        bits: 8,
+        bits: 6,
         search_bits: 5,
-        once: false,
+        once: 0,
         shown: false,
     };
-    /// As far as it goes.
-    pub(super) const CLOSEST: Self = Self { count_windows: &[6, 12, 18, 24], once: true, ..Self::SUBCUBIC };
-    /// Likewise, and from above.
-    pub(super) const TWO_SIDED: Self =
-        Self { count_windows: &[6, 12, 18, 24, 40, usize::MAX], shown: true, ..Self::CLOSEST };
     pub(super) const CUBIC: Self = Self {
         windows: &[usize::MAX],
         count_windows: &[usize::MAX],
@@ -61,9 +56,17 @@ impl Style {
         most_apart: 8,
         bits: 7,
         search_bits: 5,
-        once: false,
+        once: 0,
         shown: false,
     };
+}
+
+impl Style {
+    /// As far as it goes, from both sides or from below.
+    pub(super) fn exact(two_sided: bool) -> Self {
+        let count_windows = &[6, 12, 18, 24, 40, usize::MAX];
+        Self { count_windows, bits: 8, once: 600_000_000, shown: two_sided, ..Self::SUBCUBIC }
+    }
 }
 
 /// Where so large a share of all inputs is left, it pays to count those once on which several answers win.
@@ -210,7 +213,7 @@ impl<'a> Pair<'a> {
         if failures < self.level.inputs(q).to_f64().unwrap_or(f64::MAX) {
             offers.extend(self.partitioned(q, apart, window)?);
         }
-        if self.style.once && failures > self.total() * HARD {
+        if self.style.shown && failures > self.total() * HARD {
             offers.extend(self.overlapping(q)?);
         }
         Ok(offers)
@@ -289,7 +292,7 @@ impl<'a> Pair<'a> {
         }
         let mut grid = Grid { bits: self.style.bits, ..Grid::default() };
         let mut plan = Plan { groups, count: Count::default(), window: None };
-        if self.style.once {
+        if self.style.once > 0 {
             grid = self.once(q, &mut plan, window)?;
         }
         let mut offers: Vec<Offer> = vec![];

@@ -8,7 +8,7 @@ use super::{PREFIX, Proof, Ways, derive, prove, split};
 use crate::certificate::{Attention, Certificate, Split};
 use crate::checker::Options;
 use crate::model::Network;
-use crate::refusal::Refusal;
+use crate::refusal::{Decline, Refusal};
 use crate::strategy::Strategy;
 use num_bigint::BigUint;
 use num_traits::ToPrimitive;
@@ -107,11 +107,8 @@ impl<'a> Prover<'a> {
             Way::Trees(ways.iter().map(search).collect::<Result<_, _>>()?)
         } else {
             let orders = Orders::new(network, PREFIX)?;
-            let style = match strategy {
-                Strategy::Subcubic => Style::SUBCUBIC,
-                _ if two_sided => Style::TWO_SIDED,
-                _ => Style::CLOSEST,
-            };
+            let exact = matches!(strategy, Strategy::Exact { .. });
+            let style = if exact { Style::exact(two_sided) } else { Style::SUBCUBIC };
             let menu = plans::menu(network, &ways(&orders, TableHints::default()), &orders, &style, options)?;
             Way::Grids(Box::new(orders), menu)
         };
@@ -155,6 +152,14 @@ impl<'a> Prover<'a> {
             }
         }
         Ok(best.expect("one start and one search are tried").0)
+    }
+
+    /// The same; none where it takes more than is allowed.
+    fn allowed(&self, price: f64) -> Result<Option<Proof>, Refusal> {
+        match self.at(price) {
+            Err(Refusal::Declined(Decline::Work { .. })) => Ok(None),
+            proof => proof.map(Some),
+        }
     }
 
     fn hints(&self, search: &Search<'_>, price: f64, start: &Start) -> Result<Certificate, Refusal> {
@@ -214,8 +219,9 @@ pub fn prove_best(
     let (mut high, mut low) = (f64::INFINITY, f64::INFINITY);
     let mut met = false;
     for price in prover.prices() {
-        met = consider(prover.at(*price)?);
         (high, low) = (low, *price);
+        let Some(proof) = prover.allowed(*price)? else { continue };
+        met = consider(proof);
         if met == goal.target.is_none() {
             break;
         }
@@ -229,7 +235,7 @@ pub fn prove_best(
         // What is met lies on the cheap side with a budget, on the dear side with a target.
         if consider(prover.at(middle)?) == goal.target.is_none() { low = middle } else { high = middle }
     }
-    Ok(best.expect("one price is tried"))
+    best.ok_or_else(|| Decline::Work { limit: options.max_flops }.into())
 }
 
 /// The best proof for a goal among our strategies of a class ([`prove_best`] for `subcubic`) and its published ones.
@@ -272,7 +278,8 @@ pub fn frontier(
     options: Options<'_>,
 ) -> Result<Vec<Proof>, Refusal> {
     let prover = Prover::new(network, Strategy::Auto, two_sided, model, options)?;
-    let mut proofs = prover.prices().iter().map(|price| prover.at(*price)).collect::<Result<Vec<_>, _>>()?;
+    let found = prover.prices().iter().map(|price| prover.allowed(*price)).collect::<Result<Vec<_>, _>>()?;
+    let mut proofs: Vec<Proof> = found.into_iter().flatten().collect();
     proofs.sort_by_key(|proof| (proof.certified.meter.flops(), std::cmp::Reverse(proof.certified.correct.clone())));
     let mut most = BigUint::default();
     proofs.retain(|proof| {
