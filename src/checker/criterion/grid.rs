@@ -199,7 +199,8 @@ fn sequences<T: Amount>(positions: &[Vec<((i64, i64), u64)>], meter: &Meter) -> 
             for ((first, other), times) in items {
                 let sum = (second + other).max(other_stays);
                 if sum < -rest.1.least {
-                    let cells = next.len().saturating_mul(width);
+                    // A row takes as much as some cells, however short it is.
+                    let cells = next.len().saturating_mul(width + 8);
                     if cells > MOST_CELLS {
                         return Err(Decline::too_large("a histogram", MOST_CELLS, cells).into());
                     }
