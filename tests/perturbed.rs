@@ -26,7 +26,7 @@ fn perturbed(noise: f32) -> Network {
 fn exact_proofs_of_perturbed_models_count_what_there_is() {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let options = Options { threads, ..Options::default() };
-    for noise in [0.01, 0.04] {
+    for noise in [0.01, 0.04, 0.12] {
         let network = perturbed(noise);
         let walked = prove(&network, Strategy::BruteForce, None, options).unwrap().certified;
         assert_eq!(walked.correct, walked.upper, "no tie is left open");
