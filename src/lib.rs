@@ -33,3 +33,5 @@ pub mod refusal;
 #[cfg(feature = "prove")]
 pub mod search;
 pub mod strategy;
+#[cfg(feature = "prove")]
+pub mod sweep;
