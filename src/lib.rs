@@ -33,5 +33,7 @@ pub mod refusal;
 #[cfg(feature = "prove")]
 pub mod search;
 pub mod strategy;
-#[cfg(feature = "prove")]
+#[cfg(feature = "sweep")]
 pub mod sweep;
+#[cfg(feature = "train")]
+pub mod train;

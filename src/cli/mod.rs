@@ -3,6 +3,8 @@
 mod check;
 #[cfg(feature = "prove")]
 mod compare;
+#[cfg(feature = "train")]
+mod evaluate;
 #[cfg(feature = "inspect")]
 mod explain;
 #[cfg(all(feature = "prove", feature = "inspect"))]
@@ -15,6 +17,8 @@ mod model;
 mod progress;
 #[cfg(feature = "prove")]
 mod prove;
+#[cfg(feature = "train")]
+mod train;
 mod verdict;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -56,6 +60,12 @@ enum Command {
     /// Turn a PyTorch state_dict into model.safetensors and config.json
     #[cfg(feature = "import")]
     Import(import::Args),
+    /// Train models: Max-of-n transformers by the paper's recipe, one for every seed
+    #[cfg(feature = "train")]
+    Train(train::Args),
+    /// Count the inputs that a model answers correctly, in floating point: no proof
+    #[cfg(feature = "train")]
+    Evaluate(evaluate::Args),
     /// List the strategies
     #[cfg(feature = "prove")]
     Strategies {
@@ -92,10 +102,13 @@ struct Common {
 
 impl Common {
     fn options<'a>(&self, progress: &'a (dyn Fn() + Sync)) -> gbmi::checker::Options<'a> {
-        let all = || std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = self.threads.map_or_else(all, usize::from);
-        gbmi::checker::Options { max_flops: self.max_flops, threads, progress }
+        gbmi::checker::Options { max_flops: self.max_flops, threads: threads(self.threads), progress }
     }
+}
+
+/// The number of threads asked for, or all.
+fn threads(asked: Option<u16>) -> usize {
+    asked.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
 }
 
 /// Why a command did not succeed.
@@ -146,6 +159,10 @@ pub(crate) fn run() -> u8 {
         Command::Inspect(args) => inspect::run(&args),
         #[cfg(feature = "import")]
         Command::Import(args) => import::run(&args),
+        #[cfg(feature = "train")]
+        Command::Train(args) => train::run(&args),
+        #[cfg(feature = "train")]
+        Command::Evaluate(args) => evaluate::run(&args),
         #[cfg(feature = "prove")]
         Command::Strategies { json } => print(&prove::strategies(json)),
         Command::Completions { shell } => {

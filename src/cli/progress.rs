@@ -1,6 +1,6 @@
 //! A progress bar on stderr, on terminals only.
 
-#[cfg(feature = "prove")]
+#[cfg(any(feature = "prove", feature = "train"))]
 mod bar {
     use std::io::IsTerminal;
 
@@ -40,9 +40,9 @@ mod bar {
     }
 }
 
-#[cfg(not(feature = "prove"))]
+#[cfg(not(any(feature = "prove", feature = "train")))]
 mod bar {
-    /// Without the `prove` feature there is no bar.
+    /// Without the features `prove` and `train` there is no bar.
     pub(crate) struct Progress;
 
     impl Progress {

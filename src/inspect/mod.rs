@@ -16,7 +16,7 @@ use crate::model::Network;
 use nalgebra::DMatrix;
 use serde::Serialize;
 use std::fmt;
-use tables::Tables;
+pub(crate) use tables::Tables;
 
 /// Sizes, singular values and path sizes of a network.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -4,25 +4,25 @@ use crate::model::{Dyadic, Matrix, Network, Scale};
 use nalgebra::DMatrix;
 
 /// The paths, kept as products of thin factors where they are such.
-pub(super) struct Tables {
+pub(crate) struct Tables {
     /// `v × h`: (Ê_q W_Q + b_Q) / s, of every query token.
-    pub(super) queries: DMatrix<f64>,
+    pub(crate) queries: DMatrix<f64>,
     /// `v × h`: W_E W_K, of every key token.
-    pub(super) keys: DMatrix<f64>,
+    pub(crate) keys: DMatrix<f64>,
     /// `n × h`: W_pos W_K, of every key position.
     position_keys: DMatrix<f64>,
     /// `v × h`: W_E W_V, of every token.
-    pub(super) values: DMatrix<f64>,
+    pub(crate) values: DMatrix<f64>,
     /// `n × h`: W_pos W_V, of every position.
     position_values: DMatrix<f64>,
     /// `h × v`: W_O W_U.
-    pub(super) outputs: DMatrix<f64>,
+    pub(crate) outputs: DMatrix<f64>,
     /// `v × v`: D(q, j), the direct path with all biases.
-    pub(super) d: DMatrix<f64>,
+    pub(crate) d: DMatrix<f64>,
 }
 
 impl Tables {
-    pub(super) fn new(network: &Network) -> Self {
+    pub(crate) fn new(network: &Network) -> Self {
         let config = &network.config;
         let scale = match config.scale {
             Scale::SqrtDHead => (config.d_head as f64).sqrt(),
@@ -47,28 +47,28 @@ impl Tables {
     }
 
     /// `v × v`: A(q, t), the score of key token t for query token q.
-    pub(super) fn a(&self) -> DMatrix<f64> {
+    pub(crate) fn a(&self) -> DMatrix<f64> {
         &self.queries * self.keys.transpose()
     }
 
     /// `v × n`: B(q, p), the score of key position p for query token q.
-    pub(super) fn b(&self) -> DMatrix<f64> {
+    pub(crate) fn b(&self) -> DMatrix<f64> {
         &self.queries * self.position_keys.transpose()
     }
 
     /// `v × v`: EV(t, j), logit j from attending to token t.
-    pub(super) fn ev(&self) -> DMatrix<f64> {
+    pub(crate) fn ev(&self) -> DMatrix<f64> {
         &self.values * &self.outputs
     }
 
     /// `n × v`: PV(p, j), logit j from attending to position p.
-    pub(super) fn pv(&self) -> DMatrix<f64> {
+    pub(crate) fn pv(&self) -> DMatrix<f64> {
         &self.position_values * &self.outputs
     }
 }
 
 /// The table with the mean of every row removed.
-pub(super) fn rows_centred(mut table: DMatrix<f64>) -> DMatrix<f64> {
+pub(crate) fn rows_centred(mut table: DMatrix<f64>) -> DMatrix<f64> {
     for mut row in table.row_iter_mut() {
         let mean = row.mean();
         row.add_scalar_mut(-mean);

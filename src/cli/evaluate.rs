@@ -1,0 +1,62 @@
+//! `gbmi evaluate`.
+
+use super::train::{On, without_threads_in_candle};
+use super::verdict::grouped;
+use super::{Failure, model, print, threads};
+use gbmi::train::{Evaluated, Inputs, evaluate};
+use std::path::PathBuf;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The model: a folder with model.safetensors and config.json, or the safetensors file [default: the bundled one]
+    #[arg(value_name = "MODEL")]
+    model: Option<PathBuf>,
+    /// Draw this many inputs at random, instead of looking at every one
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    samples: Option<u32>,
+    /// The seed of the inputs drawn
+    #[arg(long, value_name = "SEED", default_value_t = 0, requires = "samples")]
+    seed: u64,
+    /// Where to evaluate
+    #[arg(long, value_enum, default_value_t = On::Cpu)]
+    device: On,
+    /// Number of threads; the result does not depend on it [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Print one JSON object on one line
+    #[arg(long)]
+    json: bool,
+}
+
+/// Every input of a model with more than this many would take days.
+const MOST_INPUTS: u64 = 1 << 36;
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    without_threads_in_candle();
+    let found = model::named(args.model.as_deref())?;
+    let inputs = match args.samples {
+        Some(samples) => Inputs::Sampled { samples: samples as usize, seed: args.seed },
+        None if found.network.config.inputs() <= MOST_INPUTS.into() => Inputs::All,
+        None => {
+            let total = grouped(&found.network.config.inputs().to_string());
+            return Err(Failure::Other(format!("{total} inputs are too many: draw some with --samples")));
+        }
+    };
+    let device = args.device.device()?;
+    let start = std::time::Instant::now();
+    let Evaluated { correct, total } = evaluate(&found.network, inputs, &device, threads(args.threads))
+        .map_err(|error| Failure::Other(format!("the evaluation failed: {error}")))?;
+    let seconds = start.elapsed().as_secs_f64();
+    if args.json {
+        let json = serde_json::json!({
+            "model": found.source, "correct": correct, "total": total, "sampled": args.samples.is_some(), "seconds": seconds,
+        });
+        return print(&format!("{json}\n"));
+    }
+    let what = if args.samples.is_some() { "inputs drawn at random" } else { "inputs" };
+    let share = correct as f64 / total as f64;
+    let (correct, total) = (grouped(&correct.to_string()), grouped(&total.to_string()));
+    print(&format!(
+        "{correct} of {total} {what} are answered correctly, in floating point: {share:.9}; {seconds:.3} s\n"
+    ))
+}

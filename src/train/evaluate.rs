@@ -1,0 +1,143 @@
+//! How many inputs a network answers correctly, in floating point: every input, or inputs drawn at random.
+//!
+//! In float64 through tables over tokens, on the CPU or a card. Near-ties may fall either way: what counts is
+//! what a proof says.
+
+use super::{at_once, stream, tokens};
+use crate::inspect;
+use crate::model::Network;
+use candle_core::{DType, Device, Result, Tensor};
+use candle_nn::ops::softmax;
+use nalgebra::DMatrix;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Inputs that are evaluated at once, at most.
+const AT_ONCE: usize = 1 << 16;
+
+/// Inputs right, and inputs looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Evaluated {
+    /// The largest token's logit is strictly greater than every other.
+    pub correct: u64,
+    /// Of so many inputs.
+    pub total: u64,
+}
+
+/// Which inputs are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inputs {
+    /// Every one.
+    All,
+    /// Drawn uniformly and independently, the same ones for the same seed.
+    Sampled {
+        /// How many.
+        samples: usize,
+        /// What they depend on.
+        seed: u64,
+    },
+}
+
+/// Tables in units of scores and logits; rows are queries, tokens or positions.
+struct Tables {
+    /// A(q, t), B(q, p): scores of tokens and positions.
+    scores: (Tensor, Tensor),
+    /// EV(t, j), PV(p, j): logits from what is read.
+    read: (Tensor, Tensor),
+    /// D(q, j): logits from the query itself.
+    direct: Tensor,
+}
+
+impl Tables {
+    fn new(network: &Network, device: &Device) -> Result<Self> {
+        // nalgebra's matrices stand column by column.
+        let load = |table: &DMatrix<f64>| {
+            Tensor::from_slice(table.as_slice(), (table.ncols(), table.nrows()), device)?.t()?.contiguous()
+        };
+        let tables = inspect::Tables::new(network);
+        Ok(Self {
+            scores: (load(&tables.a())?, load(&tables.b())?),
+            read: (load(&tables.ev())?, load(&tables.pv())?),
+            direct: load(&tables.d)?,
+        })
+    }
+
+    /// How many of these inputs, `inputs × n_ctx`, are answered correctly.
+    fn correct(&self, inputs: &Tensor) -> Result<u64> {
+        let (count, n) = inputs.dims2()?;
+        let last = inputs.narrow(1, n - 1, 1)?.flatten_all()?;
+        let by_token = self.scores.0.index_select(&last, 0)?.gather(inputs, 1)?;
+        let weights = softmax(&(by_token + self.scores.1.index_select(&last, 0)?)?, 1)?;
+        let masses = Tensor::zeros((count, self.direct.dim(0)?), DType::F64, inputs.device())?;
+        let masses = masses.scatter_add(inputs, &weights, 1)?;
+        let read = (masses.matmul(&self.read.0)? + weights.matmul(&self.read.1)?)?;
+        let logits = (read + self.direct.index_select(&last, 0)?)?;
+        let answered = logits.gather(&inputs.max_keepdim(1)?, 1)?;
+        let rivals = logits.broadcast_ge(&answered)?.to_dtype(DType::U32)?.sum(1)?;
+        let right = rivals.eq(1_u32)?.to_dtype(DType::U32)?.sum_all()?.to_scalar::<u32>()?;
+        Ok(u64::from(right))
+    }
+}
+
+/// Evaluates a network; on a CPU with this many threads, on whose number nothing depends.
+///
+/// # Errors
+/// Those of candle: a device that fails, or lacks the memory.
+pub fn evaluate(network: &Network, inputs: Inputs, device: &Device, threads: usize) -> Result<Evaluated> {
+    let tables = Tables::new(network, device)?;
+    let (v, n) = (network.config.d_vocab, network.config.n_ctx);
+    match inputs {
+        Inputs::Sampled { samples, seed } => {
+            let mut random = stream(seed, 3);
+            let mut correct = 0;
+            for inputs in at_once(samples, AT_ONCE) {
+                let drawn = tokens(&mut random, inputs * n, 0..v as u32).collect();
+                correct += tables.correct(&Tensor::from_vec(drawn, (inputs, n), device)?)?;
+            }
+            Ok(Evaluated { correct, total: samples as u64 })
+        }
+        Inputs::All => {
+            // Blocks that differ in their first tokens; what follows is the same in all.
+            let free = (1..n).take_while(|free| v.pow(*free as u32) <= AT_ONCE).last().unwrap_or(1);
+            let (inputs, blocks) = (v.pow(free as u32), v.pow((n - free) as u32));
+            let digits = |number: usize, count: usize| {
+                (0..count).rev().map(move |place| (number / v.pow(place as u32) % v) as u32)
+            };
+            let endings = (0..inputs).flat_map(|ending| digits(ending, free)).collect();
+            let endings = Tensor::from_vec(endings, (inputs, free), device)?;
+            let next = AtomicUsize::new(0);
+            let work = || -> Result<u64> {
+                let mut correct = 0;
+                loop {
+                    let block = next.fetch_add(1, Ordering::Relaxed);
+                    if block >= blocks {
+                        return Ok(correct);
+                    }
+                    let start = Tensor::from_vec(digits(block, n - free).collect(), (1, n - free), device)?;
+                    let start = start.broadcast_as((inputs, n - free))?;
+                    correct += tables.correct(&Tensor::cat(&[&start, &endings], 1)?)?;
+                }
+            };
+            let correct = std::thread::scope(|scope| {
+                let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+                workers.into_iter().map(|worker| worker.join().expect("evaluation does not panic")).sum::<Result<u64>>()
+            })?;
+            Ok(Evaluated { correct, total: (inputs * blocks) as u64 })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_inputs_of_the_bundled_model_are_counted_as_the_exact_proof_does() {
+        let network = Network::bundled().unwrap();
+        let found = |threads| evaluate(&network, Inputs::All, &Device::Cpu, threads).unwrap();
+        assert_eq!(found(2), Evaluated { correct: 16_763_235, total: 16_777_216 });
+        let sampled = Inputs::Sampled { samples: 100_000, seed: 0 };
+        let found = evaluate(&network, sampled, &Device::Cpu, 1).unwrap();
+        let share = found.correct as f64 / found.total as f64;
+        assert!((share - 16_763_235.0 / 16_777_216.0).abs() < 5.0 * (0.000_833_f64 / 100_000.0).sqrt(), "{share}");
+    }
+}
