@@ -52,14 +52,7 @@ pub(crate) struct Args {
 type Strategies = Vec<Strategy>;
 
 fn strategies(name: &str) -> Result<Strategies, String> {
-    match name {
-        "own" => Ok(Strategy::OWN.to_vec()),
-        "published" => Ok(Strategy::published().collect()),
-        "all" => Ok(Strategy::all().collect()),
-        name => Strategy::named(name)
-            .map(|strategy| vec![strategy])
-            .ok_or_else(|| "expected own, published, all, or names: see `gbmi strategies`".into()),
-    }
+    Strategy::group(name).ok_or_else(|| "expected own, published, all, or names: see `gbmi strategies`".into())
 }
 
 /// One strategy on one model.

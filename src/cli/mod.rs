@@ -17,6 +17,8 @@ mod model;
 mod progress;
 #[cfg(feature = "prove")]
 mod prove;
+#[cfg(feature = "sweep")]
+mod sweep;
 #[cfg(feature = "train")]
 mod train;
 mod verdict;
@@ -60,6 +62,9 @@ enum Command {
     /// Turn a PyTorch state_dict into model.safetensors and config.json
     #[cfg(feature = "import")]
     Import(import::Args),
+    /// Train many models, run many strategies on each; goes on where it was interrupted
+    #[cfg(feature = "sweep")]
+    Sweep(sweep::Args),
     /// Train models: Max-of-n transformers by the paper's recipe, one for every seed
     #[cfg(feature = "train")]
     Train(train::Args),
@@ -159,6 +164,8 @@ pub(crate) fn run() -> u8 {
         Command::Inspect(args) => inspect::run(&args),
         #[cfg(feature = "import")]
         Command::Import(args) => import::run(&args),
+        #[cfg(feature = "sweep")]
+        Command::Sweep(args) => sweep::run(&args),
         #[cfg(feature = "train")]
         Command::Train(args) => train::run(&args),
         #[cfg(feature = "train")]

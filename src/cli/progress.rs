@@ -15,6 +15,7 @@ mod bar {
         }
 
         /// A count of steps, for work of unknown length.
+        #[cfg(feature = "prove")]
         pub(crate) fn open_ended(quiet: bool) -> Self {
             Self::shown(indicatif::ProgressBar::new_spinner(), "{spinner} {pos} steps {elapsed}", quiet)
         }
@@ -25,6 +26,13 @@ mod bar {
             }
             let style = indicatif::ProgressStyle::with_template(template);
             Self(bar.with_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar())))
+        }
+
+        /// Now there are so many steps.
+        #[cfg(feature = "sweep")]
+        pub(crate) fn restart(&self, steps: usize) {
+            self.0.reset();
+            self.0.set_length(steps as u64);
         }
 
         /// One step is done.

@@ -4,7 +4,7 @@ use super::progress::Progress;
 use super::{Failure, aligned, print, threads};
 use candle_core::Device;
 use gbmi::output::unwritable;
-use gbmi::train::{Recipe, Trained, groups, keep, kept, name, train};
+use gbmi::train::{Recipe, Trained, groups, keep, kept, name, seeds, train};
 use serde::Serialize;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -88,17 +88,6 @@ pub(crate) fn without_threads_in_candle() {
 
 fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::Other(format!("training failed: {error}"))
-}
-
-/// Seeds on the command line: one, or a range.
-pub(crate) fn seeds(text: &str) -> Result<Range<u64>, String> {
-    let expected = || "expected a seed such as 123, or a range such as 0..151".to_string();
-    let number = |text: &str| text.parse::<u64>().map_err(|_| expected());
-    let (first, end) = match text.split_once("..") {
-        Some((first, end)) => (number(first)?, number(end)?),
-        None => (number(text)?, number(text)?.checked_add(1).ok_or_else(expected)?),
-    };
-    if first < end { Ok(first..end) } else { Err(expected()) }
 }
 
 /// One model.

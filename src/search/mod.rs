@@ -2,6 +2,7 @@
 
 mod entries;
 mod exact;
+mod measured;
 mod orders;
 mod overlaps;
 mod plans;
@@ -23,6 +24,7 @@ use orders::Orders;
 use plans::Style;
 use priced::Prover;
 
+pub use measured::Row;
 pub use priced::{Goal, frontier, prove_best, prove_best_of};
 
 /// The longest hinted prefix of an order of answers: what few groups need, at a fraction of the bytes.

@@ -58,6 +58,16 @@ impl Strategy {
         Self::all().find(|strategy| strategy.name() == name)
     }
 
+    /// The strategies called `own`, `published` or `all`, or the one of this name.
+    pub fn group(name: &str) -> Option<Vec<Self>> {
+        match name {
+            "own" => Some(Self::OWN.to_vec()),
+            "published" => Some(Self::published().collect()),
+            "all" => Some(Self::all().collect()),
+            name => Self::named(name).map(|strategy| vec![strategy]),
+        }
+    }
+
     /// The name on the command line and in certificates.
     pub fn name(self) -> Cow<'static, str> {
         match self {

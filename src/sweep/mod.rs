@@ -4,7 +4,17 @@
 //! `units/NAME/UNIT.json` (a [`Unit`]). A unit is `truth`, `frontier`, or a strategy's name. Each file appears only when
 //! whole, so a sweep that is interrupted goes on where it was.
 
+mod config;
+mod run;
+
+pub use crate::search::Row;
+pub use config::Config;
+pub use run::{Done, How, Step, Work, sweep};
+
+use crate::model::read_limited;
+use crate::refusal::Refusal;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 /// What a sweep is of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,7 +37,7 @@ pub struct Entry {
 }
 
 /// What became of one unit of work.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Unit {
     /// The proofs: one for a strategy, as many as there are for a frontier (shortest first), none for `truth`.
     pub proofs: Vec<Row>,
@@ -48,29 +58,23 @@ pub struct Truth {
     pub sampled: bool,
 }
 
-/// One proof.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Row {
-    /// The strategy's name.
-    pub strategy: String,
-    /// Its asymptotic class, one of [`crate::strategy::CLASSES`].
-    pub class: String,
-    /// Inputs certified, as a decimal integer.
-    pub correct: String,
-    /// An upper bound on the inputs answered correctly; all inputs where the proof has none.
-    pub upper: String,
-    /// All inputs.
-    pub total: String,
-    /// The proof's length.
-    pub flops: u64,
-    /// Its integer operations.
-    pub int_ops: u64,
-    /// Its unexplained dimension, as a decimal integer.
-    pub unexplained_dimension: String,
-    /// The certificate's size.
-    pub bytes: usize,
-    /// What finding it took.
-    pub prove_seconds: f64,
-    /// What checking it took.
-    pub check_seconds: f64,
+/// The largest file of a sweep's folder that is read, in bytes.
+const MOST_BYTES: u64 = 64 << 20;
+
+impl Manifest {
+    /// Reads `manifest.json`.
+    ///
+    /// # Errors
+    /// [`Refusal::Unreadable`] when it is not there, or is something else.
+    pub fn read(path: &Path) -> Result<Self, Refusal> {
+        serde_json::from_slice(&read_limited(path, MOST_BYTES)?)
+            .map_err(|error| Refusal::Unreadable(format!("{} is no manifest of a sweep: {error}", path.display())))
+    }
+}
+
+impl Unit {
+    /// Reads a unit's file; `None` when it is not there, or is something else.
+    pub fn read(path: &Path) -> Option<Self> {
+        serde_json::from_slice(&read_limited(path, MOST_BYTES).ok()?).ok()
+    }
 }

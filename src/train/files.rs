@@ -16,7 +16,7 @@ pub fn name(recipe: &Recipe, seed: u64) -> String {
 }
 
 /// The name that models share that differ in their seed only.
-fn group(recipe: &Recipe) -> String {
+pub fn group(recipe: &Recipe) -> String {
     let Recipe { n_ctx, d_vocab, d_model, .. } = recipe;
     format!("max_of_{n_ctx}_v{d_vocab}_d{d_model}")
 }

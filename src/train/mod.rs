@@ -8,7 +8,7 @@ mod files;
 mod network;
 
 pub use evaluate::{Evaluated, Inputs, evaluate};
-pub use files::{keep, kept, name};
+pub use files::{group, keep, kept, name};
 
 use crate::model::Config;
 use crate::refusal::Refusal;
@@ -103,13 +103,16 @@ impl Recipe {
     }
 }
 
+/// Weights: name, shape and entries.
+pub type Weights = Vec<(&'static str, Vec<usize>, Vec<f32>)>;
+
 /// A trained model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trained {
     /// Its seed.
     pub seed: u64,
-    /// Its weights: name, shape and entries.
-    pub weights: Vec<(&'static str, Vec<usize>, Vec<f32>)>,
+    /// Its weights.
+    pub weights: Weights,
     /// The mean loss over a batch, in nats, at some steps.
     pub losses: Vec<(usize, f32)>,
     /// How many of [`Recipe::samples`] inputs it answers correctly.
@@ -154,6 +157,20 @@ pub fn train(
         let results = workers.into_iter().map(|worker| worker.join().expect("training does not panic"));
         results.fold(Ok(()), Computed::and)
     })
+}
+
+/// Seeds as users write them: one, such as `123`, or a range without its end, such as `0..151`.
+///
+/// # Errors
+/// What was expected.
+pub fn seeds(text: &str) -> Result<Range<u64>, String> {
+    let expected = || "expected a seed such as 123, or a range such as 0..151".to_string();
+    let number = |text: &str| text.parse::<u64>().map_err(|_| expected());
+    let (first, end) = match text.split_once("..") {
+        Some((first, end)) => (number(first)?, number(end)?),
+        None => (number(text)?, number(text)?.checked_add(1).ok_or_else(expected)?),
+    };
+    if first < end { Ok(first..end) } else { Err(expected()) }
 }
 
 /// The seeds that are trained together.

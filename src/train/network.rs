@@ -1,6 +1,6 @@
 //! Many networks of one shape, as tensors whose first dimension is the seed.
 
-use super::{Recipe, stream, tokens};
+use super::{Recipe, Weights, stream, tokens};
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::ops::{log_softmax, softmax};
 use rand_chacha::ChaCha8Rng;
@@ -115,7 +115,7 @@ impl Networks {
     }
 
     /// One network's weights.
-    pub(super) fn weights(&self, index: usize) -> Result<Vec<(&'static str, Vec<usize>, Vec<f32>)>> {
+    pub(super) fn weights(&self, index: usize) -> Result<Weights> {
         let of = |((name, weights), (rows, columns)): ((&&'static str, &Var), &(usize, usize))| {
             let entries = weights.get(index)?.flatten_all()?.to_vec1::<f32>()?;
             Ok((*name, vec![*rows, *columns], entries))

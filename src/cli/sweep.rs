@@ -1,0 +1,124 @@
+//! `gbmi sweep`.
+
+use super::progress::Progress;
+use super::train::{On, without_threads_in_candle};
+use super::{Failure, print, threads};
+use gbmi::output::Pending;
+use gbmi::sweep::{Config, How, Step, sweep};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Which models and strategies: see the README
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// The folder that models and results go into; what is there already is not computed again
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Only a part of the models: the one numbered i, from 0, of every n
+    #[arg(long, value_name = "I/N", default_value = "0/1", value_parser = shard, conflicts_with = "slurm")]
+    shard: (usize, usize),
+    /// Write a job array of N shards for Slurm, and submit it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    slurm: Option<u16>,
+    /// With --slurm: write the job array, and do not submit it
+    #[arg(long, requires = "slurm")]
+    dry_run: bool,
+    /// Compute again what failed
+    #[arg(long)]
+    retry: bool,
+    /// Where to train and to evaluate
+    #[arg(long, value_enum, default_value_t = On::Cpu)]
+    device: On,
+    /// Number of threads; the results do not depend on it [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Print one JSON object on one line
+    #[arg(long)]
+    json: bool,
+    /// No progress bar
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// The largest configuration that is read, in bytes.
+const MOST_BYTES: u64 = 1 << 20;
+
+fn shard(text: &str) -> Result<(usize, usize), String> {
+    let numbers = text.split_once('/').and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
+    numbers
+        .filter(|(index, count)| index < count)
+        .ok_or_else(|| "expected i/n with i from 0 to n − 1, such as 0/8".into())
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let bytes = gbmi::model::read_limited(&args.config, MOST_BYTES)?;
+    let text = String::from_utf8(bytes).map_err(|_| Failure::Other("the configuration is not UTF-8".into()))?;
+    let folder = args.config.parent().unwrap_or(Path::new(""));
+    let config = Config::parse(&text, folder)?;
+    if let Some(shards) = args.slurm {
+        return submit(args, shards.min(u16::try_from(config.models.len()).unwrap_or(u16::MAX)));
+    }
+    without_threads_in_candle();
+    let progress = Progress::new(0, args.quiet);
+    let how = How {
+        shard: args.shard,
+        retry: args.retry,
+        device: args.device.device()?,
+        threads: threads(args.threads),
+        progress: &|step| match step {
+            Step::Training(steps) | Step::Units(steps) => progress.restart(steps),
+            Step::One => progress.step(),
+        },
+    };
+    let done = sweep(&config, &args.out, &how)?;
+    drop(progress);
+    if args.json {
+        let json = serde_json::to_string(&done).map_err(|error| Failure::Other(error.to_string()))?;
+        return print(&format!("{json}\n"));
+    }
+    let gbmi::sweep::Done { models, found, computed, failed } = done;
+    print(&format!(
+        "{models} models trained or copied; {found} units were there, {computed} computed; {failed} failed\n"
+    ))
+}
+
+/// Writes `sweep.sbatch` into the folder, and submits it.
+fn submit(args: &Args, shards: u16) -> Result<(), Failure> {
+    let other = |what: &str, error: std::io::Error| Failure::Other(format!("{what}: {error}"));
+    std::fs::create_dir_all(&args.out).map_err(|error| other("cannot make the sweep's folder", error))?;
+    let full = |path: &Path| path.canonicalize().map_err(|error| other("cannot find a path for Slurm", error));
+    let (out, config) = (full(&args.out)?, full(&args.config)?);
+    let program = std::env::current_exe().map_err(|error| other("cannot find this program", error))?;
+    let retry = if args.retry { " --retry" } else { "" };
+    let device = if matches!(args.device, On::Cuda) { " --device cuda" } else { "" };
+    let script = format!(
+        "#!/bin/sh\n\
+         # A sweep in {shards} shards. Options for your cluster go to sbatch: sbatch --time=2:00:00 sweep.sbatch\n\
+         #SBATCH --job-name=gbmi-sweep\n\
+         #SBATCH --array=0-{last}\n\
+         exec {program} sweep --config {config} --out {out} --shard \"$SLURM_ARRAY_TASK_ID/{shards}\" \\\n  \
+         --threads \"${{SLURM_CPUS_PER_TASK:-1}}\" --quiet{retry}{device}\n",
+        last = shards - 1,
+        program = quoted(&program)?,
+        config = quoted(&config)?,
+        out = quoted(&out)?,
+    );
+    let path = Pending::with_contents(&out.join("sweep.sbatch"), script.as_bytes())?.keep()?;
+    if args.dry_run {
+        return print(&format!("written: {}\n", path.display()));
+    }
+    let logs = out.join("slurm-%a.log");
+    let status = Command::new("sbatch").arg("--output").arg(logs).arg(&path).status();
+    match status.map_err(|error| other("cannot start sbatch", error))?.success() {
+        true => Ok(()),
+        false => Err(Failure::Other(format!("sbatch failed; the job array is {}", path.display()))),
+    }
+}
+
+/// A path as a word of a shell's command.
+fn quoted(path: &Path) -> Result<String, Failure> {
+    let text = path.to_str().ok_or_else(|| Failure::Other(format!("{} is not UTF-8", path.display())))?;
+    Ok(format!("'{}'", text.replace('\'', "'\\''")))
+}
