@@ -13,6 +13,7 @@
 //! | [`strategy`] | no | the strategies by name; unexplained dimensions |
 //! | `search` | no | finds hints for the rules |
 //! | `explain` | no | where a proof loses inputs |
+//! | `train`, `sweep` | no | trains models; many models, many strategies |
 //! | `import`, `inspect`, `output` | no | other formats in, pictures out, whole files |
 //!
 //! The arrow points one way: the trusted rooms import nothing from the others (`tests/trusted.rs` fails if they do).
