@@ -10,10 +10,11 @@
 //! | [`model`] | yes | reading weights, and what the network means |
 //! | [`certificate`] | yes | the format of a proof |
 //! | [`checker`] | yes | arithmetic, proof rules, counting, the tally of FLOPs |
+//! | [`numerals`] | no | exact numbers as text |
 //! | [`strategy`] | no | the strategies by name; unexplained dimensions |
 //! | `search` | no | finds hints for the rules |
 //! | `explain` | no | where a proof loses inputs |
-//! | `train`, `sweep` | no | trains models; many models, many strategies |
+//! | `train`, `sweep`, `report` | no | trains models; many models, many strategies; tables, figures and pages of it |
 //! | `import`, `inspect`, `output` | no | other formats in, pictures out, whole files |
 //!
 //! The arrow points one way: the trusted rooms import nothing from the others (`tests/trusted.rs` fails if they do).
@@ -27,10 +28,13 @@ pub mod import;
 #[cfg(feature = "inspect")]
 pub mod inspect;
 pub mod model;
+pub mod numerals;
 #[cfg(any(feature = "prove", feature = "import", feature = "inspect"))]
 pub mod output;
 pub mod refusal;
 
+#[cfg(feature = "sweep")]
+pub mod report;
 #[cfg(feature = "prove")]
 pub mod search;
 pub mod strategy;

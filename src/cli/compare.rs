@@ -2,9 +2,9 @@
 
 use super::check::Arithmetic;
 use super::progress::Progress;
-use super::verdict::{decimal, grouped};
 use super::{Common, Failure, MOST_INPUTS, aligned, csv, json, model, print, truth};
 use gbmi::checker::Certified;
+use gbmi::numerals::{decimal, grouped};
 use gbmi::output::Pending;
 use gbmi::refusal::Refusal;
 use gbmi::search::prove;

@@ -1,8 +1,8 @@
 //! `gbmi evaluate`.
 
 use super::train::{On, without_threads_in_candle};
-use super::verdict::grouped;
 use super::{Failure, model, print, threads};
+use gbmi::numerals::grouped;
 use gbmi::train::{Evaluated, Inputs, evaluate};
 use std::path::PathBuf;
 

@@ -1,10 +1,10 @@
 //! `gbmi explain`.
 
-use super::verdict::{decimal, grouped};
 use super::{Common, Failure, aligned, model, print};
 use gbmi::certificate::{Certificate, MAX_BYTES};
 use gbmi::explain::{DEFAULT_SPEND, Explanation, Outcome, Row, Share, draw, explain};
 use gbmi::model::read_limited;
+use gbmi::numerals::{decimal, grouped};
 use gbmi::output::{Pending, unwritable};
 use num_bigint::BigUint;
 use serde_json::{Value, json};

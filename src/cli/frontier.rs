@@ -2,9 +2,10 @@
 
 use super::progress::Progress;
 use super::prove::suggestion;
-use super::verdict::{decimal, grouped};
 use super::{Common, Failure, MOST_INPUTS, aligned, csv, json, model, print, truth};
-use gbmi::inspect::{Bounds, Format, Series, draw_bounds};
+use gbmi::checker::Certified;
+use gbmi::inspect::{Bounds, Format, Point, Series, draw_bounds};
+use gbmi::numerals::{decimal, grouped};
 use gbmi::output::{Pending, unwritable};
 use gbmi::search::{self, Proof};
 use gbmi::strategy::{CLASSES, Strategy};
@@ -127,7 +128,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         let title = format!("{}: proved accuracy against proof length", name.display());
         let bounds = bounds(title, &proofs, &rows, length);
         for format in args.format.all() {
-            draw_bounds(&bounds, out, *format)?;
+            draw_bounds(&bounds, out, "frontier", *format)?;
         }
     }
     print(&if common.json {
@@ -158,7 +159,8 @@ fn write(out: &Path, frontier: &[Proof], rows: &[Row]) -> Result<(), Failure> {
 fn bounds(title: String, proofs: &[Proof], rows: &[Row], length: usize) -> Bounds {
     let point = |proof: &Proof| {
         let share = |count: &BigUint| count.to_f64().unwrap_or(f64::MAX);
-        (proof.certified.meter.flops(), share(&proof.certified.correct) / share(&proof.certified.total))
+        let Certified { correct, total, meter, .. } = &proof.certified;
+        Point { across: meter.flops() as f64, bound: share(correct) / share(total), spread: 0.0 }
     };
     let of_class = |class: &str| {
         let points: Vec<_> = rows.iter().zip(proofs).skip(length).filter(|(row, _)| row.class == class).collect();
@@ -167,7 +169,9 @@ fn bounds(title: String, proofs: &[Proof], rows: &[Row], length: usize) -> Bound
     };
     Bounds {
         title,
-        frontier: Series { name: "our frontier".into(), points: proofs[..length].iter().map(point).collect() },
+        across: "FLOPs of the proof",
+        upwards: "accuracy proved, at least",
+        line: Some(Series { name: "our frontier".into(), points: proofs[..length].iter().map(point).collect() }),
         others: CLASSES.map(of_class).into_iter().filter(|series| !series.points.is_empty()).collect(),
     }
 }

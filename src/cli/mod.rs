@@ -18,6 +18,8 @@ mod progress;
 #[cfg(feature = "prove")]
 mod prove;
 #[cfg(feature = "sweep")]
+mod report;
+#[cfg(feature = "sweep")]
 mod sweep;
 #[cfg(feature = "train")]
 mod train;
@@ -65,6 +67,9 @@ enum Command {
     /// Train many models, run many strategies on each; goes on where it was interrupted
     #[cfg(feature = "sweep")]
     Sweep(sweep::Args),
+    /// Make tables, figures and pages of a sweep
+    #[cfg(feature = "sweep")]
+    Report(report::Args),
     /// Train models: Max-of-n transformers by the paper's recipe, one for every seed
     #[cfg(feature = "train")]
     Train(train::Args),
@@ -166,6 +171,8 @@ pub(crate) fn run() -> u8 {
         Command::Import(args) => import::run(&args),
         #[cfg(feature = "sweep")]
         Command::Sweep(args) => sweep::run(&args),
+        #[cfg(feature = "sweep")]
+        Command::Report(args) => report::run(&args),
         #[cfg(feature = "train")]
         Command::Train(args) => train::run(&args),
         #[cfg(feature = "train")]

@@ -7,13 +7,17 @@ use crate::refusal::Refusal;
 use plotters::prelude::*;
 use std::path::{Path, PathBuf};
 
-/// Proofs of lower bounds on one network's accuracy.
+/// Proofs of lower bounds on accuracies, against something that they cost.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bounds {
     /// What stands above.
     pub title: String,
-    /// The frontier: a line through its points, from the shortest proof to the longest.
-    pub frontier: Series,
+    /// What is across, on a logarithmic axis.
+    pub across: &'static str,
+    /// What is upwards.
+    pub upwards: &'static str,
+    /// A line through its points, from left to right.
+    pub line: Option<Series>,
     /// Proofs beside it, each series in a colour of its own.
     pub others: Vec<Series>,
 }
@@ -23,17 +27,27 @@ pub struct Bounds {
 pub struct Series {
     /// Its name in the legend.
     pub name: String,
-    /// FLOPs and the bound, from 0 to 1.
-    pub points: Vec<(u64, f64)>,
+    /// The proofs.
+    pub points: Vec<Point>,
 }
 
-/// Draws bounds against FLOPs, on a logarithmic axis, into the folder `out`, which is created if there is none, as
-/// `frontier.svg` (or `.png`), and returns the path.
+/// One proof, or the mean of several.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    /// What is across; positive.
+    pub across: f64,
+    /// The bound, from 0 to 1.
+    pub bound: f64,
+    /// A bar of this length above and below: a standard deviation.
+    pub spread: f64,
+}
+
+/// Draws bounds into the folder `out`, which is created if there is none, as `name.svg` (or `.png`), and returns the path.
 ///
 /// # Errors
 /// [`Refusal::Unreadable`] when the file cannot be written; no half-written file is left.
-pub fn draw_bounds(bounds: &Bounds, out: &Path, format: Format) -> Result<PathBuf, Refusal> {
-    bounds.draw(out, "frontier", format)
+pub fn draw_bounds(bounds: &Bounds, out: &Path, name: &str, format: Format) -> Result<PathBuf, Refusal> {
+    bounds.draw(out, name, format)
 }
 
 /// Distances, in pixels.
@@ -61,52 +75,54 @@ const COLOURS: [RGBColor; 8] = [
 /// The values at the ends of the axes.
 struct Axes {
     /// Powers of ten.
-    flops: (f64, f64),
+    across: (f64, f64),
     bound: (f64, f64),
 }
 
 impl Axes {
     /// Around all points, with some room.
-    fn around<'a>(points: impl Iterator<Item = &'a (u64, f64)>) -> Self {
+    fn around<'a>(points: impl Iterator<Item = &'a Point>) -> Self {
         let around = |(low, high): (f64, f64), least: f64| {
             let room = ((high - low) * 0.06).max(least);
             if low <= high { (low - room, high + room) } else { (0.0, 1.0) }
         };
         let join = |(low, high): (f64, f64), value: f64| (low.min(value), high.max(value));
         let none = (f64::INFINITY, f64::NEG_INFINITY);
-        let (flops, bound) =
-            points.fold((none, none), |(flops, bound), point| (join(flops, power(point.0)), join(bound, point.1)));
-        Self { flops: around(flops, 0.02), bound: around(bound, 0.005) }
+        let (across, bound) = points.fold((none, none), |(across, bound), point| {
+            let Point { bound: value, spread, .. } = *point;
+            (join(across, power(point.across)), join(join(bound, value - spread), value + spread))
+        });
+        Self { across: around(across, 0.02), bound: around(bound, 0.005) }
     }
 
-    /// Where a point is drawn.
-    fn place(&self, (flops, bound): (f64, f64)) -> (i32, i32) {
+    /// Where a point is drawn, `above` its bound.
+    fn place(&self, point: &Point, above: f64) -> (i32, i32) {
         let part = |value: f64, (low, high): (f64, f64)| (value - low) / (high - low);
-        let right = part(flops, self.flops) * f64::from(WIDTH);
-        let up = part(bound, self.bound) * f64::from(HEIGHT);
+        let right = part(power(point.across), self.across) * f64::from(WIDTH);
+        let up = part(point.bound + above, self.bound) * f64::from(HEIGHT);
         (LEFT + right.round() as i32, TOP + HEIGHT - up.round() as i32)
     }
 
-    /// Round numbers of FLOPs: powers of ten, or also 2 and 5 times them; evenly spaced ones where those are few.
-    fn flops_ticks(&self) -> Vec<u64> {
+    /// Round numbers: powers of ten, or also 2 and 5 times them; evenly spaced ones where those are few.
+    fn ticks(&self) -> Vec<u64> {
         let ticks = |digits: &[u64]| -> Vec<u64> {
             let all = (0..19).flat_map(|exponent| digits.iter().map(move |digit| digit * 10_u64.pow(exponent)));
-            all.filter(|tick| (self.flops.0..=self.flops.1).contains(&power(*tick))).collect()
+            all.filter(|tick| (self.across.0..=self.across.1).contains(&power(*tick as f64))).collect()
         };
         let (few, some) = (ticks(&[1]), ticks(&[1, 2, 5]));
         match (few.len(), some.len()) {
             (6.., _) => few,
             (_, 5..) => some,
             _ => {
-                let even = round_numbers(10_f64.powf(self.flops.0), 10_f64.powf(self.flops.1));
-                even.into_iter().map(|(flops, _)| flops.round() as u64).collect()
+                let even = round_numbers(10_f64.powf(self.across.0), 10_f64.powf(self.across.1));
+                even.into_iter().map(|(value, _)| value.round() as u64).collect()
             }
         }
     }
 }
 
-fn power(flops: u64) -> f64 {
-    (flops.max(1) as f64).log10()
+fn power(value: f64) -> f64 {
+    value.max(1.0).log10()
 }
 
 /// 1,500,000 as 1.5M.
@@ -126,42 +142,53 @@ impl Picture for Bounds {
     }
 
     fn paint<B: DrawingBackend>(&self, sheet: &Sheet<'_, B>) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
-        let all = std::iter::once(&self.frontier).chain(&self.others).flat_map(|series| &series.points);
+        let all = self.line.iter().chain(&self.others).flat_map(|series| &series.points);
         let axes = Axes::around(all);
-        let place = |(flops, bound): &(u64, f64)| axes.place((power(*flops), *bound));
         let (right, bottom) = (LEFT + WIDTH, TOP + HEIGHT);
         sheet.text(&self.title, (LEFT + WIDTH / 2, TOP / 2), TITLE, CENTRED)?;
 
-        for tick in axes.flops_ticks() {
-            let (x, _) = place(&(tick, 0.0));
+        let at = |across: f64, bound: f64| axes.place(&Point { across, bound, spread: 0.0 }, 0.0);
+        for tick in axes.ticks() {
+            let (x, _) = at(tick as f64, 0.0);
             sheet.line((x, TOP), (x, bottom), GRID)?;
             sheet.text(&short(tick), (x, bottom + 16), TICK, CENTRED)?;
         }
         for (value, label) in round_numbers(axes.bound.0, axes.bound.1) {
-            let (_, y) = axes.place((axes.flops.0, value));
+            let (_, y) = at(1.0, value);
             sheet.line((LEFT, y), (right, y), GRID)?;
             sheet.text(&label, (LEFT - 9, y), TICK, LEFTWARDS)?;
         }
         sheet.rectangle((LEFT, TOP), (right, bottom), INK)?;
-        sheet.text("FLOPs of the proof", (LEFT + WIDTH / 2, bottom + BELOW - MARGIN - LABEL / 2), LABEL, CENTRED)?;
-        sheet.text_upwards("accuracy proved, at least", (MARGIN + LABEL / 2, TOP + HEIGHT / 2), LABEL)?;
+        sheet.text(self.across, (LEFT + WIDTH / 2, bottom + BELOW - MARGIN - LABEL / 2), LABEL, CENTRED)?;
+        sheet.text_upwards(self.upwards, (MARGIN + LABEL / 2, TOP + HEIGHT / 2), LABEL)?;
 
-        // The frontier last, above all others.
+        // The line last, above all others.
         let mut y = TOP + LEGEND_LINE / 2;
         let legend = |name: &str, y: i32| sheet.text(name, (right + 44, y), TICK, RIGHTWARDS);
+        let bars = |series: &Series, style: ShapeStyle| {
+            let spread = series.points.iter().filter(|point| point.spread > 0.0);
+            let ends = |point: &Point| (axes.place(point, -point.spread), axes.place(point, point.spread));
+            spread.map(ends).try_for_each(|(low, high)| sheet.line(low, high, style))
+        };
         let line = BLACK.stroke_width(2);
-        legend(&self.frontier.name, y)?;
-        sheet.line((right + 14, y), (right + 36, y), line)?;
-        sheet.0.draw(&Circle::new((right + 25, y), RADIUS, BLACK.filled()))?;
-        for (series, colour) in self.others.iter().zip(COLOURS.iter().cycle()) {
-            y += LEGEND_LINE;
+        if let Some(series) = &self.line {
             legend(&series.name, y)?;
-            let places = series.points.iter().map(place).chain([(right + 25, y)]);
+            sheet.line((right + 14, y), (right + 36, y), line)?;
+            sheet.0.draw(&Circle::new((right + 25, y), RADIUS, BLACK.filled()))?;
+            y += LEGEND_LINE;
+        }
+        for (series, colour) in self.others.iter().zip(COLOURS.iter().cycle()) {
+            legend(&series.name, y)?;
+            bars(series, colour.mix(0.4).stroke_width(1))?;
+            let places = series.points.iter().map(|point| axes.place(point, 0.0)).chain([(right + 25, y)]);
             for place in places {
                 sheet.0.draw(&Circle::new(place, RADIUS, colour.mix(0.7).filled()))?;
             }
+            y += LEGEND_LINE;
         }
-        let places: Vec<(i32, i32)> = self.frontier.points.iter().map(place).collect();
+        let Some(series) = &self.line else { return Ok(()) };
+        bars(series, BLACK.mix(0.4).stroke_width(1))?;
+        let places: Vec<(i32, i32)> = series.points.iter().map(|point| axes.place(point, 0.0)).collect();
         sheet.0.draw(&PathElement::new(places.clone(), line))?;
         places.into_iter().try_for_each(|place| sheet.0.draw(&Circle::new(place, RADIUS, BLACK.filled())))
     }

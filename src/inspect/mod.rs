@@ -7,7 +7,7 @@ mod draw;
 mod picture;
 mod tables;
 
-pub use bounds::{Bounds, Series, draw_bounds};
+pub use bounds::{Bounds, Point, Series, draw_bounds};
 pub use draw::draw;
 pub(crate) use draw::{Bars, Ends, HeatMap, REDS};
 pub use picture::Format;

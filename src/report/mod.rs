@@ -1,0 +1,231 @@
+//! What came of a sweep: tables, figures and pages, from the files that it left.
+//!
+//! Means are over the models of a group, which differ in their seed only; ± is the standard deviation over them. Nothing
+//! here is exact but the counts in `results.csv`.
+
+mod figures;
+mod page;
+mod paper;
+mod summary;
+
+use crate::checker::parallel;
+use crate::inspect::{Inspection, inspect};
+use crate::model::Network;
+use crate::numerals::decimal;
+use crate::output::{Pending, unwritable};
+use crate::refusal::Refusal;
+use crate::strategy::Strategy;
+use crate::sweep::{Entry, Manifest, Row, Truth, Unit};
+use num_bigint::BigUint;
+use serde::Serialize;
+use std::path::Path;
+use summary::{Table, summary};
+
+/// Everything that is known of one model.
+struct Model {
+    entry: Entry,
+    network: Network,
+    inspection: Inspection,
+    truth: Option<Truth>,
+    /// Proofs by unit, in the manifest's order.
+    proofs: Vec<(String, Row)>,
+    /// Units without a result, and why.
+    failures: Vec<(String, String)>,
+}
+
+/// Models that differ in their seed only.
+struct Group {
+    name: String,
+    models: Vec<Model>,
+}
+
+/// Writes the report of the sweep in `folder` into the folder `out`: `index.html` with a page for each model, the
+/// figures, `results.csv`, `timings.csv`, `failures.csv`, `summary.csv` and `summary.md`, whose text it returns.
+///
+/// # Errors
+/// [`Refusal::Unreadable`] when there is no sweep, a model cannot be read, or a file cannot be written. Units that are
+/// missing or unreadable are listed as failures.
+pub fn report(folder: &Path, out: &Path, threads: usize) -> Result<String, Refusal> {
+    let manifest = Manifest::read(&folder.join("manifest.json"))?;
+    let models = parallel(manifest.models.clone(), threads, |_, entry| Model::read(folder, entry, &manifest.units));
+    let mut groups: Vec<Group> = vec![];
+    for model in models {
+        let model = model?;
+        match groups.iter_mut().find(|group| group.name == model.entry.group) {
+            Some(group) => group.models.push(model),
+            None => groups.push(Group { name: model.entry.group.clone(), models: vec![model] }),
+        }
+    }
+    std::fs::create_dir_all(out).map_err(|error| unwritable(out, error))?;
+    let summaries: Vec<Vec<Table>> = groups.iter().map(summary).collect();
+    let tables = || groups.iter().zip(&summaries);
+    let markdown = tables().map(|(group, tables)| markdown(&group.name, tables)).collect::<Vec<_>>().join("\n");
+    write(&out.join("summary.md"), markdown.as_bytes())?;
+    write_csv(&out.join("summary.csv"), tables().flat_map(|(group, tables)| summary::lines(&group.name, tables)))?;
+    let models = || groups.iter().flat_map(|group| &group.models);
+    write_csv(&out.join("results.csv"), models().flat_map(Model::results))?;
+    write_csv(&out.join("timings.csv"), models().flat_map(Model::timings))?;
+    write_csv(&out.join("failures.csv"), models().flat_map(Model::failures))?;
+
+    let drawn = parallel(groups.iter().collect(), threads, |_, group| figures::of_group(group, out));
+    let drawn = drawn.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let pages = parallel(models().collect(), threads, |_, model| page::of_model(model, out));
+    pages.into_iter().collect::<Result<(), _>>()?;
+    write(&out.join("index.html"), page::index(&groups, &summaries, &drawn).as_bytes())?;
+    Ok(markdown)
+}
+
+fn write(path: &Path, contents: &[u8]) -> Result<(), Refusal> {
+    Pending::with_contents(path, contents)?.keep().map(drop)
+}
+
+fn write_csv(path: &Path, rows: impl Iterator<Item = impl Serialize>) -> Result<(), Refusal> {
+    let mut writer = csv::Writer::from_writer(vec![]);
+    for row in rows {
+        writer.serialize(row).map_err(|error| unwritable(path, error))?;
+    }
+    write(path, &writer.into_inner().map_err(|error| unwritable(path, error))?)
+}
+
+/// One proof, without what differs from run to run.
+#[derive(Serialize)]
+struct Line<'a> {
+    group: &'a str,
+    model: &'a str,
+    unit: &'a str,
+    strategy: &'a str,
+    class: &'a str,
+    correct: &'a str,
+    upper: &'a str,
+    total: &'a str,
+    /// Rounded down.
+    bound: String,
+    /// Over the true or the estimated accuracy.
+    bound_over_true: Option<String>,
+    flops: u64,
+    int_ops: u64,
+    unexplained_dimension: &'a str,
+    bytes: usize,
+}
+
+#[derive(Serialize)]
+struct Timing<'a> {
+    model: &'a str,
+    unit: &'a str,
+    prove_seconds: f64,
+    check_seconds: f64,
+}
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    model: &'a str,
+    unit: &'a str,
+    reason: &'a str,
+}
+
+impl Model {
+    fn read(folder: &Path, entry: Entry, units: &[String]) -> Result<Self, Refusal> {
+        // Names become paths: only those of plain files will do.
+        let plain = |name: &str| !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\']);
+        if let Some(bad) = std::iter::once(&entry.name).chain(units).find(|name| !plain(name)) {
+            return Err(Refusal::Unreadable(format!("the sweep's manifest: {bad:?} is no name of a file")));
+        }
+        let network = Network::load(&folder.join("models").join(&entry.name))?;
+        let (mut truth, mut proofs, mut failures) = (None, vec![], vec![]);
+        for name in units {
+            let path = folder.join("units").join(&entry.name).join(format!("{name}.json"));
+            match Unit::read(&path) {
+                None => {
+                    let reason = if path.exists() { "its file cannot be read" } else { "not run" };
+                    failures.push((name.clone(), reason.into()));
+                }
+                Some(Unit { failure: Some(reason), .. }) => failures.push((name.clone(), reason)),
+                Some(unit) => {
+                    truth = unit.truth.or(truth);
+                    proofs.extend(unit.proofs.into_iter().map(|row| (name.clone(), row)));
+                }
+            }
+        }
+        Ok(Self { inspection: inspect(&network), network, entry, truth, proofs, failures })
+    }
+
+    /// The true or the estimated accuracy.
+    fn accuracy(&self) -> Option<f64> {
+        self.truth.as_ref().map(|truth| ratio(&truth.correct, &truth.total))
+    }
+
+    /// Proofs of the published strategies.
+    fn published(&self) -> impl Iterator<Item = &Row> {
+        let published = |row: &Row| {
+            Strategy::named(&row.strategy)
+                .is_some_and(|strategy| strategy == Strategy::BruteForce || !Strategy::OWN.contains(&strategy))
+        };
+        self.proofs.iter().map(|(_, row)| row).filter(move |row| published(row))
+    }
+
+    /// The proofs of a unit.
+    fn of_unit<'a>(&'a self, unit: &'a str) -> impl Iterator<Item = &'a Row> {
+        self.proofs.iter().filter(move |(name, _)| name == unit).map(|(_, row)| row)
+    }
+
+    fn results(&self) -> impl Iterator<Item = Line<'_>> {
+        self.proofs.iter().map(|(unit, row)| Line {
+            group: &self.entry.group,
+            model: &self.entry.name,
+            unit,
+            strategy: &row.strategy,
+            class: &row.class,
+            correct: &row.correct,
+            upper: &row.upper,
+            total: &row.total,
+            bound: decimal(&whole(&row.correct), &whole(&row.total)),
+            bound_over_true: self.truth.as_ref().map(|truth| {
+                let (correct, total) = (whole(&row.correct), whole(&row.total));
+                decimal(&(correct * whole(&truth.total)), &(total * whole(&truth.correct)))
+            }),
+            flops: row.flops,
+            int_ops: row.int_ops,
+            unexplained_dimension: &row.unexplained_dimension,
+            bytes: row.bytes,
+        })
+    }
+
+    fn timings(&self) -> impl Iterator<Item = Timing<'_>> {
+        let timing = |(unit, row): &'_ (String, Row)| (unit.clone(), row.prove_seconds, row.check_seconds);
+        self.proofs.iter().map(move |entry| {
+            let (_, prove_seconds, check_seconds) = timing(entry);
+            Timing { model: &self.entry.name, unit: &entry.0, prove_seconds, check_seconds }
+        })
+    }
+
+    fn failures(&self) -> impl Iterator<Item = Failure<'_>> {
+        self.failures.iter().map(|(unit, reason)| Failure { model: &self.entry.name, unit, reason })
+    }
+}
+
+/// A decimal integer; 0 for anything else.
+fn whole(digits: &str) -> BigUint {
+    BigUint::parse_bytes(digits.as_bytes(), 10).unwrap_or_default()
+}
+
+/// `part / all`; 0 where that means nothing.
+fn ratio(part: &str, all: &str) -> f64 {
+    let number = |digits: &str| digits.parse::<f64>().unwrap_or(0.0);
+    let ratio = number(part) / number(all);
+    if ratio.is_finite() { ratio } else { 0.0 }
+}
+
+fn bound(row: &Row) -> f64 {
+    ratio(&row.correct, &row.total)
+}
+
+/// Tables in Markdown, below the group's name.
+fn markdown(group: &str, tables: &[Table]) -> String {
+    let row = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let mut text = format!("## {group}\n");
+    for table in tables {
+        text += &format!("\n{}\n\n{}|{}\n", table.title, row(&table.head), "---|".repeat(table.head.len()));
+        text.extend(table.rows.iter().map(|cells| row(cells)));
+    }
+    text
+}

@@ -1,0 +1,272 @@
+//! Means over the models of a group.
+
+use super::paper::{self, published};
+use super::{Group, Model, bound};
+use crate::numerals::grouped;
+use crate::strategy::CLASSES;
+use crate::sweep::Row;
+use serde::Serialize;
+
+/// A table with a title.
+pub(super) struct Table {
+    pub(super) title: String,
+    pub(super) head: Vec<String>,
+    pub(super) rows: Vec<Vec<String>>,
+}
+
+/// A mean, and the standard deviation over models: of one, 0.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Mean {
+    pub(super) count: usize,
+    pub(super) mean: f64,
+    pub(super) deviation: f64,
+}
+
+impl Mean {
+    /// `None` of no numbers.
+    pub(super) fn of(numbers: &[f64]) -> Option<Self> {
+        let count = numbers.len();
+        let mean = numbers.iter().sum::<f64>() / count as f64;
+        let squares: f64 = numbers.iter().map(|number| (number - mean).powi(2)).sum();
+        let deviation = if count > 1 { (squares / (count - 1) as f64).sqrt() } else { 0.0 };
+        (count > 0).then_some(Self { count, mean, deviation })
+    }
+}
+
+/// One proof for each of some models, with the model's accuracy where that is known.
+pub(super) struct Proofs {
+    pub(super) bound: Option<Mean>,
+    pub(super) over_true: Option<Mean>,
+    pub(super) flops: Option<Mean>,
+    pub(super) dimension: Option<Mean>,
+}
+
+impl Proofs {
+    /// Of the proof that `pick` picks for each model.
+    pub(super) fn of<'a>(group: &'a Group, pick: impl Fn(&'a Model) -> Option<&'a Row>) -> Self {
+        let picked: Vec<(&Model, &Row)> = group.models.iter().filter_map(|model| Some((model, pick(model)?))).collect();
+        let mean = |of: &dyn Fn(&Model, &Row) -> Option<f64>| {
+            let numbers: Vec<f64> = picked.iter().filter_map(|(model, row)| of(model, row)).collect();
+            Mean::of(&numbers)
+        };
+        Self {
+            bound: mean(&|_, row| Some(bound(row))),
+            over_true: mean(&|model, row| Some(bound(row) / model.accuracy()?)),
+            flops: mean(&|_, row| Some(row.flops as f64)),
+            dimension: mean(&|_, row| row.unexplained_dimension.parse().ok()),
+        }
+    }
+}
+
+/// The published proof of a class with the best bound; of equal ones the shortest.
+pub(super) fn best<'a>(model: &'a Model, class: &str) -> Option<&'a Row> {
+    let of_class = model.published().filter(|row| row.class == class);
+    of_class.max_by(|a, b| bound(a).total_cmp(&bound(b)).then(b.flops.cmp(&a.flops)))
+}
+
+/// The best proof of the frontier within a number of FLOPs.
+pub(super) fn within(model: &Model, budget: f64) -> Option<&Row> {
+    let affordable = model.of_unit("frontier").filter(|row| row.flops as f64 <= budget);
+    affordable.max_by(|a, b| bound(a).total_cmp(&bound(b)))
+}
+
+/// Round numbers of FLOPs from the shortest proof of any model's frontier to the longest.
+pub(super) fn budgets(group: &Group, count: usize) -> Vec<f64> {
+    let flops = || group.models.iter().flat_map(|model| model.of_unit("frontier")).map(|row| row.flops as f64);
+    let (least, most) = (flops().fold(f64::INFINITY, f64::min), flops().fold(0.0, f64::max));
+    if most == 0.0 {
+        return vec![];
+    }
+    let round = |value: f64| {
+        let unit = 10_f64.powf(value.log10().floor() - 2.0);
+        (value / unit).ceil() * unit
+    };
+    let place = |step: usize| round(least * (most / least).powf(step as f64 / (count - 1) as f64));
+    let mut budgets: Vec<f64> = (0..count).map(place).collect();
+    budgets.dedup();
+    budgets
+}
+
+/// How many published strategies no proof of the frontier dominates: has as high a bound in as few FLOPs.
+fn undominated(model: &Model) -> usize {
+    let dominated = |row: &Row| {
+        let mut own = model.of_unit("frontier");
+        own.any(|own| own.flops <= row.flops && super::whole(&own.correct) >= super::whole(&row.correct))
+    };
+    model.published().filter(|row| !dominated(row)).count()
+}
+
+/// The tables of a group.
+pub(super) fn summary(group: &Group) -> Vec<Table> {
+    let tables = [accuracy(group), own(group), classes(group), strategies(group)];
+    tables.into_iter().filter(|table| !table.rows.is_empty()).collect()
+}
+
+fn accuracy(group: &Group) -> Table {
+    let accuracies: Vec<f64> = group.models.iter().filter_map(Model::accuracy).collect();
+    let sampled = group.models.iter().flat_map(|model| &model.truth).filter(|truth| truth.sampled).count();
+    let config = group.models.first().map(|model| &model.network.config);
+    let mut rows = vec![];
+    if let (Some(found), Some(config)) = (Mean::of(&accuracies), config) {
+        let how = if sampled == 0 { "exact".into() } else { format!("{sampled} of {} estimated", found.count) };
+        let error = |deviation: f64, count: f64| deviation / count.sqrt();
+        let ours = error(found.deviation, found.count as f64);
+        let lowest = accuracies.iter().copied().fold(f64::INFINITY, f64::min);
+        let mut row =
+            vec![found.count.to_string(), how, shown(Some(found)), format!("{ours:.5}"), format!("{lowest:.4}")];
+        row.extend(match published(config) {
+            Some(paper) => {
+                let (mean, deviation) = paper.accuracy;
+                let difference = (found.mean - mean) / ours.hypot(error(deviation, paper::SEEDS));
+                [format!("{mean} ± {deviation}"), format!("{difference:+.2}")]
+            }
+            None => ["–".into(), "–".into()],
+        });
+        rows.push(row);
+    }
+    Table {
+        title: "The true accuracy, beside the published one (151 seeds).".into(),
+        head: ["models", "how", "mean ± sd", "standard error", "lowest", "published", "difference in standard errors"]
+            .map(String::from)
+            .to_vec(),
+        rows,
+    }
+}
+
+fn own(group: &Group) -> Table {
+    const BUDGETS: usize = 8;
+    let mut rows = vec![];
+    let mut push = |name: String, proofs: &Proofs| {
+        if proofs.bound.is_some() {
+            rows.push(cells(name, proofs));
+        }
+    };
+    for strategy in ["exact", "exact-one-sided", "subcubic", "cubic"] {
+        push(strategy.into(), &Proofs::of(group, |model| model.of_unit(strategy).next()));
+    }
+    for budget in budgets(group, BUDGETS) {
+        let name = format!("frontier, at most {} FLOPs", grouped(&format!("{budget:.0}")));
+        push(name, &Proofs::of(group, |model| within(model, budget)));
+    }
+    let with: Vec<&Model> = group.models.iter().filter(|model| model.of_unit("frontier").next().is_some()).collect();
+    let left: Vec<usize> = with.iter().map(|model| undominated(model)).collect();
+    let note = if left.is_empty() {
+        String::new()
+    } else {
+        let all = left.iter().filter(|left| **left == 0).count();
+        let most = left.iter().max().copied().unwrap_or(0);
+        format!(
+            " On {all} of {} models the frontier dominates every published strategy; on none it leaves more than {most}.",
+            left.len()
+        )
+    };
+    Table { title: format!("Our own proofs.{note}"), head: head("proofs"), rows }
+}
+
+fn classes(group: &Group) -> Table {
+    let paper = group.models.first().and_then(|model| published(&model.network.config));
+    let of_paper = |class: &str| {
+        let found = paper.as_ref()?.classes.iter().find(|(name, ..)| *name == class)?;
+        Some(format!("{} ± {}", found.1, found.2))
+    };
+    let row = |class: &&str| {
+        let proofs = Proofs::of(group, |model| best(model, class));
+        proofs.bound?;
+        let mut cells = cells((*class).into(), &proofs);
+        cells.push(of_paper(class).unwrap_or_else(|| "–".into()));
+        Some(cells)
+    };
+    let mut head = head("class");
+    head.push("published ÷ true".into());
+    Table {
+        title: "The published strategies, in sound form: the best bound of each class for each model.".into(),
+        head,
+        rows: CLASSES.iter().filter_map(row).collect(),
+    }
+}
+
+fn strategies(group: &Group) -> Table {
+    let mut names: Vec<(&str, &str)> = vec![];
+    for row in group.models.iter().flat_map(Model::published) {
+        if !names.contains(&(&row.class, &row.strategy)) {
+            names.push((&row.class, &row.strategy));
+        }
+    }
+    names.sort_by_key(|(class, _)| CLASSES.iter().position(|known| known == class));
+    let row = |(_, name): &(&str, &str)| {
+        cells((*name).into(), &Proofs::of(group, |model| model.published().find(|row| row.strategy == *name)))
+    };
+    Table { title: "Every published strategy.".into(), head: head("strategy"), rows: names.iter().map(row).collect() }
+}
+
+fn head(first: &str) -> Vec<String> {
+    [first, "models", "bound", "÷ true", "FLOPs", "unexplained dimension"].map(String::from).to_vec()
+}
+
+fn cells(name: String, proofs: &Proofs) -> Vec<String> {
+    let whole = |mean: Option<Mean>| {
+        mean.map_or_else(dash, |mean| {
+            let digits =
+                |value: f64| if value < 1e15 { grouped(&format!("{value:.0}")) } else { format!("{value:.2e}") };
+            if mean.deviation > 0.0 {
+                format!("{} ± {}", digits(mean.mean), digits(mean.deviation))
+            } else {
+                digits(mean.mean)
+            }
+        })
+    };
+    let models = proofs.bound.map_or(0, |mean| mean.count).to_string();
+    vec![name, models, shown(proofs.bound), shown(proofs.over_true), whole(proofs.flops), whole(proofs.dimension)]
+}
+
+fn dash() -> String {
+    "–".into()
+}
+
+/// A share, to five decimals.
+fn shown(mean: Option<Mean>) -> String {
+    mean.map_or_else(dash, |mean| format!("{:.5} ± {:.5}", mean.mean, mean.deviation))
+}
+
+/// One cell of a table, for `summary.csv`.
+#[derive(Serialize)]
+pub(super) struct Cell {
+    group: String,
+    table: String,
+    row: String,
+    column: String,
+    value: String,
+}
+
+/// The cells of tables, one by one.
+pub(super) fn lines(group: &str, tables: &[Table]) -> Vec<Cell> {
+    let mut lines = vec![];
+    for table in tables {
+        let title = table.title.split('.').next().unwrap_or_default();
+        for row in &table.rows {
+            for (column, value) in table.head.iter().zip(row) {
+                lines.push(Cell {
+                    group: group.into(),
+                    table: title.into(),
+                    row: row[0].clone(),
+                    column: column.clone(),
+                    value: value.clone(),
+                });
+            }
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deviation_is_that_of_a_sample() {
+        let mean = Mean::of(&[1.0, 2.0, 3.0, 6.0]).unwrap();
+        assert_eq!((mean.count, mean.mean), (4, 3.0));
+        assert!((mean.deviation - (14.0_f64 / 3.0).sqrt()).abs() < 1e-15);
+        assert_eq!((Mean::of(&[]), Mean::of(&[0.5]).unwrap().deviation), (None, 0.0));
+    }
+}
