@@ -50,9 +50,9 @@ fn mean_points(group: &Group, class: &str, across: impl Fn(&Proofs) -> Option<Me
     first.published().filter(|row| row.class == class).filter_map(of).collect()
 }
 
-/// The longest and the least explained of all would leave no room for the others.
+/// Brute force, the longest and the least explained of all, would leave no room for the others.
 fn drawn(class: &str) -> bool {
-    class != "brute-force"
+    class != CLASSES[0]
 }
 
 fn against_flops(group: &Group) -> Bounds {
@@ -69,16 +69,16 @@ fn against_flops(group: &Group) -> Bounds {
 }
 
 fn against_dimension(group: &Group) -> Bounds {
-    let mut others = by_class(|class| mean_points(group, class, |proofs| proofs.dimension));
+    let others =
+        by_class(|class| if drawn(class) { mean_points(group, class, |proofs| proofs.dimension) } else { vec![] });
     let exact = Proofs::of(group, |model| model.of_unit("exact").next());
-    if let (Some(dimension), Some(bound)) = (exact.dimension, exact.over_true) {
-        others.push(Series { name: "our exact proof".into(), points: vec![point(dimension.mean, bound)] });
-    }
+    let exact = exact.dimension.zip(exact.over_true).map(|(dimension, bound)| point(dimension.mean, bound));
+    let line = exact.map(|point| Series { name: "our exact proof".into(), points: vec![point] });
     Bounds {
         title: format!("{}: bound ÷ true accuracy, means over {} models", group.name, group.models.len()),
         across: "unexplained dimension",
         upwards: "bound ÷ true accuracy",
-        line: None,
+        line,
         others,
     }
 }

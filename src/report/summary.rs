@@ -70,10 +70,12 @@ pub(super) fn within(model: &Model, budget: f64) -> Option<&Row> {
     affordable.max_by(|a, b| bound(a).total_cmp(&bound(b)))
 }
 
-/// Round numbers of FLOPs from the shortest proof of any model's frontier to the longest.
+/// Round numbers of FLOPs, from where every model's frontier has begun to the longest proof of any.
 pub(super) fn budgets(group: &Group, count: usize) -> Vec<f64> {
-    let flops = || group.models.iter().flat_map(|model| model.of_unit("frontier")).map(|row| row.flops as f64);
-    let (least, most) = (flops().fold(f64::INFINITY, f64::min), flops().fold(0.0, f64::max));
+    let flops = |model: &Model| model.of_unit("frontier").map(|row| row.flops as f64).collect::<Vec<f64>>();
+    let all: Vec<Vec<f64>> = group.models.iter().map(flops).collect();
+    let shortest = all.iter().filter_map(|flops| flops.iter().copied().reduce(f64::min));
+    let (least, most) = (shortest.fold(0.0, f64::max), all.iter().flatten().copied().fold(0.0, f64::max));
     if most == 0.0 {
         return vec![];
     }
