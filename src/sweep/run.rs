@@ -99,18 +99,18 @@ pub fn sweep(config: &Config, out: &Path, how: &How<'_>) -> Result<Done, Refusal
     let mut done = Done { models: fetch(&models, out, how)?, ..Done::default() };
 
     let mut missing = vec![];
-    for model in models {
-        let folder = out.join("units").join(&model.entry.name);
-        create(&folder)?;
-        for work in config.work() {
-            let path = folder.join(format!("{}.json", work.name()));
-            match Unit::read(&path).filter(|unit| !how.retry || unit.failure.is_none()) {
-                Some(unit) => {
-                    done.found += 1;
-                    done.failed += usize::from(unit.failure.is_some());
-                }
-                None => missing.push((out.join("models").join(&model.entry.name), work, path)),
+    for model in &models {
+        create(&out.join("units").join(&model.entry.name))?;
+    }
+    // Every model's first unit before any model's second: the dearest, the frontier, comes last.
+    for (work, model) in config.work().into_iter().flat_map(|work| models.iter().map(move |model| (work, model))) {
+        let path = out.join("units").join(&model.entry.name).join(format!("{}.json", work.name()));
+        match Unit::read(&path).filter(|unit| !how.retry || unit.failure.is_none()) {
+            Some(unit) => {
+                done.found += 1;
+                done.failed += usize::from(unit.failure.is_some());
             }
+            None => missing.push((out.join("models").join(&model.entry.name), work, path)),
         }
     }
     done.computed = missing.len();
