@@ -130,14 +130,16 @@ fn what_is_missing_is_listed_and_names_are_escaped() {
     let units = folder.path().join("units").join(MODELS[1]);
     std::fs::remove_file(units.join("truth.json")).unwrap();
     std::fs::write(units.join("frontier.json"), "{").unwrap();
-    let odd = row("<i>odd</i>", "no class", 0, 0, 0.0);
-    let odd = Row { correct: "NaN".into(), total: "0".into(), unexplained_dimension: "-∞".into(), ..odd };
-    write(folder.path(), MODELS[1], "published-cubic", &proofs(vec![odd]));
+    let odd = row("<i>odd</i>", "cubic", 0, 0, 0.0);
+    let bad = Row { correct: "NaN".into(), ..odd.clone() };
+    write(folder.path(), MODELS[0], "published-cubic", &proofs(vec![bad]));
+    write(folder.path(), MODELS[1], "published-cubic", &proofs(vec![Row { total: "0".into(), ..odd }]));
     let out = folder.path().join("report");
     report(folder.path(), &out, 2).unwrap();
     let failures = read(&out, "failures.csv");
     let expected = [
         format!("{},exact,<b>bad</b> & worse", MODELS[0]),
+        format!("{},published-cubic,its file cannot be read", MODELS[0]),
         format!("{},truth,not run", MODELS[1]),
         format!("{},frontier,its file cannot be read", MODELS[1]),
     ];

@@ -13,6 +13,7 @@ pub use run::{Done, How, Step, Work, sweep};
 
 use crate::model::read_limited;
 use crate::refusal::Refusal;
+use crate::strategy::CLASSES;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -75,6 +76,13 @@ impl Manifest {
 impl Unit {
     /// Reads a unit's file; `None` when it is not there, or is something else.
     pub fn read(path: &Path) -> Option<Self> {
-        serde_json::from_slice(&read_limited(path, MOST_BYTES).ok()?).ok()
+        let unit: Self = serde_json::from_slice(&read_limited(path, MOST_BYTES).ok()?).ok()?;
+        let number = |digits: &String| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let row = |row: &Row| {
+            [&row.correct, &row.upper, &row.total, &row.unexplained_dimension].into_iter().all(number)
+                && CLASSES.contains(&row.class.as_str())
+        };
+        let truth = unit.truth.iter().all(|truth| number(&truth.correct) && number(&truth.total));
+        (truth && unit.proofs.iter().all(row)).then_some(unit)
     }
 }
