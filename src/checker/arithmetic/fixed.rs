@@ -91,7 +91,7 @@ fn shift_left(value: i128, left: u32) -> Option<i128> {
     if value == 0 { Some(0) } else { (left + 1 < room).then(|| value << left) }
 }
 
-/// `⌈value / 2^right⌉`, as [`shift_down`]; value is not i128::MIN.
+/// `⌈value / 2^right⌉`, as [`shift_down`]; of i128::MIN, which is its own negative, something above.
 #[inline(always)]
 fn shift_up(value: i128, right: i32) -> Option<i128> {
     shift_down(value.wrapping_neg(), right).map(i128::wrapping_neg)
