@@ -7,7 +7,7 @@ use gbmi::checker::Certified;
 use gbmi::numerals::{decimal, grouped};
 use gbmi::output::Pending;
 use gbmi::refusal::Refusal;
-use gbmi::search::prove;
+use gbmi::search::prove_optimised;
 use gbmi::strategy::{CLASSES, Strategy, unexplained_dimension};
 use num_bigint::BigUint;
 use serde::Serialize;
@@ -25,6 +25,10 @@ pub(crate) struct Args {
     /// Only strategies of these classes
     #[arg(long, value_name = "SLUG", value_delimiter = ',', value_parser = CLASSES)]
     class: Vec<String>,
+    /// Move what the published strategies hint uphill, so many steps
+    #[cfg(feature = "optimise")]
+    #[arg(long, value_name = "STEPS", default_value_t = 0)]
+    optimise: usize,
     /// The arithmetic that every certificate is checked in once more
     #[arg(long, value_enum, default_value_t = Arithmetic::Fixed)]
     arithmetic: Arithmetic,
@@ -144,7 +148,11 @@ impl Args {
         }
         let common = self.common();
         let start = Instant::now();
-        let proof = match prove(network, strategy, None, common.options(&|| ())) {
+        #[cfg(feature = "optimise")]
+        let moves = self.optimise;
+        #[cfg(not(feature = "optimise"))]
+        let moves = 0;
+        let proof = match prove_optimised(network, strategy, moves, None, common.options(&|| ())) {
             Ok(proof) => proof,
             Err(Refusal::Declined(reason)) => {
                 row.verdict = format!("declined: {reason}");

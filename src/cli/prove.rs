@@ -10,7 +10,7 @@ use gbmi::checker::arithmetic::{Enclosure, Fixed};
 use gbmi::model::Network;
 use gbmi::output::Pending;
 use gbmi::refusal::{Refusal, Rejection};
-use gbmi::search::{Goal, Proof, prove, prove_best, prove_best_of, prove_best_published, steps};
+use gbmi::search::{Goal, Proof, prove_best, prove_best_of, prove_best_published, prove_optimised, steps};
 use gbmi::strategy::{ATTENTION, ATTENTION_ERROR, CLASSES, EUPU, Family, Strategy};
 use num_bigint::BigUint;
 use num_rational::BigRational;
@@ -50,6 +50,10 @@ pub(crate) struct Args {
     /// A published strategy by its parts: the error of low-rank attention
     #[arg(long, value_name = "RULE", value_parser = part(&ATTENTION_ERROR), conflicts_with_all = PARTS_OR)]
     attention_error: Option<&'static str>,
+    /// Move what a published strategy hints uphill, so many steps: 200 gain most of what there is
+    #[cfg(feature = "optimise")]
+    #[arg(long, value_name = "STEPS", default_value_t = 0, conflicts_with = "goal")]
+    optimise: usize,
     /// Fail unless this is proved: a number of inputs, a fraction p/q, or a decimal up to 1
     #[arg(long, value_name = "BOUND", value_parser = bound)]
     at_least: Option<Bound>,
@@ -174,7 +178,11 @@ impl Args {
     fn prove(&self, network: &Network, strategy: Strategy, goal: &Goal) -> Result<(Strategy, Proof), Refusal> {
         let common = &self.common;
         let suggestion = suggestion(common.model.as_deref(), &self.out);
-        let progress = if goal.is_open() && self.published.is_none() {
+        #[cfg(feature = "optimise")]
+        let moves = self.optimise;
+        #[cfg(not(feature = "optimise"))]
+        let moves = 0;
+        let progress = if goal.is_open() && self.published.is_none() && moves == 0 {
             Progress::new(steps(strategy) * network.config.d_vocab, common.quiet)
         } else {
             Progress::open_ended(common.quiet)
@@ -183,11 +191,13 @@ impl Args {
         let options = common.options(&step);
         match (&self.class, self.published) {
             (Some(class), Some(Which::Best)) => {
-                let best = prove_best_published(network, class, suggestion.as_deref(), options)?;
+                let best = prove_best_published(network, class, moves, suggestion.as_deref(), options)?;
                 best.ok_or_else(|| Refusal::Unreadable(format!("no published strategy is of class {class}")))
             }
             (Some(class), None) => prove_best_of(network, goal, class, suggestion.as_deref(), options),
-            (None, _) if goal.is_open() => Ok((strategy, prove(network, strategy, suggestion, options)?)),
+            (None, _) if goal.is_open() => {
+                Ok((strategy, prove_optimised(network, strategy, moves, suggestion, options)?))
+            }
             (None, _) => Ok((strategy, prove_best(network, goal, false, suggestion, options)?)),
         }
     }

@@ -3,6 +3,8 @@
 mod entries;
 mod exact;
 mod measured;
+#[cfg(feature = "optimise")]
+mod optimise;
 mod orders;
 mod overlaps;
 mod plans;
@@ -61,9 +63,37 @@ pub fn prove(
             return Prover::new(network, strategy, two_sided, model, options)?.at(f64::INFINITY);
         }
         Strategy::PublishedCubic => published::cubic(network),
-        Strategy::Published(family) => published::family(network, family, options)?,
+        Strategy::Published(family) => {
+            published::family(network, family, published::closed(network, family)?, options)?
+        }
     };
     derive(network, hints, model, options)
+}
+
+/// The same, with the hinted vectors of a published strategy of the subcubic family moved so many steps uphill, if that
+/// certifies more; other strategies have none. Without feature `optimise`, [`prove`].
+///
+/// # Errors
+/// As [`prove`].
+pub fn prove_optimised(
+    network: &Network,
+    strategy: Strategy,
+    steps: usize,
+    model: Option<String>,
+    options: Options<'_>,
+) -> Result<Proof, Refusal> {
+    #[cfg(not(feature = "optimise"))]
+    let _ = steps;
+    let closed = prove(network, strategy, model.clone(), options)?;
+    #[cfg(feature = "optimise")]
+    if let (Strategy::Published(family), true) = (strategy, steps > 0) {
+        let hints = optimise::improve(network, family, steps)?;
+        let moved = derive(network, published::family(network, family, hints, options)?, model, options)?;
+        if moved.certified.correct > closed.certified.correct {
+            return Ok(moved);
+        }
+    }
+    Ok(closed)
 }
 
 /// How many times [`prove`] goes through all maxima: searches and checks, for progress bars.
@@ -75,20 +105,21 @@ pub fn steps(strategy: Strategy) -> usize {
     }
 }
 
-/// The published strategy of a class with the best bound, as the name of its certificate says; `None` for other
-/// classes.
+/// The published strategy of a class with the best bound after so many steps of [`prove_optimised`], as the name of its
+/// certificate says; `None` for other classes.
 ///
 /// # Errors
 /// As [`prove`].
 pub fn prove_best_published(
     network: &Network,
     class: &str,
+    steps: usize,
     model: Option<&str>,
     options: Options<'_>,
 ) -> Result<Option<(Strategy, Proof)>, Refusal> {
     let mut best: Option<(Strategy, Proof)> = None;
     for strategy in Strategy::published().filter(|strategy| strategy.class() == class) {
-        let proof = prove(network, strategy, model.map(Into::into), options)?;
+        let proof = prove_optimised(network, strategy, steps, model.map(Into::into), options)?;
         if best.as_ref().is_none_or(|(_, best)| proof.certified.correct > best.certified.correct) {
             best = Some((strategy, proof));
         }

@@ -1,6 +1,6 @@
 //! Witnesses of the published strategies: singular vectors, means, references and gaps, in double precision.
 
-use super::orders::doubles;
+use super::orders::{double, doubles};
 use super::{EXACT, hinted};
 use crate::certificate::published::{Chain, Gaps, LowRank, Peel, Residual, SPECTRAL_BITS, VECTOR_BITS};
 use crate::certificate::{Attention, Certificate, Criterion, DirectPath};
@@ -8,6 +8,8 @@ use crate::checker::arithmetic::{Enclosure, Fixed};
 use crate::checker::meter::Meter;
 use crate::checker::paths::Factors;
 use crate::checker::published::gaps::{Level, Tables};
+#[cfg(feature = "optimise")]
+use crate::checker::published::peel::peel;
 use crate::checker::published::scores::chain;
 use crate::checker::{Options, parallel};
 use crate::model::{Matrix, Network};
@@ -16,7 +18,10 @@ use crate::strategy::{ATTENTION, Family, Strategy};
 use nalgebra::DMatrix;
 use num_bigint::BigUint;
 
-fn units(value: f64, bits: i32, most: i64) -> i64 {
+/// The rules before the criterion.
+pub(super) type Hints = (Attention, DirectPath);
+
+pub(super) fn units(value: f64, bits: i32, most: i64) -> i64 {
     ((value * f64::from(bits).exp2()).round() as i64).clamp(1 - most, most - 1)
 }
 
@@ -42,6 +47,10 @@ fn leading(table: &DMatrix<f64>) -> Option<(DMatrix<f64>, f64, DMatrix<f64>)> {
     Some((column, svd.singular_values[0], row))
 }
 
+fn product(factors: &[DMatrix<f64>]) -> DMatrix<f64> {
+    factors.iter().skip(1).fold(factors[0].clone(), |product, next| product * next)
+}
+
 fn scores(factors: &Factors<Fixed>, rule: &str) -> Result<Attention, Refusal> {
     if rule == "exact-EQKE+max-diff-exact" {
         return Ok(EXACT);
@@ -54,10 +63,7 @@ fn scores(factors: &Factors<Fixed>, rule: &str) -> Result<Attention, Refusal> {
     let last = rests.len() - 1;
     // Take u uᵀF out of the first factor, F v vᵀ out of the last, as often as the original does.
     for _ in 0..if four { 2 } else { 1 } {
-        let Some((u, _, v_t)) = leading(&rests.iter().skip(1).fold(rests[0].clone(), |product, next| product * next))
-        else {
-            break;
-        };
+        let Some((u, _, v_t)) = leading(&product(&rests)) else { break };
         let row = u.transpose() * &rests[0];
         let column = &rests[last] * v_t.transpose();
         rests[0] -= &u * &row;
@@ -79,19 +85,9 @@ fn scores(factors: &Factors<Fixed>, rule: &str) -> Result<Attention, Refusal> {
             peel[2] = Peel { left: vec![vector(column.iter())], right: vec![vector(c_t.iter())] };
         }
     }
-    let product = || rests.iter().skip(1).fold(rests[0].clone(), |product, next| product * next);
     let error = match rule {
         "max-diff-exact" => Residual::Exact {},
-        "svd" => {
-            // trace((τG)^64) < 1 wants τ a little below the 64-norm of the squared singular values.
-            let squares: Vec<f64> = product().singular_values().iter().map(|sigma| sigma * sigma).collect();
-            let most = squares.iter().copied().fold(0.0, f64::max);
-            let norm = most * squares.iter().map(|square| (square / most).powi(64)).sum::<f64>().powf(1.0 / 64.0);
-            // The scale must be below 2^20: a product that vanishes is bounded as if it did not quite.
-            let norm = norm.max(f64::from(-19).exp2());
-            let (scale, bound) = (1.0 / (norm * (1.0 + 1e-5)), (2.0 * norm * (1.0 + 1e-4)).sqrt());
-            Residual::Svd { bound: units(bound, SPECTRAL_BITS, 1 << 60), scale: units(scale, SPECTRAL_BITS, 1 << 60) }
-        }
+        "svd" => spectral(&product(&rests)),
         _ if rule.ends_with("recursive") => Residual::Recursive {
             means: match rule.split('+').next() {
                 Some("mean") => vec![mean_row(&rests[0])],
@@ -111,6 +107,33 @@ fn scores(factors: &Factors<Fixed>, rule: &str) -> Result<Attention, Refusal> {
         _ => Residual::MaxDiff { means: vec![] },
     };
     Ok(Attention::LowRank(LowRank { factors: taken, peel, error }))
+}
+
+/// The spectral bound that suits what is taken out.
+///
+/// # Errors
+/// Those of the checker.
+#[cfg(feature = "optimise")]
+pub(super) fn bound_anew(factors: &Factors<Fixed>, hints: &mut LowRank) -> Result<(), Refusal> {
+    let free = Meter::new(u64::MAX);
+    if let Residual::Svd { .. } = hints.error {
+        let rests = peel(&chain(factors, hints.factors, &free)?, &hints.peel, &free)?.rests;
+        let rests: Vec<DMatrix<f64>> = rests.iter().map(dense).collect();
+        hints.error = spectral(&product(&rests));
+    }
+    Ok(())
+}
+
+/// The bound on a product's largest singular value, and the scale that shows it.
+fn spectral(product: &DMatrix<f64>) -> Residual {
+    // trace((τG)^64) < 1 wants τ a little below the 64-norm of the squared singular values.
+    let squares: Vec<f64> = product.singular_values().iter().map(|sigma| sigma * sigma).collect();
+    let most = squares.iter().copied().fold(0.0, f64::max);
+    let norm = most * squares.iter().map(|square| (square / most).powi(64)).sum::<f64>().powf(1.0 / 64.0);
+    // The scale must be below 2^20: a product that vanishes is bounded as if it did not quite.
+    let norm = norm.max(f64::from(-19).exp2());
+    let (scale, bound) = (1.0 / (norm * (1.0 + 1e-5)), (2.0 * norm * (1.0 + 1e-4)).sqrt());
+    Residual::Svd { bound: units(bound, SPECTRAL_BITS, 1 << 60), scale: units(scale, SPECTRAL_BITS, 1 << 60) }
 }
 
 fn direct(factors: &Factors<Fixed>, eupu: &str) -> DirectPath {
@@ -143,8 +166,7 @@ fn level(tables: &Tables<Fixed>, m: usize, n: usize, references: bool) -> Vec<Ch
             let ratio = 1_i64 << (VECTOR_BITS + exponent / 2).clamp(0, 40);
             let enclosed = Fixed::dyadic(ratio, -VECTOR_BITS);
             let at_ratio = level.at_ratio(&enclosed, &free);
-            let middle = |x: &Fixed| x.ends().map_or(0.0, |(lo, hi)| (lo as f64 + hi as f64) / 2.0);
-            let rise = (middle(&at_ratio) - middle(&at_zero)) * f64::from(-Fixed::FRACTION).exp2();
+            let rise = double(&at_ratio) - double(&at_zero);
             let slope = units(rise / (ratio as f64 * f64::from(-VECTOR_BITS).exp2()), VECTOR_BITS, 1 << 59);
             candidates.push(((ratio, slope), level.lines(&at_zero, &at_ratio, &enclosed, slope, &free)));
         }
@@ -179,15 +201,26 @@ fn level(tables: &Tables<Fixed>, m: usize, n: usize, references: bool) -> Vec<Ch
         .collect()
 }
 
-/// The hints of a strategy of the subcubic family.
+/// Closed forms for the scores and the direct path of a strategy of the subcubic family.
 ///
 /// # Errors
 /// Those of the checker.
-pub(super) fn family(network: &Network, family: Family, options: Options<'_>) -> Result<Certificate, Refusal> {
-    let free = Meter::new(u64::MAX);
-    let factors = Factors::<Fixed>::new(network, &free)?;
-    let (attention, direct_path) = (scores(&factors, family.error)?, direct(&factors, family.eupu));
-    let tables = Tables::<Fixed>::new(network, &attention, &direct_path, &free)?;
+pub(super) fn closed(network: &Network, family: Family) -> Result<Hints, Refusal> {
+    let factors = Factors::<Fixed>::new(network, &Meter::new(u64::MAX))?;
+    Ok((scores(&factors, family.error)?, direct(&factors, family.eupu)))
+}
+
+/// The certificate of a strategy of the subcubic family with these hints: references and gaps that suit them.
+///
+/// # Errors
+/// Those of the checker.
+pub(super) fn family(
+    network: &Network,
+    family: Family,
+    (attention, direct_path): Hints,
+    options: Options<'_>,
+) -> Result<Certificate, Refusal> {
+    let tables = Tables::<Fixed>::new(network, &attention, &direct_path, &Meter::new(u64::MAX))?;
     let (v, n) = (network.config.d_vocab, network.config.n_ctx);
     let references = family.attention == ATTENTION[0];
     let levels = parallel((0..v).rev().collect(), options.threads, |_, m| {

@@ -1,0 +1,140 @@
+//! Better hints than closed forms for the published family: gradient steps on a smooth stand-in for the certified count.
+//!
+//! What is taken out of the scores' factors, the means and the mean query are hinted vectors: the checker's work does not
+//! depend on what they hold, only the bound does. Closed forms (singular vectors, means) make remainders small in the
+//! mean square; here they are moved to certify more inputs. Everything starts at the closed form and is deterministic.
+//! A step's gradient is candle's for the tables ([`bounds`]), by hand for the count ([`count`]).
+
+mod bounds;
+mod count;
+
+use super::orders::doubles;
+use super::published::{Hints, bound_anew, closed, units};
+use crate::certificate::published::{LowRank, Peel, Residual, VECTOR_BITS};
+use crate::certificate::{Attention, DirectPath};
+use crate::checker::arithmetic::Fixed;
+use crate::checker::meter::{Kind, Meter};
+use crate::checker::paths::Factors;
+use crate::checker::product::product;
+use crate::checker::published::direct::Direct;
+use crate::checker::published::scores::Scores;
+use crate::model::Network;
+use crate::refusal::Refusal;
+use crate::strategy::{ATTENTION, Family};
+use bounds::{Rules, Values};
+use candle_core::{Device, Var};
+use count::Count;
+
+/// The stand-in's softness, in logits: at the first step, and at the last.
+const SOFTNESS: (f64, f64) = (1.0, 0.1);
+/// The length of the first steps, as a share of the vector's entries; the last steps are short.
+const RATE: f64 = 0.03;
+/// How fast Adam forgets gradients and their squares.
+const MEMORY: (f64, f64) = (0.9, 0.99);
+
+/// Moves the hinted vectors so many steps, and returns those with the highest count in double precision.
+///
+/// # Errors
+/// Those of the checker.
+pub(super) fn improve(network: &Network, family: Family, steps: usize) -> Result<Hints, Refusal> {
+    let free = Meter::new(u64::MAX);
+    let factors = Factors::<Fixed>::new(network, &free)?;
+    let closed = closed(network, family)?;
+    let (attention, direct_path) = &closed;
+    let scores = Scores::new(&factors, attention, &free)?;
+    let direct = Direct::new(&factors, &factors.direct(None, &free)?, direct_path, &free)?;
+    let [_, chain, _] = factors.chains();
+    let logits = doubles(&product(chain, &free, Kind::Logits)?);
+    let count = Count::new(&network.config, &scores.positions, &logits, family.attention == ATTENTION[0]);
+    // Tensors that do not fit would be a mistake in here; the closed form is a proof all the same.
+    let rules = Rules::new(&factors, attention, (&scores, &direct));
+    let found = rules.and_then(|rules| climb(&rules, &count, &closed, steps));
+    let mut found = found.unwrap_or(closed);
+    if let Attention::LowRank(hints) = &mut found.0 {
+        bound_anew(&factors, hints)?;
+    }
+    Ok(found)
+}
+
+/// Gradient steps from these hints.
+fn climb(rules: &Rules, count: &Count, closed: &Hints, steps: usize) -> candle_core::Result<Hints> {
+    let mut best = closed.clone();
+    let mut points: Vec<Vec<f64>> = vectors(&mut best).into_iter().map(|vector| doubled(vector)).collect();
+    let mut moments: Vec<Moments> = points.iter().map(|point| Moments::new(point)).collect();
+    let mut most = f64::MIN;
+    for step in 0..steps {
+        let done = step as f64 / steps as f64;
+        let vars = points.iter().map(|point| Var::from_slice(point, point.len(), &Device::Cpu));
+        let vars = vars.collect::<candle_core::Result<Vec<Var>>>()?;
+        let tensors: Vec<_> = vars.iter().map(|var| var.as_tensor().clone()).collect();
+        let bounds = rules.bounds(closed, &tensors)?;
+        let judged = count.judge(&Values::of(&bounds)?, SOFTNESS.0 * (SOFTNESS.1 / SOFTNESS.0).powf(done));
+        if judged.certified > most {
+            most = judged.certified;
+            for (vector, point) in vectors(&mut best).into_iter().zip(&points) {
+                *vector = point.iter().map(|entry| units(*entry, VECTOR_BITS, 1 << 40)).collect();
+            }
+        }
+        let slopes = judged.slopes.weigh(&bounds)?.backward()?;
+        let length = RATE * (1.0 + (std::f64::consts::PI * done).cos()) / 2.0;
+        for ((var, point), moments) in vars.iter().zip(&mut points).zip(&mut moments) {
+            if let Some(slope) = slopes.get(var) {
+                moments.step(point, &slope.to_vec1()?, length);
+            }
+        }
+    }
+    Ok(best)
+}
+
+/// All hinted vectors that the checker's work does not depend on.
+fn vectors((attention, direct): &mut Hints) -> Vec<&mut Vec<i64>> {
+    let mut found = vec![];
+    if let Attention::LowRank(LowRank { peel, error, .. }) = attention {
+        for Peel { left, right } in peel {
+            found.extend(left.iter_mut().chain(right));
+        }
+        if let Residual::MaxDiff { means } | Residual::Recursive { means } = error {
+            found.extend(means);
+        }
+    }
+    if let DirectPath::MaxDiff { mean } = direct
+        && !mean.is_empty()
+    {
+        found.push(mean);
+    }
+    found
+}
+
+fn doubled(vector: &[i64]) -> Vec<f64> {
+    vector.iter().map(|entry| *entry as f64 * f64::from(-VECTOR_BITS).exp2()).collect()
+}
+
+/// Adam's memory of a vector's slopes, each step in units of the vector's own size.
+#[derive(Debug)]
+struct Moments {
+    size: f64,
+    steps: i32,
+    first: Vec<f64>,
+    second: Vec<f64>,
+}
+
+impl Moments {
+    fn new(point: &[f64]) -> Self {
+        let size = (point.iter().map(|entry| entry * entry).sum::<f64>() / point.len() as f64).sqrt();
+        Self { size, steps: 0, first: vec![0.0; point.len()], second: vec![0.0; point.len()] }
+    }
+
+    /// One step downhill.
+    fn step(&mut self, point: &mut [f64], slope: &[f64], length: f64) {
+        self.steps += 1;
+        let grown = |memory: f64| 1.0 - memory.powi(self.steps);
+        for (((entry, slope), first), second) in point.iter_mut().zip(slope).zip(&mut self.first).zip(&mut self.second)
+        {
+            let slope = slope * self.size;
+            *first += (1.0 - MEMORY.0) * (slope - *first);
+            *second += (1.0 - MEMORY.1) * (slope * slope - *second);
+            let speed = (*first / grown(MEMORY.0)) / ((*second / grown(MEMORY.1)).sqrt() + f64::MIN_POSITIVE);
+            *entry -= length * self.size * speed;
+        }
+    }
+}
