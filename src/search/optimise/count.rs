@@ -49,6 +49,8 @@ pub(super) struct Count {
 pub(super) struct Judged {
     /// The share of all inputs that is certified.
     pub(super) certified: f64,
+    /// The stand-in for it.
+    pub(super) soft: f64,
     /// How fast the stand-in falls with each bound.
     pub(super) slopes: Values,
 }
@@ -102,7 +104,7 @@ impl Count {
         let Values { table, error, offset, spread } = bounds;
         let mut slopes =
             Values { table: vec![0.0; v * v], error: vec![0.0; v], offset: vec![0.0; v], spread: vec![0.0; v] };
-        let mut certified = 0.0;
+        let (mut certified, mut soft) = (0.0, 0.0);
         let worst: Vec<_> = (0..v).map(|m| self.worst(m, offset)).collect();
         let tops: Vec<usize> = table.chunks(v).flat_map(tops).collect();
         for Case { q, m, far, odds, worth } in &self.cases {
@@ -116,6 +118,7 @@ impl Count {
                 certified += worth;
             }
             let passes = logistic(-margin / softness);
+            soft += worth * passes;
             let slope = worth * passes * (1.0 - passes) / softness;
             let by_score = slope * (self.ranges[*far] - own) * attention * (1.0 - attention);
             slopes.table[top] += by_score;
@@ -125,7 +128,7 @@ impl Count {
             slopes.offset[l] += slope;
             slopes.offset[*m] -= slope;
         }
-        Judged { certified, slopes }
+        Judged { certified, soft, slopes }
     }
 }
 

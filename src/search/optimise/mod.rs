@@ -37,17 +37,10 @@ const MEMORY: (f64, f64) = (0.9, 0.99);
 /// # Errors
 /// Those of the checker.
 pub(super) fn improve(network: &Network, family: Family, steps: usize) -> Result<Hints, Refusal> {
-    let free = Meter::new(u64::MAX);
-    let factors = Factors::<Fixed>::new(network, &free)?;
+    let factors = Factors::<Fixed>::new(network, &Meter::new(u64::MAX))?;
     let closed = closed(network, family)?;
-    let (attention, direct_path) = &closed;
-    let scores = Scores::new(&factors, attention, &free)?;
-    let direct = Direct::new(&factors, &factors.direct(None, &free)?, direct_path, &free)?;
-    let [_, chain, _] = factors.chains();
-    let logits = doubles(&product(chain, &free, Kind::Logits)?);
-    let count = Count::new(&network.config, &scores.positions, &logits, family.attention == ATTENTION[0]);
+    let (rules, count) = slope(network, &factors, family, &closed)?;
     // Tensors that do not fit would be a mistake in here; the closed form is a proof all the same.
-    let rules = Rules::new(&factors, attention, (&scores, &direct));
     let found = rules.and_then(|rules| climb(&rules, &count, &closed, steps));
     let mut found = found.unwrap_or(closed);
     if let Attention::LowRank(hints) = &mut found.0 {
@@ -56,12 +49,28 @@ pub(super) fn improve(network: &Network, family: Family, steps: usize) -> Result
     Ok(found)
 }
 
+/// What there is to climb: hints to bounds, bounds to a count.
+fn slope(
+    network: &Network,
+    factors: &Factors<Fixed>,
+    family: Family,
+    (attention, direct): &Hints,
+) -> Result<(candle_core::Result<Rules>, Count), Refusal> {
+    let free = Meter::new(u64::MAX);
+    let scores = Scores::new(factors, attention, &free)?;
+    let direct = Direct::new(factors, &factors.direct(None, &free)?, direct, &free)?;
+    let [_, chain, _] = factors.chains();
+    let logits = doubles(&product(chain, &free, Kind::Logits)?);
+    let count = Count::new(&network.config, &scores.positions, &logits, family.attention == ATTENTION[0]);
+    Ok((Rules::new(factors, attention, (&scores, &direct)), count))
+}
+
 /// Gradient steps from these hints.
 fn climb(rules: &Rules, count: &Count, closed: &Hints, steps: usize) -> candle_core::Result<Hints> {
     let mut best = closed.clone();
     let mut points: Vec<Vec<f64>> = vectors(&mut best).into_iter().map(|vector| doubled(vector)).collect();
     let mut moments: Vec<Moments> = points.iter().map(|point| Moments::new(point)).collect();
-    let mut most = f64::MIN;
+    let mut most = (f64::MIN, f64::MIN);
     for step in 0..steps {
         let done = step as f64 / steps as f64;
         let vars = points.iter().map(|point| Var::from_slice(point, point.len(), &Device::Cpu));
@@ -69,8 +78,9 @@ fn climb(rules: &Rules, count: &Count, closed: &Hints, steps: usize) -> candle_c
         let tensors: Vec<_> = vars.iter().map(|var| var.as_tensor().clone()).collect();
         let bounds = rules.bounds(closed, &tensors)?;
         let judged = count.judge(&Values::of(&bounds)?, SOFTNESS.0 * (SOFTNESS.1 / SOFTNESS.0).powf(done));
-        if judged.certified > most {
-            most = judged.certified;
+        // Where nothing is certified yet, the soft count says what is nearest to it.
+        if (judged.certified, judged.soft) > most {
+            most = (judged.certified, judged.soft);
             for (vector, point) in vectors(&mut best).into_iter().zip(&points) {
                 *vector = point.iter().map(|entry| units(*entry, VECTOR_BITS, 1 << 40)).collect();
             }
@@ -135,6 +145,85 @@ impl Moments {
             *second += (1.0 - MEMORY.1) * (slope * slope - *second);
             let speed = (*first / grown(MEMORY.0)) / ((*second / grown(MEMORY.1)).sqrt() + f64::MIN_POSITIVE);
             *entry -= length * self.size * speed;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checker::Options;
+    use crate::checker::arithmetic::Enclosure;
+    use crate::search::orders::double;
+    use crate::search::prove;
+    use crate::strategy::Strategy;
+    use candle_core::Tensor;
+    use num_traits::ToPrimitive;
+
+    /// The tensors bound what the checker's rules do, and the count is the checker's, for every strategy.
+    #[test]
+    fn bounds_and_count_are_the_checkers() {
+        let network = Network::load("models/max_of_4_seed50".as_ref()).unwrap();
+        let free = Meter::new(u64::MAX);
+        let factors = Factors::<Fixed>::new(&network, &free).unwrap();
+        let table = factors.direct(None, &free).unwrap();
+        for family in Family::all().filter(|family| !family.eupu.starts_with("global")) {
+            let mut hints = closed(&network, family).unwrap();
+            let (rules, count) = slope(&network, &factors, family, &hints).unwrap();
+            let points: Vec<Vec<f64>> = vectors(&mut hints).into_iter().map(|vector| doubled(vector)).collect();
+            let tensors = points.iter().map(|point| Tensor::from_slice(point, point.len(), &Device::Cpu).unwrap());
+            let bounds = rules.unwrap().bounds(&hints, &tensors.collect::<Vec<_>>()).unwrap();
+            let bounds = Values::of(&bounds).unwrap();
+            let scores = Scores::new(&factors, &hints.0, &free).unwrap();
+            let direct = Direct::new(&factors, &table, &hints.1, &free).unwrap();
+            let zeros = vec![Fixed::dyadic(0, 0); network.config.d_vocab];
+            let pairs = [
+                (&bounds.table, &scores.table.iter_rows().flatten().cloned().collect()),
+                (&bounds.error, scores.error.as_ref().unwrap_or(&zeros)),
+                (&bounds.offset, direct.offset.as_ref().unwrap_or(&zeros)),
+                (&bounds.spread, &direct.spread),
+            ];
+            for (found, expected) in pairs {
+                assert_eq!(found.len(), expected.len(), "{family}");
+                for (found, expected) in found.iter().zip(expected) {
+                    assert!((found - double(expected)).abs() < 1e-3 * (1.0 + found.abs()), "{family}");
+                }
+            }
+            let proof = prove(&network, Strategy::Published(family), None, Options::default()).unwrap();
+            let share = proof.certified.correct.to_f64().unwrap() / proof.certified.total.to_f64().unwrap();
+            let judged = count.judge(&bounds, SOFTNESS.1).certified;
+            assert!((judged - share).abs() < 0.003, "{family}: {judged}, not {share}");
+        }
+    }
+
+    /// Slopes are those of the soft count: its rise over a small step of each kind of bound.
+    #[test]
+    fn slopes_are_those_of_the_count() {
+        let network = Network::load("models/max_of_4_seed50".as_ref()).unwrap();
+        let family = Family { eupu: "mean-query+max-diff", attention: ATTENTION[0], error: "mean+max-diff" };
+        let factors = Factors::<Fixed>::new(&network, &Meter::new(u64::MAX)).unwrap();
+        let mut hints = closed(&network, family).unwrap();
+        let (rules, count) = slope(&network, &factors, family, &hints).unwrap();
+        let points: Vec<Vec<f64>> = vectors(&mut hints).into_iter().map(|vector| doubled(vector)).collect();
+        let tensors = points.iter().map(|point| Tensor::from_slice(point, point.len(), &Device::Cpu).unwrap());
+        let tensors = rules.unwrap().bounds(&hints, &tensors.collect::<Vec<_>>()).unwrap();
+        let judge = |change: fn(&mut Values, f64), by: f64| {
+            let mut bounds = Values::of(&tensors).unwrap();
+            change(&mut bounds, by);
+            count.judge(&bounds, 1.0)
+        };
+        let (q, m) = (40, 60);
+        let changes: [(fn(&mut Values, f64), &dyn Fn(&Values) -> f64); 4] = [
+            (|bounds, by| bounds.table[40 * 64 + 60] += by, &|slopes| slopes.table[q * 64 + m]),
+            (|bounds, by| bounds.error[40] += by, &|slopes| slopes.error[q]),
+            (|bounds, by| bounds.offset[60] += by, &|slopes| slopes.offset[m]),
+            (|bounds, by| bounds.spread[40] += by, &|slopes| slopes.spread[q]),
+        ];
+        for (change, slope) in changes {
+            let step = 1e-4;
+            let fall = (judge(change, -step).soft - judge(change, step).soft) / (2.0 * step);
+            let slope = slope(&judge(change, 0.0).slopes);
+            assert!((fall - slope).abs() < 0.02 * slope.abs() && slope != 0.0, "{fall}, not {slope}");
         }
     }
 }
