@@ -212,12 +212,15 @@ mod tests {
             change(&mut bounds, by);
             count.judge(&bounds, 1.0)
         };
-        let (q, m) = (40, 60);
-        let changes: [(fn(&mut Values, f64), &dyn Fn(&Values) -> f64); 4] = [
-            (|bounds, by| bounds.table[40 * 64 + 60] += by, &|slopes| slopes.table[q * 64 + m]),
-            (|bounds, by| bounds.error[40] += by, &|slopes| slopes.error[q]),
-            (|bounds, by| bounds.offset[60] += by, &|slopes| slopes.offset[m]),
-            (|bounds, by| bounds.spread[40] += by, &|slopes| slopes.spread[q]),
+        type Change = fn(&mut Values, f64);
+        type Slope = fn(&Values) -> f64;
+        const Q: usize = 40;
+        const M: usize = 60;
+        let changes: [(Change, Slope); 4] = [
+            (|bounds, by| bounds.table[Q * 64 + M] += by, |slopes| slopes.table[Q * 64 + M]),
+            (|bounds, by| bounds.error[Q] += by, |slopes| slopes.error[Q]),
+            (|bounds, by| bounds.offset[M] += by, |slopes| slopes.offset[M]),
+            (|bounds, by| bounds.spread[Q] += by, |slopes| slopes.spread[Q]),
         ];
         for (change, slope) in changes {
             let step = 1e-4;
