@@ -1,0 +1,69 @@
+(** * The checker (`src/checker/mod.rs`): what a certificate establishes about a network.
+
+    The same integers and the same verdict as `gbmi check`, for the rules that are mirrored: attention `exact`, direct
+    path `split`, criterion `partition` without the count `grid`. There is no meter: nothing is declined for its length. *)
+
+From Coq Require Import ZArith List Bool.
+From gbmi Require Import Model Fixed CheckerCertificate CheckerTable CheckerPaths CheckerRules CheckerCriterion.
+Import ListNotations.
+Local Open Scope Z_scope.
+
+(** The plan that query q and maximum m follow. *)
+Definition plan_for (c : cert) (q m : nat) : option plan :=
+  match assignment c with
+  | [] => nth_error (plans c) 0
+  | rows => match nth_error (nth m rows []) q with Some i => nth_error (plans c) i | None => None end
+  end.
+
+Definition plus (x y : Z * Z) : Z * Z := (fst x + fst y, snd x + snd y).
+
+(** Of the inputs whose maximum is m: how many are certified, and how many are wrong. *)
+Definition certified_level (T : tables) (c : cert) (m : nat) : result (Z * Z) :=
+  let L := level_of T m in
+  fold_left (fun sum q => bind sum (fun sum =>
+    match plan_for c q m with
+    | None => Derived sum
+    | Some p => bind (settle (view_of T L q) p) (fun found => Derived (plus sum found))
+    end)) (seq 0 (S m)) (Derived (0, 0)).
+
+(** Are the tensors of the sizes that the configuration says? *)
+Definition well_formed (w : weights) : bool :=
+  let s := sizes w in
+  let is rows cols (x : dyadics) := (length x =? rows)%nat && forallb (fun r => (length r =? cols)%nat) x in
+  let '(v, n, d, h) := (d_vocab s, n_ctx s, d_model s, d_head s) in
+  (2 <=? v)%nat && (2 <=? n)%nat && (1 <=? d)%nat && (1 <=? h)%nat
+  && is v d (w_e w) && is n d (w_pos w) && is d h (w_q w) && is d h (w_k w) && is d h (w_v w) && is h d (w_o w)
+  && is d v (w_u w) && is 1%nat h [b_q w] && is 1%nat h [b_k w] && is 1%nat h [b_v w] && is 1%nat d [b_o w]
+  && is 1%nat v [b_u w].
+
+(** The number of inputs. *)
+Definition total_inputs (w : weights) : Z := Z.of_nat (d_vocab (sizes w)) ^ Z.of_nat (n_ctx (sizes w)).
+
+(** At least so many inputs are answered correctly, and at most so many. The largest maximum first. *)
+Definition derive (w : weights) (c : cert) : result (Z * Z) :=
+  if well_formed w then
+    let T := tables_of w c in
+    let found := fold_left (fun sum m => bind sum (fun sum =>
+                   bind (certified_level T c m) (fun found => Derived (plus sum found))))
+                   (rev (seq 0 (d_vocab (sizes w)))) (Derived (0, 0)) in
+    bind found (fun found => Derived (fst found, total_inputs w - snd found))
+  else Declined.
+
+Definition certify (w : weights) (c : cert) : option (Z * Z) :=
+  match derive w c with Derived found => Some found | _ => None end.
+
+(** Do the derived counts establish a claim? *)
+Definition establishes (w : weights) (derived : Z * Z) (claimed_correct : Z) (claimed_upper : option Z) : bool :=
+  let '(correct, upper) := derived in
+  (claimed_correct <=? correct)
+  && match claimed_upper with
+     | None => true
+     | Some claimed => (upper <=? claimed) && (claimed <=? total_inputs w)
+     end.
+
+(** Does a certificate establish its claim? *)
+Definition check (w : weights) (c : cert) (claimed_correct : Z) (claimed_upper : option Z) : bool :=
+  match certify w c with
+  | None => false
+  | Some derived => establishes w derived claimed_correct claimed_upper
+  end.

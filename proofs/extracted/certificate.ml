@@ -1,0 +1,147 @@
+(* Reads a certificate (docs/certificate.md). Not verified. *)
+
+exception Declined of string
+
+open Json
+
+type claim = { network : string; task : string; d_vocab : Z.t; n_ctx : Z.t; correct : Z.t; upper : Z.t option }
+
+(* {1 Numbers and lists, which stand in strings} *)
+
+let integer place text =
+  let n = String.length text in
+  let first = if n > 0 && text.[0] = '-' then 1 else 0 in
+  let digits = String.sub text first (n - first) in
+  let canonical =
+    n <= 100 && digits <> "" && String.for_all (fun c -> c >= '0' && c <= '9') digits
+    && (digits.[0] <> '0' || text = "0") in
+  if canonical then Z.of_string text else fail "%s: no canonical integer: %S" place text
+
+let within place least most x = if Z.lt x least || Z.geq x most then fail "%s: out of range" place else x
+let two_to = Z.shift_left Z.one
+let natural place text = let x = integer place text in if Z.sign x < 0 then fail "%s: negative" place else x
+let signed place text = within place (Z.neg (two_to 63)) (two_to 63) (integer place text)
+
+(* What is larger than every size counts as any such number does. *)
+let most_index = 1 lsl 40
+let index place text =
+  let x = within place Z.zero (two_to 64) (natural place text) in
+  if Z.gt x (Z.of_int most_index) then most_index else Z.to_int x
+
+let items item place text = if text = "" then [] else List.map (item place) (String.split_on_char ' ' text)
+
+(* {1 Fields} *)
+
+let text item place json = item place (string place json)
+let list item = text (items item)
+let rows item place json = List.map (list item place) (array place json)
+let optional get key read place = Option.map (read (place ^ "." ^ key)) (get key)
+let or_empty get key read place = Option.value (optional get key read place) ~default:[]
+let needed get key read place = Option.get (optional get key read place)
+
+(* The name of the rule, before the other fields are looked at. *)
+let rule place = function
+  | Object given -> (match List.assoc_opt "rule" given with Some rule -> string place rule | None -> fail "%s: no rule" place)
+  | _ -> fail "%s: expected an object" place
+
+let unverified name = raise (Declined (Printf.sprintf "the rule %s is not verified" name))
+
+let entries place json : Checker.entries =
+  let get = fields place ["blocks"] ["centre"; "basis"; "left"; "right"] json in
+  { blocks = needed get "blocks" (list index) place;
+    centre = or_empty get "centre" (list signed) place;
+    basis = or_empty get "basis" (rows signed) place;
+    left_bounds = or_empty get "left" (list signed) place;
+    right_bounds = or_empty get "right" (list signed) place }
+
+let window place json = match string place json with "all" -> None | size -> Some (index place size)
+
+let answers place json : Checker.answers = match string place json with
+  | "rest" -> Rest
+  | "each" -> Each
+  | listed -> These (items index place listed)
+
+let group place json : Checker.group =
+  let get = fields place ["answers"; "test"] ["window"] json in
+  let test place json : Checker.test = match string place json with
+    | "pooled" -> Pooled | "unpooled" -> Unpooled | "count" -> Count | "forfeit" -> Forfeit
+    | _ -> fail "%s: unknown test" place in
+  { group_answers = needed get "answers" answers place;
+    group_test = needed get "test" test place;
+    group_window = Option.join (optional get "window" window place) }
+
+let count place json : Checker.count = match rule place json with
+  | "tree" ->
+      let get = fields place ["rule"] ["upper"; "lower"; "walk"] json in
+      Tree {
+        upper_hints = or_empty get "upper" (rows index) place;
+        lower_hints = or_empty get "lower" (rows index) place;
+        steps_hint = or_empty get "walk" (list index) place }
+  | "grid" ->
+      let get = fields place ["rule"; "bits"] ["without"; "wrong"] json in
+      ignore (within place Z.zero (two_to 32) (needed get "bits" (text natural) place));
+      ignore (or_empty get "without" (rows index) place);
+      ignore (or_empty get "wrong" (list index) place);
+      Grid
+  | _ -> fail "%s: unknown rule" place
+
+let no_script : Checker.script = { upper_hints = []; lower_hints = []; steps_hint = [] }
+
+let plan place json : Checker.plan =
+  let get = fields place ["groups"] ["count"; "window"] json in
+  let each item place json = List.map (item place) (array place json) in
+  { groups = needed get "groups" (each group) place;
+    plan_count = Option.value (optional get "count" count place) ~default:(Checker.Tree no_script);
+    plan_window = Option.join (optional get "window" window place) }
+
+let claim network place json =
+  let get = fields place ["task"; "d_vocab"; "n_ctx"; "correct"] ["upper"] json in
+  let size place text = within place Z.zero (two_to 64) (natural place text) in
+  { network; task = needed get "task" string place;
+    d_vocab = needed get "d_vocab" (text size) place; n_ctx = needed get "n_ctx" (text size) place;
+    correct = needed get "correct" (text natural) place; upper = optional get "upper" (text natural) place }
+
+(* {1 The certificate} *)
+
+let read bytes =
+  if String.length bytes > 64 lsl 20 then raise (Declined "the certificate is too large");
+  let blank c = List.mem c [' '; '\t'; '\n'; '\r'; '\012'] in
+  let start = String.of_seq (Seq.filter (fun c -> not (blank c)) (String.to_seq (String.sub bytes 0 (min 4096 (String.length bytes))))) in
+  if not (String.length start >= 7 && String.sub start 0 7 = "{\"gbmi\"") then fail "the first field must be \"gbmi\"";
+  let json = parse bytes in
+  (match json with
+   | Object (("gbmi", version) :: others) ->
+       if List.mem_assoc "gbmi" others then fail "field \"gbmi\" twice";
+       if string "gbmi" version <> "1" then raise (Declined "another version")
+   | _ -> fail "the first field must be \"gbmi\"");
+  let get = fields "certificate"
+      ["gbmi"; "network"; "strategy"; "claim"; "attention"; "direct_path"; "criterion"] ["model"] json in
+  let network = needed get "network" string "certificate" in
+  ignore (needed get "strategy" string "certificate");
+  ignore (optional get "model" string "certificate");
+  let claim = needed get "claim" (claim network) "certificate" in
+  let part key = Option.get (get key) in
+  let attention = match rule "attention" (part "attention") with
+    | "exact" -> fields "attention" ["rule"] ["orders"; "entries"] (part "attention")
+    | "low_rank" -> unverified "low_rank"
+    | _ -> fail "attention: unknown rule" in
+  let direct = match rule "direct_path" (part "direct_path") with
+    | "split" -> fields "direct_path" ["rule"]
+        ["offset"; "token_orders"; "query_orders"; "last_orders"; "logits"; "direct"] (part "direct_path")
+    | "max_diff" | "max_diff_exact" | "global_max_diff_exact" as name -> unverified name
+    | _ -> fail "direct_path: unknown rule" in
+  let criterion = match rule "criterion" (part "criterion") with
+    | "partition" -> fields "criterion" ["rule"; "plans"] ["assignment"] (part "criterion")
+    | "gaps" | "convexity" as name -> unverified name
+    | _ -> fail "criterion: unknown rule" in
+  let orders get key = or_empty get key (rows index) "orders" in
+  let entries get key = optional get key entries key in
+  let certificate : Checker.cert = {
+    attention_orders = orders attention "orders"; score_entries = entries attention "entries";
+    offset = or_empty direct "offset" (list signed) "direct_path";
+    token_orders = orders direct "token_orders"; query_orders = orders direct "query_orders";
+    last_orders = orders direct "last_orders";
+    logit_entries = entries direct "logits"; direct_entries = entries direct "direct";
+    plans = List.map (plan "plans") (array "plans" (Option.get (criterion "plans")));
+    assignment = orders criterion "assignment" } in
+  (claim, certificate)
