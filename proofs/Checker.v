@@ -1,10 +1,11 @@
 (** * The checker (`src/checker/mod.rs`): what a certificate establishes about a network.
 
     The same integers and the same verdict as `gbmi check`, for the rules that are mirrored: attention `exact`, direct
-    path `split`, criterion `partition` without the count `grid`. There is no meter: nothing is declined for its length. *)
+    path `split`, criterion `partition` without the count `grid`. There is no meter: no proof is too long. *)
 
 From Coq Require Import ZArith List Bool.
-From gbmi Require Import Model Fixed CheckerCertificate CheckerTable CheckerPaths CheckerRules CheckerCriterion.
+From gbmi Require Import Model Fixed CheckerFast CheckerCertificate CheckerTable CheckerPaths CheckerRules.
+From gbmi Require Import CheckerCriterion.
 Import ListNotations.
 Local Open Scope Z_scope.
 

@@ -1,7 +1,7 @@
 (** * The criterion `partition` (`src/checker/rules/direct_path.rs` from [margins] on, `src/checker/criterion`). *)
 
 From Coq Require Import ZArith List Bool.
-From gbmi Require Import Model Fixed CheckerCertificate CheckerTable CheckerPaths CheckerRules.
+From gbmi Require Import Model Fixed CheckerFast CheckerCertificate CheckerTable CheckerPaths CheckerRules.
 Import ListNotations.
 
 (** ** One maximum m *)
@@ -84,13 +84,13 @@ Section View.
   Definition terms (groups : list margin) (t p : nat) : row :=
     let s := source_at t in
     let '(w, k, r) := (weight s p, shift s, token_row t p) in
-    map (fun g => mul_scaled w (margin_at g r) k) groups.
+    map (fun g => fast_mul_scaled w (margin_at g r) k) groups.
 
   Definition term (g : margin) (t p : nat) : ival := hd everything (terms [g] t p).
 
   (** phi of a group at the last position. *)
   Definition last_term (g : margin) : ival :=
-    let s := source_at (query V) in mul_scaled (weight s (context T - 1)) (last_margin g) (shift s).
+    let s := source_at (query V) in fast_mul_scaled (weight s (context T - 1)) (last_margin g) (shift s).
 
   (** *** Rule `window` (`window.rs`) *)
 
@@ -125,21 +125,21 @@ Section View.
     | None => everything
     | Some t =>
         let s := source_at t in
-        imax (mul_scaled (weight s p) (far_margin (get (far_tokens (at_max V)) p)) (shift s)) zero
+        imax (fast_mul_scaled (weight s p) (far_margin (get (far_tokens (at_max V)) p)) (shift s)) zero
     end.
 
   (** A lower bound of it. *)
   Definition far_below (W : window) (p : nat) : ival :=
     match strongest_far W with
     | None => everything
-    | Some t => let s := source_at t in sub zero (mul_scaled (weight s p) (widest T) (shift s))
+    | Some t => let s := source_at t in sub zero (fast_mul_scaled (weight s p) (widest T) (shift s))
     end.
 
   (** *** Rule `whole` (`whole.rs`) *)
 
   Definition pooled_holds (g : margin) (size : option nat) : bool :=
     let W := window_of size in
-    let bounded (s : source) (y : ival) := mul_scaled (alpha s) y (shift s) in
+    let bounded (s : source) (y : ival) := fast_mul_scaled (alpha s) y (shift s) in
     let bounds := map (fun t => bounded (source_at t) (pooled g t)) (near W) in
     let at_m := hd everything bounds in
     let far_bounds :=
@@ -153,8 +153,8 @@ Section View.
     | None => false
     | Some far_bounds =>
         let most := upper (largest (bounds ++ far_bounds)) in
-        let sum := mul (beta_sum (own V)) most in
-        let sum := if (query V <? m)%nat then add sum (mul (beta_min (own V)) (sub at_m most)) else sum in
+        let sum := fast_mul (beta_sum (own V)) most in
+        let sum := if (query V <? m)%nat then add sum (fast_mul (beta_min (own V)) (sub at_m most)) else sum in
         is_negative (add sum (last_term g))
     end.
 

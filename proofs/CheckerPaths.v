@@ -1,7 +1,7 @@
 (** * The network's paths as tables (`src/checker/rules/entries.rs`, `src/checker/paths.rs`). *)
 
 From Coq Require Import ZArith List Bool.
-From gbmi Require Import Model Fixed CheckerCertificate CheckerTable.
+From gbmi Require Import Model Fixed CheckerFast CheckerCertificate CheckerTable.
 Import ListNotations.
 
 Definition zero : ival := dyadic 0 0.
@@ -66,16 +66,16 @@ Section Entries.
   (** Is no eigenvalue of the basis' Gram matrix above 1, by the sums of absolute values of its rows? *)
   Definition small : bool :=
     forallb (fun r =>
-      let sizes := map (fun other => let entry := dot r other in imax entry (sub zero entry)) basis_rows in
+      let sizes := map (fun other => let entry := fast_dot r other in imax entry (sub zero entry)) basis_rows in
       is_nonnegative (sub one (fold_left add sizes zero))) basis_rows.
 
   (** What the basis sees of a row, and the bound on the rest, if it is one. *)
   Definition seen (r : row) (bound : Z) : option (row * Z) :=
     if (bound <=? 0)%Z || negb small then None
     else
-      let parts := map (dot r) basis_rows in
-      let rest := fold_left (fun rest part => sub rest (mul part part)) parts (dot r r) in
-      let square := mul (unit_entry bound) (unit_entry bound) in
+      let parts := map (fast_dot r) basis_rows in
+      let rest := fold_left (fun rest part => sub rest (fast_mul part part)) parts (fast_dot r r) in
+      let square := fast_mul (unit_entry bound) (unit_entry bound) in
       if is_negative (sub rest square) then Some (parts, bound) else None.
 
   Definition seen_rows (side : table) (bounds : list Z) : list (option (row * Z)) :=
@@ -83,7 +83,7 @@ Section Entries.
 
   Definition entry_bound (query key : option (row * Z)) : ival :=
     match query, key with
-    | Some (x, s), Some (y, z) => add (dot x y) (mul (unit_entry s) (hull (unit_entry (- z)) (unit_entry z)))
+    | Some (x, s), Some (y, z) => add (fast_dot x y) (fast_mul (unit_entry s) (hull (unit_entry (- z)) (unit_entry z)))
     | _, _ => everything
     end.
 
@@ -132,7 +132,7 @@ Definition paths_of (w : weights) (c : cert) : paths :=
   (* The query bias is a further row of W_Q, met by a column of ones. *)
   let wq := enclose (w_q w) ++ match bias with Some bias => [bias] | None => [] end in
   let wq := if scaled (sizes w)
-            then let scale := inverse_sqrt (Z.of_nat (d_head (sizes w))) in map (map (fun x => mul x scale)) wq
+            then let scale := inverse_sqrt (Z.of_nat (d_head (sizes w))) in map (map (fun x => fast_mul x scale)) wq
             else wq in
   let queries := match bias with Some _ => map (fun r => r ++ [one]) query | None => query end in
   let wo := enclose (w_o w) in

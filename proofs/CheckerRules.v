@@ -1,7 +1,7 @@
 (** * The proof rules: orders, attention, direct path (`src/checker/rules`). *)
 
 From Coq Require Import ZArith List Bool.
-From gbmi Require Import Model Fixed CheckerCertificate CheckerTable CheckerPaths.
+From gbmi Require Import Model Fixed CheckerFast CheckerCertificate CheckerTable CheckerPaths.
 Import ListNotations.
 
 (** ** Rule `order`: a hinted order of a row *)
@@ -85,8 +85,8 @@ Definition head_of (v n : nat) (r : row) (hint : option (list nat)) : head :=
   let '(a, b) := (firstn v r, skipn v r) in
   let exponentials := map iexp b in
   let scale := match reduce Z.max (map snd exponentials) with Some scale => scale | None => 0%Z end in
-  let beta := map (fun e => mul_scaled (fst e) one (snd e - scale)) exponentials in
-  let token x := let '(y, k) := iexp x in {| alpha := y; exponent := k; by_position := map (mul y) beta |} in
+  let beta := map (fun e => fast_mul_scaled (fst e) one (snd e - scale)) exponentials in
+  let token x := let '(y, k) := iexp x in {| alpha := y; exponent := k; by_position := map (fast_mul y) beta |} in
   let but_last := firstn (n - 1) beta in
   {| by_token := map token a;
      beta_sum := or_everything (reduce add but_last);

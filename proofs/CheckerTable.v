@@ -4,7 +4,7 @@
     type [nat] costs anyway. Outside a table stands [everything]. *)
 
 From Coq Require Import ZArith List Bool.
-From gbmi Require Import Fixed.
+From gbmi Require Import Fixed CheckerFast.
 Import ListNotations.
 
 (** ** Lists *)
@@ -88,7 +88,7 @@ Definition is_plain (a b c : nat) : bool :=
   let '(a, b, c) := (Z.of_nat a, Z.of_nat b, Z.of_nat c) in (plain_cost a b c <=? cost FUEL a b c)%Z.
 
 (** [left * right^T], entry by entry. *)
-Definition plain (left right : table) : table := map (fun x => map (dot x) right) left.
+Definition plain (left right : table) : table := map (fun x => map (fast_dot x) right) left.
 
 Definition quarters (t : table) : table * table * table * table :=
   let rows := Nat.div2 (length t) in

@@ -41,7 +41,8 @@ let needed get key read place = Option.get (optional get key read place)
 
 (* The name of the rule, before the other fields are looked at. *)
 let rule place = function
-  | Object given -> (match List.assoc_opt "rule" given with Some rule -> string place rule | None -> fail "%s: no rule" place)
+  | Object given ->
+      (match List.assoc_opt "rule" given with Some rule -> string place rule | None -> fail "%s: no rule" place)
   | _ -> fail "%s: expected an object" place
 
 let unverified name = raise (Declined (Printf.sprintf "the rule %s is not verified" name))
@@ -105,9 +106,6 @@ let claim network place json =
 
 let read bytes =
   if String.length bytes > 64 lsl 20 then raise (Declined "the certificate is too large");
-  let blank c = List.mem c [' '; '\t'; '\n'; '\r'; '\012'] in
-  let start = String.of_seq (Seq.filter (fun c -> not (blank c)) (String.to_seq (String.sub bytes 0 (min 4096 (String.length bytes))))) in
-  if not (String.length start >= 7 && String.sub start 0 7 = "{\"gbmi\"") then fail "the first field must be \"gbmi\"";
   let json = parse bytes in
   (match json with
    | Object (("gbmi", version) :: others) ->

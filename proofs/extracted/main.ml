@@ -30,9 +30,11 @@ let finish code word lines =
 
 let run certificate path =
   let claim, hints = Certificate.read (read certificate) in
-  let weights_path = if Sys.file_exists path && Sys.is_directory path then Filename.concat path "model.safetensors" else path in
+  let is_folder = Sys.file_exists path && Sys.is_directory path in
+  let weights_path = if is_folder then Filename.concat path "model.safetensors" else path in
   let config = read (Filename.concat (Filename.dirname weights_path) "config.json") in
-  let model = try Model.load config (read weights_path) with Json.Malformed reason -> raise (Model.Unsupported reason) in
+  let weights = read weights_path in
+  let model = try Model.load config weights with Json.Malformed reason -> raise (Model.Unsupported reason) in
   let sizes = model.weights.sizes in
   let total = Z.pow (Z.of_int sizes.d_vocab) sizes.n_ctx in
   let expect holds what = if not holds then raise (Rejected what) in
