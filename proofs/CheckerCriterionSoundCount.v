@@ -1,0 +1,120 @@
+(** * Counting with integers *)
+
+From Coq Require Import ZArith List Bool Lia.
+From gbmi Require Import CheckerCriterion.
+Import ListNotations.
+Local Open Scope Z_scope.
+
+(** How many elements of a list pass a test. *)
+Definition how_many {A} (f : A -> bool) (l : list A) : Z := Z.of_nat (length (filter f l)).
+
+Fixpoint zsum (l : list Z) : Z := match l with [] => 0 | x :: l => x + zsum l end.
+
+Section Lists.
+  Context {A : Type}.
+  Implicit Types (f g : A -> bool) (h k : A -> Z) (l : list A).
+
+  Lemma how_many_cons f x l : how_many f (x :: l) = (if f x then 1 else 0) + how_many f l.
+  Proof. unfold how_many. cbn [filter]. destruct (f x); cbn [length]; lia. Qed.
+
+  Lemma how_many_nonneg f l : 0 <= how_many f l.
+  Proof. unfold how_many. lia. Qed.
+
+  Lemma how_many_app f l l' : how_many f (l ++ l') = how_many f l + how_many f l'.
+  Proof. unfold how_many. rewrite filter_app, app_length. lia. Qed.
+
+  Lemma how_many_le f g l : (forall x, In x l -> f x = true -> g x = true) -> how_many f l <= how_many g l.
+  Proof.
+    induction l as [|x l IH]; intros H; [reflexivity|]. rewrite !how_many_cons.
+    specialize (IH (fun y I => H y (or_intror I))). specialize (H x (or_introl eq_refl)).
+    destruct (f x); [rewrite H by reflexivity|destruct (g x)]; lia.
+  Qed.
+
+  Lemma how_many_ext f g l : (forall x, In x l -> f x = g x) -> how_many f l = how_many g l.
+  Proof. intros H. apply Z.le_antisymm; apply how_many_le; intros x I; rewrite H; auto. Qed.
+
+  Lemma how_many_all f l : (forall x, In x l -> f x = true) -> how_many f l = Z.of_nat (length l).
+  Proof.
+    induction l as [|x l IH]; intros H; [reflexivity|]. rewrite how_many_cons, IH by (intros y I; apply H; now right).
+    rewrite (H x) by now left. cbn [length]. lia.
+  Qed.
+
+  Lemma zsum_le h k l : (forall x, In x l -> h x <= k x) -> zsum (map h l) <= zsum (map k l).
+  Proof.
+    induction l as [|x l IH]; intros H; cbn; [lia|]. specialize (IH (fun y I => H y (or_intror I))).
+    specialize (H x (or_introl eq_refl)). lia.
+  Qed.
+
+  Lemma zsum_nonneg h l : (forall x, In x l -> 0 <= h x) -> 0 <= zsum (map h l).
+  Proof.
+    induction l as [|x l IH]; intros H; cbn; [lia|]. specialize (IH (fun y I => H y (or_intror I))).
+    specialize (H x (or_introl eq_refl)). lia.
+  Qed.
+
+  Lemma zsum_plus h k l : zsum (map h l) + zsum (map k l) = zsum (map (fun x => h x + k x) l).
+  Proof. induction l; cbn; lia. Qed.
+
+  Lemma zsum_times c h l : zsum (map (fun x => h x * c) l) = zsum (map h l) * c.
+  Proof. induction l; cbn; lia. Qed.
+
+  (** As many times a lower bound of all. *)
+  Lemma zsum_at_least c h l : (forall x, In x l -> c <= h x) -> Z.of_nat (length l) * c <= zsum (map h l).
+  Proof.
+    induction l as [|x l IH]; intros H; cbn [map zsum length]; [lia|].
+    specialize (IH (fun y I => H y (or_intror I))). specialize (H x (or_introl eq_refl)). lia.
+  Qed.
+
+End Lists.
+
+Section Lists.
+  Context {A B : Type}.
+  Implicit Types (h : A -> Z) (l : list A).
+
+  Lemma how_many_flat_map (f : B -> bool) (s : A -> list B) l :
+    how_many f (flat_map s l) = zsum (map (fun x => how_many f (s x)) l).
+  Proof. induction l as [|x l IH]; cbn; [reflexivity|]. now rewrite how_many_app, IH. Qed.
+
+  Lemma how_many_map (f : B -> bool) (s : A -> B) l : how_many f (map s l) = how_many (fun x => f (s x)) l.
+  Proof. induction l as [|x l IH]; cbn [map]; [reflexivity|]. now rewrite !how_many_cons, IH. Qed.
+
+  Lemma zsum_concat h (ls : list (list A)) : zsum (map h (concat ls)) = zsum (map (fun l => zsum (map h l)) ls).
+  Proof.
+    induction ls as [|l ls IH]; [reflexivity|]. cbn [concat map zsum]. rewrite <- IH.
+    rewrite map_app. induction (map h l); cbn; lia.
+  Qed.
+
+  Lemma zsum_combine h l (ls : list B) : (forall x, In x l -> 0 <= h x) ->
+    zsum (map (fun pair => h (fst pair)) (combine l ls)) <= zsum (map h l).
+  Proof.
+    revert ls. induction l as [|x l IH]; intros ls H; [reflexivity|].
+    specialize (IH (tl ls) (fun y I => H y (or_intror I))).
+    pose proof (zsum_nonneg h l (fun y I => H y (or_intror I))).
+    specialize (H x (or_introl eq_refl)). destruct ls; cbn in *; lia.
+  Qed.
+End Lists.
+
+Lemma count_items_zsum times : count_items times = zsum times.
+Proof.
+  unfold count_items. assert (forall l x, fold_left Z.add l x = x + zsum l) as E.
+  { induction l; intros; cbn; [lia|]. rewrite IHl. lia. }
+  now rewrite E.
+Qed.
+
+Lemma length_flat_map {A B} (f : A -> list B) (l : list A) :
+  Z.of_nat (length (flat_map f l)) = zsum (map (fun x => Z.of_nat (length (f x))) l).
+Proof. induction l; cbn; [reflexivity|]. rewrite app_length. lia. Qed.
+
+Lemma length_concat {A} (ls : list (list A)) :
+  Z.of_nat (length (concat ls)) = zsum (map (fun l => Z.of_nat (length l)) ls).
+Proof. induction ls; cbn; [reflexivity|]. rewrite app_length. lia. Qed.
+
+Lemma Forall2_nth {A B} (P : A -> B -> Prop) a b : forall xs ys, length xs = length ys ->
+  (forall i, (i < length xs)%nat -> P (nth i xs a) (nth i ys b)) -> Forall2 P xs ys.
+Proof.
+  induction xs as [|x xs IH]; intros [|y ys] L H; try discriminate; constructor.
+  - apply (H O). cbn. lia.
+  - apply IH; [now injection L|]. intros i I. apply (H (S i)). cbn. lia.
+Qed.
+
+Lemma Forall2_skipn {A B} (P : A -> B -> Prop) : forall n xs ys, Forall2 P xs ys -> Forall2 P (skipn n xs) (skipn n ys).
+Proof. induction n; intros xs ys H; [exact H|]. destruct H; [constructor | now apply IHn]. Qed.
