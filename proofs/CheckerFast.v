@@ -1,7 +1,8 @@
 (** * Products of enclosures, faster: the same functions as those of [Fixed], as is proved here.
 
     They compare with constants instead of powers, and multiply two ends instead of four where the signs are known: the
-    fast path of `src/checker/arithmetic/fixed.rs`. *)
+    fast path of `src/checker/arithmetic/fixed.rs`. Where the ends are near each other, Coq multiplies only once: its
+    multiplication by a small number is an addition or two. *)
 
 From Coq Require Import ZArith List Bool Lia.
 From gbmi Require Import Fixed.
@@ -13,13 +14,22 @@ Definition MOST_64 : Z := 9223372036854775807.
 Definition LEAST_128 : Z := -170141183460469231731687303715884105728.
 Definition MOST_128 : Z := 170141183460469231731687303715884105727.
 
+(** Ends in order, which fit 64 bits. *)
+Definition narrow (x : ival) : bool := (LEAST_64 <=? lo x) && (lo x <=? hi x) && (hi x <=? MOST_64).
+
+(** The products [x * y] and [x' * y'] of a number near the first one and a number near the second one. *)
+Definition near_products (x y x' y' : Z) : Z * Z :=
+  let p := x * y in (p, p + ((x' - x) * y' + (y' - y) * x)).
+
 Definition fast_products (x y : ival) : option (Z * Z) :=
   let a := lo x in
   let b := hi x in
   let c := lo y in
   let d := hi y in
-  if (0 <=? a) && (a <=? b) && (b <=? MOST_64) && (LEAST_64 <=? c) && (c <=? d) && (d <=? MOST_64)
-  then Some ((if c <? 0 then b else a) * c, (if d <? 0 then a else b) * d)
+  if narrow x && narrow y then
+    if 0 <=? a then Some (near_products (if c <? 0 then b else a) c (if d <? 0 then a else b) d)
+    else if b <=? 0 then Some (near_products (if d <? 0 then b else a) d (if c <? 0 then a else b) c)
+    else products x y
   else products x y.
 
 Definition fast_mul_scaled (x y : ival) (shift : Z) : ival :=
@@ -64,24 +74,33 @@ Proof.
   destruct (Z.leb_spec z MOST_128), (Z.ltb_spec z (MOST_128 + 1)); lia.
 Qed.
 
+Lemma near_products_eq x y x' y' : near_products x y x' y' = (x * y, x' * y').
+Proof. unfold near_products. f_equal. ring. Qed.
+
 Lemma fast_products_eq x y : fast_products x y = products x y.
 Proof.
-  unfold fast_products. destruct x as [a b], y as [c d]. cbn [lo hi].
-  destruct (0 <=? a) eqn:A; [|reflexivity]. destruct (a <=? b) eqn:B; [|reflexivity].
+  unfold fast_products, narrow. destruct x as [a b], y as [c d]. cbn [lo hi].
+  destruct (LEAST_64 <=? a) eqn:A; [|reflexivity]. destruct (a <=? b) eqn:B; [|reflexivity].
   destruct (b <=? MOST_64) eqn:C; [|reflexivity]. destruct (LEAST_64 <=? c) eqn:D; [|reflexivity].
   destruct (c <=? d) eqn:E; [|reflexivity]. destruct (d <=? MOST_64) eqn:F; [|reflexivity].
   cbn [andb]. apply Z.leb_le in A, B, C, D, E, F.
-  unfold products, product. cbn [lo hi].
-  assert (fits 64 a = true) as -> by (apply fits_64; unfold LEAST_64 in *; lia).
-  assert (fits 64 b = true) as -> by (apply fits_64; unfold LEAST_64 in *; lia).
-  assert (fits 64 c = true) as -> by (apply fits_64; lia).
-  assert (fits 64 d = true) as -> by (apply fits_64; lia).
-  cbn [andb].
-  assert (a * c <= a * d) by nia. assert (b * c <= b * d) by nia.
-  rewrite (Z.min_l (a * c)), (Z.min_l (b * c)), (Z.max_r (a * c)), (Z.max_r (b * c)) by assumption.
-  f_equal. f_equal.
-  - destruct (Z.ltb_spec c 0); [rewrite Z.min_r | rewrite Z.min_l]; nia.
-  - destruct (Z.ltb_spec d 0); [rewrite Z.max_l | rewrite Z.max_r]; nia.
+  assert (products (mk a b) (mk c d)
+          = Some (Z.min (Z.min (a * c) (a * d)) (Z.min (b * c) (b * d)),
+                  Z.max (Z.max (a * c) (a * d)) (Z.max (b * c) (b * d)))) as ->.
+  { unfold products, product. cbn [lo hi]. rewrite !fits_64 by lia. reflexivity. }
+  rewrite !near_products_eq.
+  destruct (Z.leb_spec 0 a).
+  - assert (a * c <= a * d /\ b * c <= b * d) as [? ?] by nia.
+    rewrite (Z.min_l (a * c)), (Z.min_l (b * c)), (Z.max_r (a * c)), (Z.max_r (b * c)) by assumption.
+    f_equal. f_equal.
+    + destruct (Z.ltb_spec c 0); [rewrite Z.min_r | rewrite Z.min_l]; nia.
+    + destruct (Z.ltb_spec d 0); [rewrite Z.max_l | rewrite Z.max_r]; nia.
+  - destruct (Z.leb_spec b 0); [|reflexivity].
+    assert (a * d <= a * c /\ b * d <= b * c) as [? ?] by nia.
+    rewrite (Z.min_r (a * c)), (Z.min_r (b * c)), (Z.max_l (a * c)), (Z.max_l (b * c)) by assumption.
+    f_equal. f_equal.
+    + destruct (Z.ltb_spec d 0); [rewrite Z.min_r | rewrite Z.min_l]; nia.
+    + destruct (Z.ltb_spec c 0); [rewrite Z.max_l | rewrite Z.max_r]; nia.
 Qed.
 
 Lemma fast_mul_scaled_eq x y shift : fast_mul_scaled x y shift = mul_scaled x y shift.
