@@ -32,23 +32,24 @@ Section Basis.
   Hypothesis small : forall k, (k < r)%nat -> sum r (fun l => Rabs (gram k l)) <= 1.
 
   (** [B x] and [B^T w]. *)
-  Definition seen (x : nat -> R) (k : nat) : R := dot d (B k) x.
-  Definition spread (w : nat -> R) (i : nat) : R := sum r (fun k => w k * B k i).
+  Definition components (x : nat -> R) (k : nat) : R := dot d (B k) x.
+  Definition recomposed (w : nat -> R) (i : nat) : R := sum r (fun k => w k * B k i).
 
-  Lemma spread_dot w x : dot d (spread w) x = dot r w (seen x).
-  Proof. unfold spread. now rewrite dot_sum. Qed.
+  Lemma recomposed_dot w x : dot d (recomposed w) x = dot r w (components x).
+  Proof. unfold recomposed. now rewrite dot_sum. Qed.
 
   (** No eigenvalue of the Gram matrix is above 1 (Gershgorin): |B^T w|^2 = sum w_k w_l G_kl, and
       [2 w_k w_l <= w_k^2 + w_l^2]. *)
-  Lemma spread_small w : dot d (spread w) (spread w) <= dot r w w.
+  Lemma recomposed_small w : dot d (recomposed w) (recomposed w) <= dot r w w.
   Proof.
     set (square k l := Rabs (gram k l) * (w k * w k)).
     assert (sum r (fun k => sum r (fun l => square k l)) <= dot r w w) as rows.
     { apply sum_le. intros k L. unfold square. rewrite sum_scale_r. specialize (small k L).
       rewrite <- (Rmult_1_l (w k * w k)) at 2. apply Rmult_le_compat_r; [apply Rle_0_sqr | exact small]. }
-    assert (dot d (spread w) (spread w) = sum r (fun k => sum r (fun l => w k * w l * gram k l))) as ->.
-    { rewrite spread_dot. apply sum_ext. intros k _. unfold seen. rewrite dot_sym, spread_dot.
-      unfold dot at 1. rewrite <- sum_scale. apply sum_ext. intros l _. unfold seen, gram. rewrite dot_sym. ring. }
+    assert (dot d (recomposed w) (recomposed w) = sum r (fun k => sum r (fun l => w k * w l * gram k l))) as ->.
+    { rewrite recomposed_dot. apply sum_ext. intros k _. unfold components. rewrite dot_sym, recomposed_dot.
+      unfold dot at 1. rewrite <- sum_scale. apply sum_ext. intros l _.
+      unfold components, gram. rewrite dot_sym. ring. }
     apply Rle_trans with (sum r (fun k => sum r (fun l => / 2 * square k l + / 2 * square l k))).
     { apply sum_le. intros k _. apply sum_le. intros l _. unfold square.
       replace (gram l k) with (gram k l) by apply dot_sym.
@@ -60,30 +61,31 @@ Section Basis.
   Qed.
 
   (** The form of I - B^T B. *)
-  Definition rest (x y : nat -> R) : R := dot d x y - dot r (seen x) (seen y).
+  Definition rest (x y : nat -> R) : R := dot d x y - dot r (components x) (components y).
 
   (** It is positive semidefinite: [|x - B^T B x|^2 = |x|^2 - 2 |Bx|^2 + |B^T B x|^2 <= |x|^2 - |Bx|^2]. *)
   Lemma rest_nonneg x : 0 <= rest x x.
   Proof.
-    pose proof (dot_nonneg d (fun i => x i - spread (seen x) i)) as H.
-    rewrite dot_minus, !dot_minus_r, (dot_sym _ x (spread _)), spread_dot in H.
-    pose proof (spread_small (seen x)). unfold rest. lra.
+    pose proof (dot_nonneg d (fun i => x i - recomposed (components x) i)) as H.
+    rewrite dot_minus, !dot_minus_r, (dot_sym _ x (recomposed _)), recomposed_dot in H.
+    pose proof (recomposed_small (components x)). unfold rest. lra.
   Qed.
 
   Lemma rest_combined a b x y : rest (fun i => a * x i + b * y i) (fun i => a * x i + b * y i)
     = a * a * rest x x + 2 * (a * b) * rest x y + b * b * rest y y.
   Proof.
-    assert (forall k, seen (fun i => a * x i + b * y i) k = a * seen x k + b * seen y k) as linear.
-    { intros k. unfold seen. now rewrite dot_plus_r, !dot_scale_r. }
+    assert (forall k, components (fun i => a * x i + b * y i) k = a * components x k + b * components y k) as linear.
+    { intros k. unfold components. now rewrite dot_plus_r, !dot_scale_r. }
     unfold rest. erewrite (dot_ext r) by (intros; apply linear).
     rewrite !dot_plus, !dot_plus_r, !dot_scale, !dot_scale_r.
-    rewrite (dot_sym d y x), (dot_sym r (seen y) (seen x)). ring.
+    rewrite (dot_sym d y x), (dot_sym r (components y) (components x)). ring.
   Qed.
 
   (** What the basis does not see of two vectors bounds their product. *)
   Theorem entry_bound x y s z : 0 <= s -> 0 <= z ->
-    dot d x x - dot r (seen x) (seen x) <= s * s -> dot d y y - dot r (seen y) (seen y) <= z * z ->
-    Rabs (dot d x y - dot r (seen x) (seen y)) <= s * z.
+    dot d x x - dot r (components x) (components x) <= s * s ->
+    dot d y y - dot r (components y) (components y) <= z * z ->
+    Rabs (dot d x y - dot r (components x) (components y)) <= s * z.
   Proof.
     intros S Z Hx Hy. fold (rest x x) in Hx. fold (rest y y) in Hy. fold (rest x y).
     assert (rest x y * rest x y <= rest x x * rest y y) as bound.
@@ -98,20 +100,22 @@ End Basis.
 (** ** Rule `product` (`src/checker/product.rs`) *)
 
 (** Entry (i, j) of [M N^T], for matrices of [b] columns. *)
-Definition prod (b : nat) (M N : nat -> nat -> R) (i j : nat) : R := dot b (M i) (N j).
+Definition mtimes (b : nat) (M N : nat -> nat -> R) (i j : nat) : R := dot b (M i) (N j).
 
 (** The matrix that begins at row [i] and column [k] of another. *)
-Definition from (i k : nat) (M : nat -> nat -> R) : nat -> nat -> R := fun i' k' => M (i + i')%nat (k + k')%nat.
+Definition shifted (i k : nat) (M : nat -> nat -> R) : nat -> nat -> R := fun i' k' => M (i + i')%nat (k + k')%nat.
 
 (** Each entry of M N^T is a sum over the left columns and one over the right columns. *)
-Lemma prod_halves b b' M N i j : prod (b + b') M N i j = prod b M N i j + prod b' (from 0 b M) (from 0 b N) i j.
+Lemma mtimes_halves b b' M N i j :
+  mtimes (b + b') M N i j = mtimes b M N i j + mtimes b' (shifted 0 b M) (shifted 0 b N) i j.
 Proof. apply sum_add. Qed.
 
-Lemma prod_sym b M N i j : prod b M N i j = prod b N M j i.
+Lemma mtimes_sym b M N i j : mtimes b M N i j = mtimes b N M j i.
 Proof. apply dot_sym. Qed.
 
-Lemma prod_ext b M M' N N' i j : (forall k, (k < b)%nat -> M i k = M' i k) -> (forall k, (k < b)%nat -> N j k = N' j k) ->
-  prod b M N i j = prod b M' N' i j.
+Lemma mtimes_ext b M M' N N' i j :
+  (forall k, (k < b)%nat -> M i k = M' i k) -> (forall k, (k < b)%nat -> N j k = N' j k) ->
+  mtimes b M N i j = mtimes b M' N' i j.
 Proof. apply dot_ext. Qed.
 
 Section Winograd.
@@ -151,34 +155,32 @@ Proof. reflexivity. Qed.
 Lemma mminus_at M N i k : mminus M N i k = M i k - N i k.
 Proof. reflexivity. Qed.
 
-Lemma prod_mplus b M M' N i j : prod b (mplus M M') N i j = prod b M N i j + prod b M' N i j.
+Lemma mtimes_mplus b M M' N i j : mtimes b (mplus M M') N i j = mtimes b M N i j + mtimes b M' N i j.
 Proof. apply dot_plus. Qed.
 
-Lemma prod_mplus_r b M N N' i j : prod b M (mplus N N') i j = prod b M N i j + prod b M N' i j.
+Lemma mtimes_mplus_r b M N N' i j : mtimes b M (mplus N N') i j = mtimes b M N i j + mtimes b M N' i j.
 Proof. apply dot_plus_r. Qed.
 
-Lemma prod_mminus b M M' N i j : prod b (mminus M M') N i j = prod b M N i j - prod b M' N i j.
+Lemma mtimes_mminus b M M' N i j : mtimes b (mminus M M') N i j = mtimes b M N i j - mtimes b M' N i j.
 Proof. apply dot_minus. Qed.
 
-Lemma prod_mminus_r b M N N' i j : prod b M (mminus N N') i j = prod b M N i j - prod b M N' i j.
+Lemma mtimes_mminus_r b M N N' i j : mtimes b M (mminus N N') i j = mtimes b M N i j - mtimes b M N' i j.
 Proof. apply dot_minus_r. Qed.
 
 (** Seven products make the four quarters of [M N^T], for [M] of [a + _] rows, [N] of [c + _] rows, both of [b + b]
     columns. *)
 Theorem winograd a b c M N i j :
-  let '(c11, c12, c21, c22) := winograd_quarters mplus mminus (prod b)
-    M (from 0 b M) (from a 0 M) (from a b M) N (from c 0 N) (from 0 b N) (from c b N) in
-  prod (b + b) M N i j = c11 i j /\ prod (b + b) M N i (c + j) = c12 i j
-  /\ prod (b + b) M N (a + i) j = c21 i j /\ prod (b + b) M N (a + i) (c + j) = c22 i j.
+  let '(c11, c12, c21, c22) := winograd_quarters mplus mminus (mtimes b)
+    M (shifted 0 b M) (shifted a 0 M) (shifted a b M) N (shifted c 0 N) (shifted 0 b N) (shifted c b N) in
+  mtimes (b + b) M N i j = c11 i j /\ mtimes (b + b) M N i (c + j) = c12 i j
+  /\ mtimes (b + b) M N (a + i) j = c21 i j /\ mtimes (b + b) M N (a + i) (c + j) = c22 i j.
 Proof.
+  (* Entries of the lower and right quarters of a product are entries of products of those quarters. *)
+  pose proof (fun M N => eq_refl : mtimes b M N (a + i) j = mtimes b (shifted a 0 M) N i j) as lower.
+  pose proof (fun M N => eq_refl : mtimes b M N i (c + j) = mtimes b M (shifted c 0 N) i j) as right.
+  pose proof (fun M N => eq_refl : mtimes b M N (a + i) (c + j) = mtimes b (shifted a 0 M) (shifted c 0 N) i j) as both.
+  pose proof (fun k M => eq_refl : shifted k 0 (shifted 0 b M) = shifted k b M) as twice.
   cbv zeta beta delta [winograd_quarters].
-  repeat split; rewrite prod_halves; repeat rewrite ?mplus_at, ?mminus_at;
-    repeat rewrite ?prod_mplus, ?prod_mplus_r, ?prod_mminus, ?prod_mminus_r.
-  - reflexivity.
-  - change (prod b M N i (c + j)) with (prod b M (from c 0 N) i j).
-    change (prod b (from 0 b M) (from 0 b N) i (c + j)) with (prod b (from 0 b M) (from c b N) i j). ring.
-  - change (prod b M N (a + i) j) with (prod b (from a 0 M) N i j).
-    change (prod b (from 0 b M) (from 0 b N) (a + i) j) with (prod b (from a b M) (from 0 b N) i j). ring.
-  - change (prod b M N (a + i) (c + j)) with (prod b (from a 0 M) (from c 0 N) i j).
-    change (prod b (from 0 b M) (from 0 b N) (a + i) (c + j)) with (prod b (from a b M) (from c b N) i j). ring.
+  repeat split; rewrite mtimes_halves, ?lower, ?right, ?both, ?twice; repeat rewrite ?mplus_at, ?mminus_at;
+    repeat rewrite ?mtimes_mplus, ?mtimes_mplus_r, ?mtimes_mminus, ?mtimes_mminus_r; ring.
 Qed.

@@ -109,3 +109,15 @@ Proof. apply sum_nonneg. intros. apply Rle_0_sqr. Qed.
 
 (** The row vector [x M], for a matrix of [d] rows. *)
 Definition row_times (d : nat) (x : nat -> R) (M : nat -> nat -> R) (j : nat) : R := dot d x (fun i => M i j).
+
+(** Products of matrices may be taken in any order: those of a vector with two matrices ... *)
+Lemma row_times_assoc d h x M N j :
+  row_times h (row_times d x M) N j = row_times d x (fun i => row_times h (M i) N) j.
+Proof.
+  unfold row_times, dot. erewrite (sum_ext h) by (intros; symmetry; apply sum_scale_r). rewrite sum_swap.
+  apply sum_ext. intros i _. rewrite <- sum_scale. apply sum_ext. intros. ring.
+Qed.
+
+(** ... and those with a matrix between two vectors. *)
+Lemma dot_row_times d h x M y : dot h (row_times d x M) y = dot d x (fun i => dot h (M i) y).
+Proof. apply (row_times_assoc d h x M (fun k _ => y k) O). Qed.
