@@ -352,4 +352,244 @@ Section Tree.
         unfold found_plus in *. cbn [fst snd] in *. lia. }
       intros cs its M. apply (G cs its (0, 0) M).
   Qed.
+
+  (** ** By a script *)
+
+  Lemma drop_counts steps places prefix : follow steps places -> forall times open script, sums open prefix ->
+    sums (fst (drop steps times open script)) prefix
+    /\ forall f, sound f steps places (fst (drop steps times open script)) prefix -> sound f steps places open prefix.
+  Proof.
+    intros F. induction times as [|times IH]; intros open script S; [now split|].
+    destruct script as [|dropped script]; [now split|]. cbn [drop].
+    set (keep := fun entry : nat * ival => _). destruct (IH (filter keep open) script (sums_filter keep _ _ S)) as [A B].
+    split; [exact A|]. intros f H. apply (sound_filter keep); auto.
+    intros entry K. unfold keep in K. now apply orb_false_iff in K.
+  Qed.
+
+  (** Marked items are those with the label. *)
+  Lemma marked_labelled label : forall from cs labels c l,
+    In (c, l) (combine (skipn from cs) labels) -> l = label ->
+    exists i, marked (labelled from labels label) i = true /\ nth i cs [] = c :> list nat.
+  Proof.
+    unfold marked, labelled. induction from as [|from IH]; intros cs labels c l I ->.
+    - cbn [skipn repeat app] in *. revert labels I. induction cs as [|c' cs IH]; intros [|l' labels] I; try easy.
+      destruct I as [I|I].
+      + injection I as -> ->. exists O. cbn. now rewrite Nat.eqb_refl.
+      + destruct (IH _ I) as (i & M & N). now exists (S i).
+    - destruct cs as [|c' cs]; [easy|]. destruct (IH cs labels c label I eq_refl) as (i & M & N). now exists (S i).
+  Qed.
+
+  Lemma count_marked_labelled label k : forall from cs labels,
+    count_marked (map (fun c : list nat => Z.of_nat (length c)) cs) (labelled from labels label) * k
+    = zsum (map (fun pair => if (snd pair =? label)%nat then Z.of_nat (length (fst pair)) * k else 0)
+        (combine (skipn from cs) labels)).
+  Proof.
+    unfold count_marked, labelled. intros. rewrite count_items_zsum. revert cs labels.
+    induction from as [|from IH]; intros cs labels; cbn [repeat app skipn].
+    - revert labels. induction cs as [|c cs IH]; intros [|l labels]; cbn [map map2 combine zsum fst snd]; try lia.
+      rewrite <- IH. destruct (l =? label)%nat; lia.
+    - destruct cs as [|c cs]; cbn [map map2 combine zsum]; [lia|]. rewrite <- IH. lia.
+  Qed.
+
+  Section Split.
+    Variables (P : position) (from : nat) (behind : list step) (p : nat) (places : list nat).
+    Hypothesis P_is : describes P p.
+    Hypothesis behind_is : follow behind places.
+    Variables (open : opened) (prefix : nat -> R) (labels : list nat).
+    Hypothesis open_is : sums open prefix.
+
+    Let cs := skipn from classes.
+    Let rights_of := rights_in behind p places open prefix.
+    Let wrongs_of := wrongs_in behind p places open prefix.
+    Let sum_if (test : nat -> bool) (counts : list nat -> Z) : Z :=
+      zsum (map (fun pair : list nat * nat => if test (snd pair) then counts (fst pair) else 0) (combine cs labels)).
+
+    Lemma sum_if_nonneg test counts : (forall c, 0 <= counts c) -> 0 <= sum_if test counts.
+    Proof. intros H. apply zsum_nonneg. intros [c l] _. cbn. destruct (test l); auto; lia. Qed.
+
+    (** All inputs of labelled items, if every one passes. *)
+    Lemma marked_counts label counts :
+      (forall i t, marked (labelled from labels label) i = true -> In t (nth i classes []) ->
+        inputs_at behind <= counts t) ->
+      count_marked (times_of P) (labelled from labels label) * inputs_at behind
+      <= sum_if (fun l => (l =? label)%nat) (fun c => zsum (map counts c)).
+    Proof.
+      intros H. rewrite (times_are _ _ P_is), count_marked_labelled. apply zsum_le. intros [c l] I. cbn [fst snd].
+      destruct (Nat.eqb_spec l label) as [E|]; [|lia].
+      destruct (marked_labelled label from classes labels c l I E) as (i & M & N). apply zsum_at_least.
+      intros t T. apply (H i t M). now rewrite N.
+    Qed.
+
+    (** What the labels of a split settle at once. *)
+    Lemma settled_right : fst (settled shows (step_of P from behind) behind open labels)
+      <= sum_if (fun l => (l =? 0)%nat) rights_of.
+    Proof.
+      unfold settled. rewrite here_step_of, start_step_of. cbn [fst].
+      destruct (existsb id _); cbn [andb]; [|apply sum_if_nonneg, rights_in_nonneg].
+      destruct (forallb _ open) eqn:H; [|apply sum_if_nonneg, rights_in_nonneg].
+      apply marked_counts. intros i t M T. rewrite (inputs_at_completions _ _ behind_is). unfold rights.
+      rewrite how_many_all; [lia|]. intros ts I. apply all_negative_iff. intros g j G J.
+      apply in_map_iff in G. destruct G as ([g' sum] & <- & G). cbn [fst] in *.
+      rewrite forallb_forall in H. specialize (H _ G). cbn beta iota in H. refine (above_negative _ _ _ H).
+      apply total_most; auto. apply above_add; [now apply (sum_above _ _ open_is g')|].
+      now apply (most_above _ _ P_is) with i.
+    Qed.
+
+    Let shows_by (groups : list nat) (l : nat) : bool := existsb (fun g => (l =? 3 + g)%nat) groups.
+
+    Lemma settled_wrong : snd (settled shows (step_of P from behind) behind open labels)
+      <= sum_if (shows_by (map fst open)) wrongs_of.
+    Proof.
+      unfold settled. rewrite here_step_of, start_step_of. cbn [snd].
+      destruct (existsb _ labels); [|apply sum_if_nonneg, wrongs_in_nonneg]. rewrite count_items_zsum.
+      set (wrong_by := fun entry : nat * ival => _).
+      assert (forall entry, In entry open -> wrong_by entry <= sum_if (fun l => (l =? 3 + fst entry)%nat) wrongs_of)
+        as each.
+      { intros [g sum] I. unfold wrong_by. destruct (nth g shows false) eqn:G; [|apply sum_if_nonneg, wrongs_in_nonneg].
+        destruct (existsb id _); [|apply sum_if_nonneg, wrongs_in_nonneg].
+        destruct (is_nonnegative _) eqn:H; [|apply sum_if_nonneg, wrongs_in_nonneg]. cbn [fst].
+        apply marked_counts. intros i t M T. rewrite (inputs_at_completions _ _ behind_is). unfold wrongs.
+        rewrite how_many_all; [lia|]. intros ts K. apply some_wrong_iff. destruct (shows_one g G) as (j & J).
+        exists g, j. assert (In j (answers g)) as J' by (rewrite J; now left).
+        split; [apply in_map_iff; now exists (g, sum)|]. split; [exact G|]. split; [exact J'|].
+        refine (below_nonnegative _ _ _ H). apply total_least; auto. apply below_add.
+        - now apply (sum_below _ _ open_is g).
+        - now apply (least_below _ _ P_is) with i. }
+      pose proof (distinct _ _ open_is) as D. revert each D. generalize wrong_by. clear - open. intros wrong_by.
+      pose proof (fun c => wrongs_in_nonneg behind p places open prefix c) as N. fold wrongs_of in N.
+      revert N. generalize wrongs_of. clear. intros counts N each D.
+      induction open as [|e rest IH]; [apply sum_if_nonneg, N|]. inversion_clear D as [|? ? fresh D'].
+      cbn [map zsum]. specialize (IH (fun entry I => each entry (or_intror I)) D').
+      specialize (each e (or_introl eq_refl)). eapply Z.le_trans; [apply Z.add_le_mono; eassumption|].
+      unfold sum_if. rewrite zsum_plus. apply zsum_le. intros [c l] _. cbn [fst snd]. cbn [shows_by existsb].
+      destruct (Nat.eqb_spec l (3 + fst e)) as [->|]; cbn [orb].
+      - enough (shows_by (map fst rest) (3 + fst e) = false) as -> by lia. unfold shows_by.
+        apply not_true_iff_false. contradict fresh. apply existsb_exists in fresh. destruct fresh as (g & I & E).
+        apply Nat.eqb_eq in E. now replace (fst e) with g by lia.
+      - unfold shows_by at 2. specialize (N c). destruct (existsb _ _); lia.
+    Qed.
+
+    (** The items that are nodes of their own. *)
+    Lemma nodes_counts (below : opened -> list nat -> found * list nat) :
+      (forall c item t script, matches p c item -> In t c ->
+        sound (fst (below (extended (fst item) open) script)) behind places (extended (fst item) open)
+          (one_more prefix p t)) ->
+      forall its start_with script, Forall2 (matches p) cs its ->
+      let state := fold_left (fun state (item : row * Z * nat) =>
+              let '(item, times, label) := item in
+              if (label =? 1)%nat then
+                let '(below, script) := below (extended item open) (snd state) in
+                (found_plus (fst state) times below, script)
+              else state) (combine its labels) (start_with, script) in
+      fst (fst state) <= fst start_with + sum_if (fun l => (l =? 1)%nat) rights_of
+      /\ snd (fst state) <= snd start_with + sum_if (fun l => (l =? 1)%nat) wrongs_of.
+    Proof.
+      intros B its f script M. unfold sum_if. revert f script. generalize labels.
+      induction M as [|c [item times] cs' its M _ IH]; intros [|l ls] f script; cbn [combine fold_left map zsum]; try lia.
+      cbn [fst snd]. destruct (l =? 1)%nat; [|apply IH].
+      destruct (item_counts (fst (below (extended item open) script)) behind p places open prefix c (item, times) M)
+        as [X Y]; [intros t T; now apply B with (c := c) (item := (item, times))|].
+      destruct (below (extended item open) script) as [found script']. cbn [fst snd] in *.
+      specialize (IH ls (found_plus f times found) script'). unfold found_plus in *. cbn [fst snd] in *.
+      fold (rights_of c) in X. fold (wrongs_of c) in Y. lia.
+    Qed.
+
+    (** Every item has one label. *)
+    Lemma sum_ifs tests counts whole : (forall c, 0 <= counts c) -> zsum (map counts cs) <= whole ->
+      (forall l, match filter (fun test : nat -> bool => test l) tests with _ :: _ :: _ => False | _ => True end) ->
+      zsum (map (fun test => sum_if test counts) tests) <= whole.
+    Proof.
+      intros N W H. eapply Z.le_trans; [|exact W].
+      eapply Z.le_trans; [|apply (zsum_combine counts cs labels); intros; apply N].
+      unfold sum_if. induction (combine cs labels) as [|[c l] pairs IH]; cbn [map zsum fst snd].
+      - induction tests; cbn [map zsum]; [lia|]. apply IHtests. intros l. specialize (H l). cbn in H.
+        destruct (a l); [|exact H]. destruct (filter _ tests); [exact I | easy].
+      - rewrite <- zsum_plus. apply Z.add_le_mono; [|exact IH]. clear IH W. specialize (H l).
+        assert (forall ts, zsum (map (fun test : nat -> bool => if test l then counts c else 0) ts)
+                  = Z.of_nat (length (filter (fun test => test l) ts)) * counts c) as ->.
+        { induction ts as [|test ts IH]; [reflexivity|]. cbn [map zsum filter]. rewrite IH.
+          destruct (test l); cbn [length]; lia. }
+        specialize (N c). destruct (filter _ tests) as [|? [|]]; cbn [length]; lia.
+    Qed.
+  End Split.
+
+  Theorem node_counts steps places : follow steps places -> forall open prefix script, sums open prefix ->
+    sound (fst (node shows steps open script)) steps places open prefix.
+  Proof.
+    induction 1 as [|P from behind p places D F IH]; intros open prefix script S; cbn [node].
+    - destruct (drop_counts _ _ prefix follow_nil (Nat.min (hd O script) (length open)) open (tl script) S) as [S' W].
+      destruct (drop _ _ open (tl script)) as [still rest]. cbn [fst] in *. apply W. clear W.
+      destruct still as [|e still]; [apply sound_certified; constructor|].
+      destruct rest as [|[|[|[|]]] rest]; try apply sound_nothing. cbn [fst].
+      apply (sound_wrong _ [] [] (e :: still)); [constructor | exact S'|].
+      destruct rest as [|by_group rest]; [discriminate|]. intros H. apply existsb_exists in H.
+      destruct H as (x & I & H). exists x. now apply andb_true_iff in H.
+    - set (steps := step_of P from behind :: behind). assert (follow steps (p :: places)) as F' by now constructor.
+      destruct (drop_counts _ _ prefix F' (Nat.min (hd O script) (length open)) open (tl script) S) as [S' W].
+      destruct (drop _ _ open (tl script)) as [still rest]. cbn [fst] in *. apply W. clear W.
+      destruct still as [|e still']; [now apply sound_certified|]. set (still := e :: still') in *.
+      destruct rest as [|[|[|[|]]] rest]; try apply sound_nothing; cbn [fst].
+      + apply (sound_wrong _ steps (p :: places) still F' S'). destruct rest as [|by_group rest]; [discriminate|].
+        intros H. apply existsb_exists in H. destruct H as (x & I & H). exists x. now apply andb_true_iff in H.
+      + set (candidates := skipn _ _). set (labels := firstn _ rest).
+        pose proof (items_match P p from D) as M. rewrite <- (here_step_of P from behind) in M at 2 3.
+        rewrite <- (start_step_of P from behind) in M at 2. fold candidates in M.
+        destruct (nodes_counts from behind p places still prefix labels (node shows behind)
+          ltac:(intros; apply IH; now apply (sums_extended p c)) candidates
+          (settled shows (step_of P from behind) behind still labels) (skipn (length candidates) rest) M) as [X Y].
+        pose proof (settled_right P from behind p places D F still prefix labels S') as R.
+        pose proof (settled_wrong P from behind p places D F still prefix labels S') as Q.
+        subst steps. unfold sound. rewrite rights_split, wrongs_split. split.
+        * eapply Z.le_trans; [exact X|]. eapply Z.le_trans; [apply Z.add_le_mono_r, R|].
+          pose proof (sum_ifs from labels [fun l => (l =? 0)%nat; fun l => (l =? 1)%nat] _ _
+            (rights_in_nonneg behind p places still prefix) (Z.le_refl _)) as T.
+          cbn [map zsum] in T. rewrite Z.add_0_r in T. apply T. now intros [|[|l]].
+        * eapply Z.le_trans; [exact Y|]. eapply Z.le_trans; [apply Z.add_le_mono_r, Q|].
+          pose proof (sum_ifs from labels
+            [fun l => existsb (fun g => (l =? 3 + g)%nat) (map fst still); fun l => (l =? 1)%nat] _ _
+            (wrongs_in_nonneg behind p places still prefix) (Z.le_refl _)) as T.
+          cbn [map zsum] in T. rewrite Z.add_0_r in T. apply T. intros l. cbn [filter].
+          destruct (Nat.eqb_spec l 1) as [->|]; [|now destruct (existsb _ _)].
+          enough (existsb (fun g => (1 =? 3 + g)%nat) (map fst still) = false) as -> by exact Logic.I.
+          apply not_true_iff_false. intros E. apply existsb_exists in E. destruct E as (g & _ & E). discriminate.
+  Qed.
+
+  (** ** Some roots, one after the other *)
+
+  Theorem walk_counts {A} (script : list nat) (root : A -> list step * opened) places prefix (all : list A) :
+    (forall a, In a all -> follow (fst (root a)) (places a) /\ sums (snd (root a)) (prefix a)) ->
+    fst (walk shows script (map root all))
+      <= zsum (map (fun a => rights (fst (root a)) (places a) (snd (root a)) (prefix a)) all)
+    /\ snd (walk shows script (map root all))
+      <= zsum (map (fun a => wrongs (fst (root a)) (places a) (snd (root a)) (prefix a)) all).
+  Proof.
+    intros H. unfold walk. destruct script as [|first script].
+    - assert (forall l f, incl l all ->
+        let f' := fold_left (fun sum (root : list step * opened) =>
+                    found_plus sum 1 (explore shows (fst root) (snd root))) (map root l) f in
+        fst f' <= fst f + zsum (map (fun a => rights (fst (root a)) (places a) (snd (root a)) (prefix a)) l)
+        /\ snd f' <= snd f + zsum (map (fun a => wrongs (fst (root a)) (places a) (snd (root a)) (prefix a)) l)) as G.
+      { induction l as [|a l IH]; intros f I; cbn [map fold_left zsum]; [lia|].
+        destruct (H a (I a (or_introl eq_refl))) as [F S].
+        destruct (explore_counts _ _ F _ _ S) as [X Y].
+        destruct (IH (found_plus f 1 (explore shows (fst (root a)) (snd (root a))))) as [X' Y'].
+        { intros b B. apply I. now right. }
+        unfold found_plus in *. cbn [fst snd] in *. lia. }
+      apply (G all (0, 0)). apply incl_refl.
+    - generalize (first :: script). intros script'.
+      assert (forall l f script, incl l all ->
+        let f' := fst (fold_left (fun state (root : list step * opened) =>
+                    let '(below, script) := node shows (fst root) (snd root) (snd state) in
+                    (found_plus (fst state) 1 below, script)) (map root l) (f, script)) in
+        fst f' <= fst f + zsum (map (fun a => rights (fst (root a)) (places a) (snd (root a)) (prefix a)) l)
+        /\ snd f' <= snd f + zsum (map (fun a => wrongs (fst (root a)) (places a) (snd (root a)) (prefix a)) l)) as G.
+      { induction l as [|a l IH]; intros f s I; cbn [map fold_left zsum]; [cbn; lia|].
+        destruct (H a (I a (or_introl eq_refl))) as [F S].
+        destruct (node_counts _ _ F _ _ s S) as [X Y]. cbn [snd fst].
+        destruct (node shows (fst (root a)) (snd (root a)) s) as [below s'].
+        destruct (IH (found_plus f 1 below) s') as [X' Y'].
+        { intros b B. apply I. now right. }
+        unfold found_plus in *. cbn [fst snd] in *. lia. }
+      apply (G all (0, 0) script'). apply incl_refl.
+  Qed.
 End Tree.
