@@ -8,6 +8,7 @@ From gbmi Require Import Fixed CheckerTable CheckerRules CheckerCriterion.
 From gbmi Require Import CheckerCriterionSoundHalves CheckerCriterionSoundCount.
 Import ListNotations.
 Local Open Scope Z_scope.
+Local Opaque everything LIMIT add.
 
 Definition negative (x : R) : bool := if Rlt_dec x 0 then true else false.
 
@@ -266,7 +267,7 @@ Section Tree.
   Proof.
     intros D. apply Forall2_skipn, Forall2_nth with (a := []) (b := ([], 0)).
     - rewrite combine_length, (items_length _ _ D), (times_are _ _ D), map_length. lia.
-    - intros i I. rewrite combine_nth by (rewrite (items_length _ _ D), (times_are _ _ D), map_length; reflexivity).
+    - intros i I. rewrite combine_nth; [|rewrite (times_are _ _ D), map_length; apply (items_length _ _ D)].
       rewrite (times_are _ _ D). split; [|split]; cbn [fst snd].
       + change 0 with ((fun c : list nat => Z.of_nat (length c)) []). now rewrite map_nth.
       + intros t g j T. now apply (items_above _ _ D).
@@ -425,7 +426,7 @@ Section Tree.
       <= sum_if (fun l => (l =? 0)%nat) rights_of.
     Proof.
       unfold settled. rewrite here_step_of, start_step_of. cbn [fst].
-      destruct (existsb id _); cbn [andb]; [|apply sum_if_nonneg, rights_in_nonneg].
+      destruct (existsb (@Datatypes.id bool) _); cbn [andb]; [|apply sum_if_nonneg, rights_in_nonneg].
       destruct (forallb _ open) eqn:H; [|apply sum_if_nonneg, rights_in_nonneg].
       apply marked_counts. intros i t M T. rewrite (inputs_at_completions _ _ behind_is). unfold rights.
       rewrite how_many_all; [lia|]. intros ts I. apply all_negative_iff. intros g j G J.
@@ -446,7 +447,7 @@ Section Tree.
       assert (forall entry, In entry open -> wrong_by entry <= sum_if (fun l => (l =? 3 + fst entry)%nat) wrongs_of)
         as each.
       { intros [g sum] I. unfold wrong_by. destruct (nth g shows false) eqn:G; [|apply sum_if_nonneg, wrongs_in_nonneg].
-        destruct (existsb id _); [|apply sum_if_nonneg, wrongs_in_nonneg].
+        destruct (existsb (@Datatypes.id bool) _); [|apply sum_if_nonneg, wrongs_in_nonneg].
         destruct (is_nonnegative _) eqn:H; [|apply sum_if_nonneg, wrongs_in_nonneg]. cbn [fst].
         apply marked_counts. intros i t M T. rewrite (inputs_at_completions _ _ behind_is). unfold wrongs.
         rewrite how_many_all; [lia|]. intros ts K. apply some_wrong_iff. destruct (shows_one g G) as (j & J).
@@ -464,9 +465,9 @@ Section Tree.
       unfold sum_if. rewrite zsum_plus. apply zsum_le. intros [c l] _. cbn [fst snd]. cbn [shows_by existsb].
       destruct (Nat.eqb_spec l (3 + fst e)) as [->|]; cbn [orb].
       - enough (shows_by (map fst rest) (3 + fst e) = false) as -> by lia. unfold shows_by.
-        apply not_true_iff_false. contradict fresh. apply existsb_exists in fresh. destruct fresh as (g & I & E).
+        apply not_true_iff_false. intros some. apply fresh. apply existsb_exists in some. destruct some as (g & I & E).
         apply Nat.eqb_eq in E. now replace (fst e) with g by lia.
-      - unfold shows_by at 2. specialize (N c). destruct (existsb _ _); lia.
+      - unfold shows_by. specialize (N c). destruct (existsb _ _); lia.
     Qed.
 
     (** The items that are nodes of their own. *)
@@ -485,7 +486,7 @@ Section Tree.
       /\ snd (fst state) <= snd start_with + sum_if (fun l => (l =? 1)%nat) wrongs_of.
     Proof.
       intros B its f script M. unfold sum_if. revert f script. generalize labels.
-      induction M as [|c [item times] cs' its M _ IH]; intros [|l ls] f script; cbn [combine fold_left map zsum]; try lia.
+      induction M as [|c [item times] cs' its M _ IH]; intros [|l ls] f script; cbn [combine fold_left map zsum fst snd]; try lia.
       cbn [fst snd]. destruct (l =? 1)%nat; [|apply IH].
       destruct (item_counts (fst (below (extended item open) script)) behind p places open prefix c (item, times) M)
         as [X Y]; [intros t T; now apply B with (c := c) (item := (item, times))|].
@@ -529,11 +530,10 @@ Section Tree.
       destruct (drop _ _ open (tl script)) as [still rest]. cbn [fst] in *. apply W. clear W.
       destruct still as [|e still']; [now apply sound_certified|]. set (still := e :: still') in *.
       destruct rest as [|[|[|[|]]] rest]; try apply sound_nothing; cbn [fst].
-      + apply (sound_wrong _ steps (p :: places) still F' S'). destruct rest as [|by_group rest]; [discriminate|].
+      + apply (sound_wrong _ steps (p :: places) still prefix F' S'). destruct rest as [|by_group rest]; [discriminate|].
         intros H. apply existsb_exists in H. destruct H as (x & I & H). exists x. now apply andb_true_iff in H.
-      + set (candidates := skipn _ _). set (labels := firstn _ rest).
-        pose proof (items_match P p from D) as M. rewrite <- (here_step_of P from behind) in M at 2 3.
-        rewrite <- (start_step_of P from behind) in M at 2. fold candidates in M.
+      + rewrite here_step_of, start_step_of. set (candidates := skipn _ _). set (labels := firstn _ rest).
+        pose proof (items_match P p from D) as M. fold candidates in M.
         destruct (nodes_counts from behind p places still prefix labels (node shows behind)
           ltac:(intros; apply IH; now apply (sums_extended p c)) candidates
           (settled shows (step_of P from behind) behind still labels) (skipn (length candidates) rest) M) as [X Y].
