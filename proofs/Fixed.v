@@ -35,8 +35,11 @@ Definition shift_left (value left : Z) : option Z :=
 Definition shift_down (value right : Z) : option Z :=
   if 0 <=? right then Some (Z.shiftr value right) else shift_left value (- right).
 
-(** The ceiling. *)
-Definition shift_up (value right : Z) : option Z := option_map Z.opp (shift_down (- value) right).
+(** The negation: the least of the 128-bit integers, -2^127, has none of its own and stays itself. *)
+Definition opposite (z : Z) : Z := if z =? -170141183460469231731687303715884105728 then z else - z.
+
+(** The ceiling; of -2^127 an upper bound of it. *)
+Definition shift_up (value right : Z) : option Z := option_map Z.opp (shift_down (opposite value) right).
 
 (** The exact product of two ends, if both are bounds and it fits. *)
 Definition product (a b : Z) : option Z :=
