@@ -160,6 +160,16 @@ mod tests {
     use candle_core::Tensor;
     use num_traits::ToPrimitive;
 
+    /// The closed form of a strategy, the count, and what the tensors bound.
+    fn start(network: &Network, factors: &Factors<Fixed>, family: Family) -> (Hints, Count, [Tensor; 4]) {
+        let mut hints = closed(network, family).unwrap();
+        let (rules, count) = slope(network, factors, family, &hints).unwrap();
+        let points: Vec<Vec<f64>> = vectors(&mut hints).into_iter().map(|vector| doubled(vector)).collect();
+        let tensors = points.iter().map(|point| Tensor::from_slice(point, point.len(), &Device::Cpu).unwrap());
+        let bounds = rules.unwrap().bounds(&hints, &tensors.collect::<Vec<_>>()).unwrap();
+        (hints, count, bounds)
+    }
+
     /// The tensors bound what the checker's rules do, and the count is the checker's, for every strategy.
     #[test]
     fn bounds_and_count_are_the_checkers() {
@@ -168,11 +178,7 @@ mod tests {
         let factors = Factors::<Fixed>::new(&network, &free).unwrap();
         let table = factors.direct(None, &free).unwrap();
         for family in Family::all().filter(|family| !family.eupu.starts_with("global")) {
-            let mut hints = closed(&network, family).unwrap();
-            let (rules, count) = slope(&network, &factors, family, &hints).unwrap();
-            let points: Vec<Vec<f64>> = vectors(&mut hints).into_iter().map(|vector| doubled(vector)).collect();
-            let tensors = points.iter().map(|point| Tensor::from_slice(point, point.len(), &Device::Cpu).unwrap());
-            let bounds = rules.unwrap().bounds(&hints, &tensors.collect::<Vec<_>>()).unwrap();
+            let (hints, count, bounds) = start(&network, &factors, family);
             let bounds = Values::of(&bounds).unwrap();
             let scores = Scores::new(&factors, &hints.0, &free).unwrap();
             let direct = Direct::new(&factors, &table, &hints.1, &free).unwrap();
@@ -196,36 +202,29 @@ mod tests {
         }
     }
 
-    /// Slopes are those of the soft count: its rise over a small step of each kind of bound.
+    /// Slopes are those of the soft count: how far it falls over a small step of each kind of bound.
     #[test]
     fn slopes_are_those_of_the_count() {
+        const STEP: f64 = 1e-4;
+        type Entry = fn(&mut Values) -> &mut f64;
         let network = Network::load("models/max_of_4_seed50".as_ref()).unwrap();
         let family = Family { eupu: "mean-query+max-diff", attention: ATTENTION[0], error: "mean+max-diff" };
         let factors = Factors::<Fixed>::new(&network, &Meter::new(u64::MAX)).unwrap();
-        let mut hints = closed(&network, family).unwrap();
-        let (rules, count) = slope(&network, &factors, family, &hints).unwrap();
-        let points: Vec<Vec<f64>> = vectors(&mut hints).into_iter().map(|vector| doubled(vector)).collect();
-        let tensors = points.iter().map(|point| Tensor::from_slice(point, point.len(), &Device::Cpu).unwrap());
-        let tensors = rules.unwrap().bounds(&hints, &tensors.collect::<Vec<_>>()).unwrap();
-        let judge = |change: fn(&mut Values, f64), by: f64| {
+        let (_, count, tensors) = start(&network, &factors, family);
+        let judge = |entry: Entry, by: f64| {
             let mut bounds = Values::of(&tensors).unwrap();
-            change(&mut bounds, by);
+            *entry(&mut bounds) += by;
             count.judge(&bounds, 1.0)
         };
-        type Change = fn(&mut Values, f64);
-        type Slope = fn(&Values) -> f64;
-        const Q: usize = 40;
-        const M: usize = 60;
-        let changes: [(Change, Slope); 4] = [
-            (|bounds, by| bounds.table[Q * 64 + M] += by, |slopes| slopes.table[Q * 64 + M]),
-            (|bounds, by| bounds.error[Q] += by, |slopes| slopes.error[Q]),
-            (|bounds, by| bounds.offset[M] += by, |slopes| slopes.offset[M]),
-            (|bounds, by| bounds.spread[Q] += by, |slopes| slopes.spread[Q]),
+        let entries: [Entry; 4] = [
+            |values| &mut values.table[40 * 64 + 60],
+            |values| &mut values.error[40],
+            |values| &mut values.offset[60],
+            |values| &mut values.spread[40],
         ];
-        for (change, slope) in changes {
-            let step = 1e-4;
-            let fall = (judge(change, -step).soft - judge(change, step).soft) / (2.0 * step);
-            let slope = slope(&judge(change, 0.0).slopes);
+        for entry in entries {
+            let fall = (judge(entry, -STEP).soft - judge(entry, STEP).soft) / (2.0 * STEP);
+            let slope = *entry(&mut judge(entry, 0.0).slopes);
             assert!((fall - slope).abs() < 0.02 * slope.abs() && slope != 0.0, "{fall}, not {slope}");
         }
     }
