@@ -52,6 +52,57 @@ Proof.
   - destruct (IH ys g dx d) as [E|(y' & L & E)]; [now left|]. right. exists y'. split; [cbn; lia | exact E].
 Qed.
 
+(** ** Inputs *)
+
+(** The sum for answer j over the positions of an input: tokens [s] before query q. *)
+Definition input_sum (X : reals) (m q n j : nat) (s : list nat) : R :=
+  sum (n - 1) (fun p => phi X m j p (nth p s O)) + phi_last X m q n j.
+
+Lemma sum_front k f : sum (S k) f = f O + sum k (fun p => f (S p)).
+Proof. induction k as [|k IH]; cbn [sum] in *; [lra|]. rewrite IH. lra. Qed.
+
+Lemma outcome_sum f j : forall k a x s, length s = k ->
+  outcome f j x (seq a k) s = x + sum k (fun p => f j (a + p)%nat (nth p s O)).
+Proof.
+  induction k as [|k IH]; intros a x s L; cbn [seq].
+  - destruct s; [|discriminate]. cbn. lra.
+  - destruct s as [|t s]; [discriminate|]. cbn [outcome]. rewrite IH by now injection L.
+    rewrite sum_front, Nat.add_0_r, Rplus_assoc. cbn [nth]. do 2 f_equal. clear.
+    induction k as [|k IH]; cbn [sum]; [reflexivity|]. rewrite IH. do 2 f_equal. lia.
+Qed.
+
+Lemma rows_length tokens k s : In s (rows tokens k) -> length s = k.
+Proof.
+  revert s. induction k as [|k IH]; intros s I; cbn [rows] in I; [now destruct I as [<-|[]]|].
+  apply in_flat_map in I. destruct I as (t & _ & I). apply in_map_iff in I. destruct I as (s' & <- & I).
+  cbn. now rewrite (IH s').
+Qed.
+
+Lemma how_many_filter {A} (f g : A -> bool) l : how_many f (filter g l) = how_many (fun x => g x && f x) l.
+Proof.
+  induction l as [|x l IH]; [reflexivity|]. rewrite how_many_cons, <- IH. cbn [filter].
+  destruct (g x); [now rewrite how_many_cons | reflexivity].
+Qed.
+
+Lemma in_numbered {A} : forall (l : list A) a g x, In (g, x) (combine (seq a (length l)) l) ->
+  exists i, g = (a + i)%nat /\ nth_error l i = Some x.
+Proof.
+  induction l as [|y l IH]; intros a g x I; [easy|]. cbn [length seq combine] in I. destruct I as [[= <- <-]|I].
+  - exists O. split; [lia | reflexivity].
+  - destruct (IH _ _ _ I) as (i & -> & E). exists (S i). split; [lia | exact E].
+Qed.
+
+Lemma map_fst_combine {A B} : forall (xs : list A) (ys : list B), length xs = length ys ->
+  map fst (combine xs ys) = xs.
+Proof. induction xs as [|x xs IH]; intros [|y ys] L; try discriminate; [reflexivity|]. cbn. rewrite IH; auto. Qed.
+
+Lemma map2_numbered {A B} (h : nat -> A -> B) d : forall (l : list A) a,
+  map2 h (seq a (length l)) l = map (fun i => h i (nth (i - a) l d)) (seq a (length l)).
+Proof.
+  induction l as [|x l IH]; intros a; [reflexivity|]. cbn [length seq map2 map]. rewrite Nat.sub_diag. cbn [nth].
+  f_equal. rewrite IH. apply map_ext_in. intros i I. apply in_seq in I. now replace (i - a)%nat with (S (i - S a)) by lia.
+Qed.
+
 Section Counts.
   Hypothesis mul_encloses : forall x y a b k, encloses_sane x a -> encloses_sane y b ->
     encloses_sane (mul_scaled x y k) (a * b * powerRZ 2 k).
@@ -254,4 +305,140 @@ Section Counts.
         + rewrite get_column by exact L. now apply item_below.
     Qed.
   End Position.
+
+  (** *** All inputs *)
+
+  Let q := query V.
+  Let last := combine (seq 0 (length groups)) (map (last_term V) groups).
+  Let positions := map (position_of V groups W s) (seq 0 (n - 1)).
+
+  Lemma classes_tokens : Permutation (concat classes_of) (seq 0 (S m)).
+  Proof.
+    assert (concat classes_of = near W ++ far_list m W) as ->.
+    { unfold classes_of. rewrite concat_app. f_equal.
+      - induction (near W) as [|t ts IH]; [reflexivity|]. cbn. now rewrite IH.
+      - pose proof (far_count V X W W_ok) as C. fold m in C. rewrite C. revert C. generalize (far_list m W).
+        intros [|t ts] _; [reflexivity|]. cbn. now rewrite app_nil_r. }
+    apply (near_and_far V); [apply (near_distinct V X W W_ok) | apply (near_upto V X W W_ok)].
+  Qed.
+
+  Lemma classes_m : exists others, classes_of = [m] :: others /\ ~ In m (concat others).
+  Proof.
+    pose proof classes_tokens as E. pose proof (seq_NoDup (S m) 0) as D.
+    apply (Permutation_NoDup (Permutation_sym E)) in D. clear E. unfold classes_of in *.
+    destruct (m_first V X W W_ok) as (rest & N). fold m in N. rewrite N in *. cbn [map app] in *. eexists.
+    split; [reflexivity|]. cbn [concat app] in D. now inversion D.
+  Qed.
+
+  Lemma positions_described p P : (p < length positions)%nat ->
+    describes (phi X m) answers_of classes_of shows_of (nth p positions P) p.
+  Proof.
+    unfold positions. rewrite map_length, seq_length. intros L.
+    rewrite nth_indep with (d' := position_of V groups W s 0) by (rewrite map_length, seq_length; exact L).
+    rewrite map_nth, seq_nth by exact L. now apply position_describes.
+  Qed.
+
+  Lemma last_sums : sums answers_of shows_of last (fun j => phi_last X m q n j).
+  Proof.
+    assert (forall g sum, In (g, sum) last -> exists set', nth_error sets g = Some set'
+      /\ sum = last_term V (margin_of V set')) as each.
+    { intros g sum I. unfold last in I. rewrite <- (map_length (last_term V) groups) in I. apply in_numbered in I.
+      destruct I as (i & -> & E). cbn [Nat.add]. unfold groups in E. rewrite map_map in E.
+      rewrite nth_error_map in E. destruct (nth_error sets i) as [set'|]; [|discriminate]. exists set'.
+      split; [reflexivity|]. now injection E. }
+    split.
+    - unfold last. rewrite map_fst_combine by (rewrite seq_length, map_length; reflexivity). apply seq_NoDup.
+    - intros g sum j I J. destruct (each g sum I) as (set' & E & ->). unfold answers_of in J. rewrite E in J.
+      destruct (sets_wrong set' j (nth_error_In _ _ E) J). now apply (last_term_above mul_encloses V X V_is).
+    - intros g sum j I J H. destruct (each g sum I) as (set' & E & ->). destruct (shows_set g H) as (_ & j' & E').
+      rewrite E in E'. injection E' as ->. unfold answers_of in J. rewrite E in J. destruct J as [<-|[]].
+      destruct (sets_wrong _ j' (nth_error_In _ _ E) (or_introl eq_refl)).
+      now apply (last_term_below mul_encloses V X V_is).
+  Qed.
+
+  (** Every answer of the sets is negative on an input. *)
+  Definition sets_right (input : list nat) : bool :=
+    forallb (fun j => negative (input_sum X m q n j input)) (flat_map (members v) sets).
+
+  Lemma last_groups : map fst last = seq 0 (length sets).
+  Proof.
+    unfold last. rewrite map_fst_combine by (rewrite seq_length, map_length; reflexivity).
+    unfold groups. now rewrite map_length.
+  Qed.
+
+  Lemma outcome_input j input : length input = (n - 1)%nat ->
+    outcome (phi X m) j (phi_last X m q n j) (seq 0 (length positions)) input = input_sum X m q n j input.
+  Proof.
+    intros L. unfold positions. rewrite map_length, seq_length, (outcome_sum _ _ _ _ _ _ L). unfold input_sum. apply Rplus_comm.
+  Qed.
+
+  Lemma good_right input : length input = (n - 1)%nat ->
+    good (phi X m) answers_of positions last (fun j => phi_last X m q n j) input = true -> sets_right input = true.
+  Proof.
+    intros L G. unfold good in G. rewrite all_negative_iff, last_groups in G. apply forallb_forall.
+    intros j J. apply in_flat_map in J. destruct J as (set' & I & J). apply (In_nth_error) in I. destruct I as (g & E).
+    apply negative_iff. rewrite <- outcome_input by exact L. apply (G g).
+    - apply in_seq. assert (g < length sets)%nat by (apply nth_error_Some; congruence). lia.
+    - unfold answers_of. now rewrite E.
+  Qed.
+
+  Lemma bad_wrong input : length input = (n - 1)%nat ->
+    bad (phi X m) answers_of shows_of positions last (fun j => phi_last X m q n j) input = true ->
+    negb (sets_right input) = true.
+  Proof.
+    intros L B. unfold bad in B. rewrite some_wrong_iff in B. destruct B as (g & j & _ & _ & J & B).
+    rewrite outcome_input in B by exact L. apply negb_true_iff, not_true_iff_false. intros R.
+    unfold sets_right in R. rewrite forallb_forall in R. unfold answers_of in J.
+    destruct (nth_error sets g) as [set'|] eqn:E; [|easy].
+    specialize (R j). rewrite in_flat_map in R. specialize (R (ex_intro _ set' (conj (nth_error_In _ _ E) J))).
+    apply negative_iff in R. lra.
+  Qed.
+
+  Local Open Scope Z_scope.
+
+  (** The counts of the pair's inputs. *)
+  Theorem tree_counts uncertified wrong : tree V groups W s = Derived (uncertified, wrong) ->
+    inputs_of V - uncertified <= how_many sets_right (Counting.pair_inputs n m q)
+    /\ wrong <= how_many (fun input => negb (sets_right input)) (Counting.pair_inputs n m q).
+  Proof.
+    unfold tree. destruct (127 <? _); [discriminate|]. fold groups last. fold n positions.
+    replace (map (fun g : margin => ((far W =? 0)%nat || match lower_hints s with [] => false | _ => true end)
+      && match set g with One _ => true | Marked _ => false end) groups) with shows_of by reflexivity.
+    destruct (walk shows_of (steps_hint s) _) as [certified wrong'] eqn:Wk. intros [= <- <-].
+    fold q m in Wk. destruct classes_m as (others & Ec & apart). pose proof positions_described as Pd. rewrite Ec in Pd.
+    assert (forall p, (p < length positions)%nat -> forall P,
+      describes (phi X m) answers_of ([m] :: others) shows_of (nth p positions P) p) as Pd' by (intros; now apply Pd).
+    assert (forall f g : list nat -> bool, (forall input, length input = (n - 1)%nat -> f input = true -> g input = true) ->
+      how_many (fun input => ((q =? m)%nat || has_m m input) && f input)
+        (rows (concat ([m] :: others)) (length positions))
+      <= how_many g (Counting.pair_inputs n m q)) as back.
+    { intros f g H. unfold Counting.pair_inputs. rewrite how_many_filter, <- rows_sequences, Nat.add_1_r.
+      rewrite <- (rows_permutation _ _ (n - 1) classes_tokens), Ec.
+      assert (length positions = (n - 1)%nat) as -> by (unfold positions; now rewrite map_length, seq_length).
+      apply how_many_le. intros input I E. apply rows_length in I. apply andb_true_iff in E. destruct E as [E F].
+      apply andb_true_iff. split; [exact E | now apply H]. }
+    assert (certified <= how_many sets_right (Counting.pair_inputs n m q)
+            /\ wrong' <= how_many (fun input => negb (sets_right input)) (Counting.pair_inputs n m q)) as [A B];
+      [|split; [lia | exact B]].
+    destruct (Nat.eqb_spec q m) as [E|E].
+    - pose proof (tree_free (phi X m) answers_of m others shows_of shows_of_one positions Pd' last _ last_sums
+        (steps_hint s)) as T. cbv zeta in T.
+      match type of T with fst ?found <= _ /\ _ => replace found with (certified, wrong') in T by exact (eq_sym Wk) end.
+      cbn [fst snd] in T. destruct T as [A B].
+      split; (eapply Z.le_trans; [eassumption|]).
+      + eapply Z.le_trans; [|apply (back _ _ good_right)]. apply Z.eq_le_incl, how_many_ext. reflexivity.
+      + eapply Z.le_trans; [|apply (back _ _ bad_wrong)]. apply Z.eq_le_incl, how_many_ext. reflexivity.
+    - pose proof (tree_patterns (phi X m) answers_of m others apart shows_of shows_of_one positions Pd' last _ last_sums
+        (steps_hint s)) as T. cbv zeta in T.
+      set (dummy := {| items := []; times_of := []; most_orders := []; least_orders := [] |}) in *.
+      rewrite (map2_numbered _ dummy) in Wk.
+      assert (map (root positions last) (seq 0 (length positions))
+        = map (fun i => (steps_of (Some i) 0 positions, extended (hd [] (items (nth (i - 0) positions dummy))) last))
+            (seq 0 (length positions))) as R.
+      { apply map_ext. intros i. now rewrite Nat.sub_0_r. }
+      rewrite R in T.
+      match type of T with fst ?found <= _ /\ _ => replace found with (certified, wrong') in T by exact (eq_sym Wk) end.
+      cbn [fst snd] in T. destruct T as [A B].
+      split; (eapply Z.le_trans; [eassumption|]); [apply (back _ _ good_right) | apply (back _ _ bad_wrong)].
+  Qed.
 End Counts.
