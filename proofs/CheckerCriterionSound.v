@@ -45,7 +45,8 @@ Section Settle.
     unfold inputs_of, inputs_of_pair. fold m n q. rewrite Counting.pair_inputs_length.
     destruct (q =? m)%nat.
     - rewrite Nat.sub_0_r, Nat2Z.inj_pow, Nat.add_1_r. reflexivity.
-    - rewrite (Nat2Z.inj_sub (_ ^ _)) by (apply Nat.pow_le_mono_l; lia). rewrite !Nat2Z.inj_pow, Nat.add_1_r. reflexivity.
+    - rewrite (Nat2Z.inj_sub (_ ^ _)) by (apply Nat.pow_le_mono_l; lia). rewrite !Nat2Z.inj_pow, Nat.add_1_r.
+      reflexivity.
   Qed.
 
   (** A set is counted, or a whole-level test settles it. *)
@@ -67,19 +68,24 @@ Section Settle.
       - cbn in E. injection E as -> ->. exists []. rewrite app_nil_r. repeat split; easy.
       - cbn [fold_left] in E. unfold one in E at 2. destruct (group_test g) eqn:Gt;
           apply IH in E; destruct E as (csets & -> & Sub & H).
-        + exists csets. split; [reflexivity|]. split; [intros s' I; destruct (Sub s' I) as (g' & I'); exists g'; now right|].
+        + exists csets. split; [reflexivity|].
+          split; [intros s' I; destruct (Sub s' I) as (g' & I'); exists g'; now right|].
           intros Hh. destruct (H Hh) as [Hc Ha]. apply andb_true_iff in Hc. split; [easy|].
           intros s' g' [[= <- <-]|I]; [now right; left | now apply Ha].
-        + exists csets. split; [reflexivity|]. split; [intros s' I; destruct (Sub s' I) as (g' & I'); exists g'; now right|].
+        + exists csets. split; [reflexivity|].
+          split; [intros s' I; destruct (Sub s' I) as (g' & I'); exists g'; now right|].
           intros Hh. destruct (H Hh) as [Hc Ha]. apply andb_true_iff in Hc. split; [easy|].
           intros s' g' [[= <- <-]|I]; [now right; right | now apply Ha].
         + exists (s :: csets). split; [now rewrite <- app_assoc|]. split.
           * intros s' [<-|I]; [exists g; now left|]. destruct (Sub s' I) as (g' & I'). exists g'. now right.
           * intros Hh. destruct (H Hh) as [Hc Ha]. split; [exact Hc|].
-            intros s' g' [[= <- <-]|I]; [left; now left|]. destruct (Ha s' g' I) as [K|K]; [left; now right | now right].
-        + exists csets. split; [reflexivity|]. split; [intros s' I; destruct (Sub s' I) as (g' & I'); exists g'; now right|].
+            intros s' g' [[= <- <-]|I]; [left; now left|].
+            destruct (Ha s' g' I) as [K|K]; [left; now right | now right].
+        + exists csets. split; [reflexivity|].
+          split; [intros s' I; destruct (Sub s' I) as (g' & I'); exists g'; now right|].
           intros Hh. destruct (H Hh) as [Hc _]. discriminate. }
-    intros E. destruct (G sets true [] E) as (csets & C & Sub & H). exists csets. split; [exact C|]. split; [exact Sub|].
+    intros E. destruct (G sets true [] E) as (csets & C & Sub & H). exists csets. split; [exact C|].
+    split; [exact Sub|].
     intros Hh. now apply H.
   Qed.
 

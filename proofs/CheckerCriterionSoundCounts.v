@@ -41,7 +41,8 @@ Lemma hull_if_hinted (hints : list (list nat)) (a b : ival) : (match hints with 
   match hints with [] => a | _ => hull a b end = hull a b.
 Proof. now destruct hints. Qed.
 
-Lemma if_hinted (hints : list (list nat)) (P : ival -> Prop) a b : P a -> P b -> P (match hints with [] => a | _ => b end).
+Lemma if_hinted (hints : list (list nat)) (P : ival -> Prop) a b : P a -> P b ->
+  P (match hints with [] => a | _ => b end).
 Proof. now destruct hints. Qed.
 
 Lemma nth_map2 {A B C} (f : A -> B -> C) : forall xs ys g dx d,
@@ -100,7 +101,8 @@ Lemma map2_numbered {A B} (h : nat -> A -> B) d : forall (l : list A) a,
   map2 h (seq a (length l)) l = map (fun i => h i (nth (i - a) l d)) (seq a (length l)).
 Proof.
   induction l as [|x l IH]; intros a; [reflexivity|]. cbn [length seq map2 map]. rewrite Nat.sub_diag. cbn [nth].
-  f_equal. rewrite IH. apply map_ext_in. intros i I. apply in_seq in I. now replace (i - a)%nat with (S (i - S a)) by lia.
+  f_equal. rewrite IH. apply map_ext_in. intros i I. apply in_seq in I.
+  now replace (i - a)%nat with (S (i - S a)) by lia.
 Qed.
 
 Section Counts.
@@ -211,7 +213,8 @@ Section Counts.
         pose proof (near_upto V X W W_ok t T). unfold v, m in *; lia.
       - unfold get. rewrite nth_indep with (d' := either) by (rewrite repeat_length; exact G). rewrite nth_repeat.
         pose proof (far_term_above V X V_is mul_encloses W p t j W_ok T p_below Jv Jm) as A.
-        unfold either. apply (if_hinted (lower_hints s) (fun I => above I _)); [exact A|]. apply above_hull; [exact A|]. now apply (far_sane t).
+        unfold either. apply (if_hinted (lower_hints s) (fun I => above I _)); [exact A|].
+        apply above_hull; [exact A|]. now apply (far_sane t).
     Qed.
 
     Lemma item_below i t g j : In t (nth i classes_of []) -> In j (answers_of g) -> nth g shows_of false = true ->
@@ -239,7 +242,8 @@ Section Counts.
         rewrite (map_nth (fun t => [t])). now left.
       - rewrite app_nth2 by (rewrite map_length; exact K). rewrite map_length.
         destruct (Nat.ltb_spec 0 (far W)) as [F|F]; cbn [length] in L; [|lia].
-        replace (i - length (near W))%nat with 0%nat by lia. cbn [nth]. rewrite (far_count V X W W_ok) in F. fold m in F.
+        replace (i - length (near W))%nat with 0%nat by lia. cbn [nth]. rewrite (far_count V X W W_ok) in F.
+        fold m in F.
         revert F. generalize (far_list m W). intros [|t ts] F; [cbn in F; lia|]. exists t. now left.
     Qed.
 
@@ -369,7 +373,8 @@ Section Counts.
   Lemma outcome_input j input : length input = (n - 1)%nat ->
     outcome (phi X m) j (phi_last X m q n j) (seq 0 (length positions)) input = input_sum X m q n j input.
   Proof.
-    intros L. unfold positions. rewrite map_length, seq_length, (outcome_sum _ _ _ _ _ _ L). unfold input_sum. apply Rplus_comm.
+    intros L. unfold positions. rewrite map_length, seq_length, (outcome_sum _ _ _ _ _ _ L). unfold input_sum.
+    apply Rplus_comm.
   Qed.
 
   Lemma good_right input : length input = (n - 1)%nat ->
@@ -408,7 +413,8 @@ Section Counts.
     fold q m in Wk. destruct classes_m as (others & Ec & apart). pose proof positions_described as Pd. rewrite Ec in Pd.
     assert (forall p, (p < length positions)%nat -> forall P,
       describes (phi X m) answers_of ([m] :: others) shows_of (nth p positions P) p) as Pd' by (intros; now apply Pd).
-    assert (forall f g : list nat -> bool, (forall input, length input = (n - 1)%nat -> f input = true -> g input = true) ->
+    assert (forall f g : list nat -> bool, (forall input, length input = (n - 1)%nat -> f input = true ->
+      g input = true) ->
       how_many (fun input => ((q =? m)%nat || has_m m input) && f input)
         (rows (concat ([m] :: others)) (length positions))
       <= how_many g (Counting.pair_inputs n m q)) as back.

@@ -1,8 +1,8 @@
 (** * Enclosures, one end at a time
 
     [above I x]: the upper end of [I] is an upper bound of the real number [x]; [below I x]: the lower end is a lower
-    one. Both say as well that [I] has the form that the operations of [Fixed] give: without it a sum of two ends, one of
-    them no bound, may look like a bound. *)
+    one. Both say as well that [I] has the form that the operations of [Fixed] give: without it a sum of two ends may
+    look like a bound though one of the two is none. *)
 
 From Coq Require Import Reals ZArith List Bool Lia Lra.
 From gbmi Require Import Fixed CheckerTable.

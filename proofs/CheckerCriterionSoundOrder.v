@@ -156,8 +156,10 @@ Section Order.
   Lemma listed_distinct hint r : NoDup (map fst (listed (order_by comes_first hint r))).
   Proof.
     assert (NoDup (map fst (fst (take_listed hint r)))
-            /\ forall i x y, In (i, x) (fst (take_listed hint r)) -> ~ at_place (snd (take_listed hint r)) i y) as [D _].
-    { unfold take_listed. induction (firstn (length r) hint) as [|i is [D A]]; cbn [fold_right]; [split; [constructor|easy]|].
+            /\ forall i x y, In (i, x) (fst (take_listed hint r)) ->
+              ~ at_place (snd (take_listed hint r)) i y) as [D _].
+    { unfold take_listed. induction (firstn (length r) hint) as [|i is [D A]]; cbn [fold_right]; [split;
+        [constructor|easy]|].
       destruct (fold_right _ _ is) as [found others]. cbn [fst snd] in *.
       destruct (take i others) as [[entry others']|] eqn:E; [|now split]. cbn [fst snd map].
       destruct (take_spec _ _ _ _ E) as [P Q]. split.
@@ -165,7 +167,8 @@ Section Order.
         exact (A _ _ _ I P).
       - intros k x y [I|I] K; apply Q in K; destruct K as [K N]; [now injection I as -> _ | exact (A _ _ _ I K)]. }
     unfold order_by. destruct (take_listed hint r) as [found others]. cbn [fst listed] in *.
-    enough (forall rest, map fst (snd (fold_right rank (rest, []) found)) = map fst found) as E; [fold rank; now rewrite E|].
+    enough (forall rest, map fst (snd (fold_right rank (rest, []) found)) = map fst found) as E; [fold rank;
+      now rewrite E|].
     intros rest. clear D. induction found as [|e found IH]; [reflexivity|]. cbn [fold_right map]. unfold rank at 1.
     cbn [snd map fst]. now rewrite IH.
   Qed.

@@ -48,7 +48,8 @@ Proof.
     + intros k. rewrite T, K. rewrite orb_true_iff, Nat.eqb_eq. cbn [In]. intuition.
 Qed.
 
-Lemma mark_all_some : forall l marks, NoDup l -> (forall a, In a l -> (a < length marks)%nat /\ nth a marks false = false) ->
+Lemma mark_all_some : forall l marks, NoDup l -> (forall a, In a l ->
+  (a < length marks)%nat /\ nth a marks false = false) ->
   mark_all l marks <> None.
 Proof.
   induction l as [|a l IH]; intros marks D A; [discriminate|]. rewrite mark_all_cons. inversion_clear D as [|? ? N D'].

@@ -135,7 +135,8 @@ Section Roots.
     unfold places_of. induction k as [|k IH]; intros p ts x B L; [lia|]. cbn [seq filter is_first] in *.
     destruct (Nat.eqb_spec p f) as [->|N]; cbn [negb] in *.
     - rewrite Nat.sub_diag. cbn [insert outcome].
-      assert (forall n, (f < n)%nat -> filter (fun p => negb (p =? f)%nat) (seq n k) = seq n k) as ->; [|reflexivity|lia].
+      assert (forall n, (f < n)%nat -> filter (fun p => negb (p =? f)%nat) (seq n k) = seq n k) as ->;
+        [|reflexivity|lia].
       clear. induction k as [|k IH]; intros n L; [reflexivity|]. cbn [seq filter].
       destruct (Nat.eqb_spec n f); [lia|]. cbn [negb]. rewrite IH by lia. reflexivity.
     - destruct ts as [|t ts]; [discriminate|]. replace (f - p)%nat with (S (f - S p)) by lia. cbn [insert outcome].
@@ -182,7 +183,8 @@ Section Roots.
   Proof.
     cbn zeta. rewrite <- (patterns positions 0 good), <- (patterns positions 0 bad).
     pose proof (walk_counts phi answers classes shows shows_one script root
-      (fun f => places_of (Some f) 0 (length positions)) (fun f => one_more phi last f m) (seq 0 (length positions))) as W.
+      (fun f => places_of (Some f) 0 (length positions)) (fun f => one_more phi last f m) (seq 0 (length positions)))
+        as W.
     destruct W as [X Y].
     - intros f F. apply in_seq in F. split; [apply describes_all|]. unfold root. cbn [snd].
       set (P := nth f positions _). assert (describes phi answers classes shows P f) as D by (apply positions_are; lia).
@@ -205,7 +207,8 @@ Section Roots.
     /\ snd found <= how_many bad (rows tokens (length positions)).
   Proof.
     cbn zeta. rewrite <- (free_completions None positions 0) by discriminate.
-    pose proof (walk_counts phi answers classes shows shows_one script (fun _ : unit => (steps_of None 0 positions, open))
+    pose proof (walk_counts phi answers classes shows shows_one script
+      (fun _ : unit => (steps_of None 0 positions, open))
       (fun _ => places_of None 0 (length positions)) (fun _ => last) [tt]) as W.
     destruct W as [X Y]; [intros a _; split; [apply describes_all | exact open_is]|].
     cbn [map zsum fst snd] in X, Y. rewrite Z.add_0_r in X, Y.

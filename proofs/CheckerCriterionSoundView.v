@@ -102,7 +102,8 @@ Proof.
   intros L. unfold product. assert (fits 64 a = false) as ->.
   { unfold fits. change (2 ^ (64 - 1))%Z with 9223372036854775808%Z.
     assert (9223372036854775808 < LIMIT)%Z by reflexivity.
-    apply andb_false_iff. destruct (Z.leb_spec (- 9223372036854775808) a), (Z.ltb_spec a 9223372036854775808); auto; lia. }
+    apply andb_false_iff. destruct (Z.leb_spec (- 9223372036854775808) a), (Z.ltb_spec a 9223372036854775808); auto;
+      lia. }
   cbn [andb]. now rewrite (proj2 (Z.ltb_lt _ _) L).
 Qed.
 
@@ -111,7 +112,8 @@ Proof.
   intros L. unfold product. assert (fits 64 b = false) as ->.
   { unfold fits. change (2 ^ (64 - 1))%Z with 9223372036854775808%Z.
     assert (9223372036854775808 < LIMIT)%Z by reflexivity.
-    apply andb_false_iff. destruct (Z.leb_spec (- 9223372036854775808) b), (Z.ltb_spec b 9223372036854775808); auto; lia. }
+    apply andb_false_iff. destruct (Z.leb_spec (- 9223372036854775808) b), (Z.ltb_spec b 9223372036854775808); auto;
+      lia. }
   rewrite andb_false_r, (proj2 (Z.ltb_lt _ _) L). now rewrite orb_true_r.
 Qed.
 
@@ -137,7 +139,8 @@ Section Sound.
   Qed.
 
   (** A weight times an upper bound. *)
-  Lemma mul_above I J u y k : encloses_sane I u -> 0 <= u -> above J y -> above (mul_scaled I J k) (u * y * powerRZ 2 k).
+  Lemma mul_above I J u y k : encloses_sane I u -> 0 <= u -> above J y ->
+    above (mul_scaled I J k) (u * y * powerRZ 2 k).
   Proof.
     intros U P Y. destruct (Z.le_gt_cases (hi J) LIMIT) as [L|L].
     - apply above_le with (u * high J * powerRZ 2 k).
@@ -146,7 +149,8 @@ Section Sound.
     - rewrite mul_beyond by lia. apply above_everything.
   Qed.
 
-  Lemma mul_below I J u y k : encloses_sane I u -> 0 <= u -> below J y -> below (mul_scaled I J k) (u * y * powerRZ 2 k).
+  Lemma mul_below I J u y k : encloses_sane I u -> 0 <= u -> below J y ->
+    below (mul_scaled I J k) (u * y * powerRZ 2 k).
   Proof.
     intros U P Y. destruct (Z.le_gt_cases (- LIMIT) (lo J)) as [L|L].
     - apply below_ge with (u * low J * powerRZ 2 k).

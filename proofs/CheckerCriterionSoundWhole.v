@@ -40,14 +40,17 @@ Lemma lsum_but_at p0 x f ps : NoDup ps -> In p0 ps -> lsum (but_at p0 x f) ps = 
 Proof.
   assert (forall ps, ~ In p0 ps -> lsum (but_at p0 x f) ps = lsum f ps) as same.
   { clear. unfold lsum, but_at. induction ps as [|p ps IH]; intros N; [reflexivity|]. cbn [map fold_right].
-    destruct (Nat.eqb_spec p p0) as [->|]; [destruct N; now left|]. rewrite IH; [reflexivity|]. intros I. apply N. now right. }
+    destruct (Nat.eqb_spec p p0) as [->|]; [destruct N; now left|]. rewrite IH; [reflexivity|]. intros I. apply N.
+    now right. }
   induction 1 as [|p ps N D IH]; intros I; [easy|]. destruct I as [->|I].
-  - specialize (same ps N). unfold lsum in *. cbn [map fold_right]. rewrite same. unfold but_at. rewrite Nat.eqb_refl. lra.
+  - specialize (same ps N). unfold lsum in *. cbn [map fold_right]. rewrite same. unfold but_at. rewrite Nat.eqb_refl.
+    lra.
   - specialize (IH I). unfold lsum in *. cbn [map fold_right]. rewrite IH. unfold but_at.
     destruct (Nat.eqb_spec p p0) as [->|]; [easy | lra].
 Qed.
 
-Lemma above_fold (I : nat -> ival) (x : nat -> R) : forall ps J y, (forall p, In p ps -> above (I p) (x p)) -> above J y ->
+Lemma above_fold (I : nat -> ival) (x : nat -> R) : forall ps J y, (forall p, In p ps -> above (I p) (x p)) ->
+  above J y ->
   above (fold_left add (map I ps) J) (y + lsum x ps).
 Proof.
   induction ps as [|p ps IH]; intros J y H A.
@@ -132,7 +135,8 @@ Section Whole.
       exact (above_sane _ _ (term_above t p j (near_upto V X W W_ok t K) P J)).
     - destruct (Nat.ltb_spec 0 (far W)) as [F|F]; [|easy]. destruct K as [<-|[]].
       rewrite (far_count V X W W_ok) in F. fold m in F.
-      assert (exists t, In t (far_list m W)) as (t & T) by (destruct (far_list m W) as [|t]; [cbn in F; lia|]; exists t; now left).
+      assert (exists t, In t (far_list m W)) as (t & T) by (destruct (far_list m W) as [|t]; [cbn in F; lia|];
+        exists t; now left).
       exact (above_sane _ _ (far_term_above V X V_is mul_encloses W p t j W_ok T P Jv Jm)).
   Qed.
 
@@ -189,7 +193,8 @@ Section Whole.
     intros T P J. destruct (s_wrong j J) as [Jv Jm]. unfold pooled.
     set (found := map _ (token_rows (shared V))). destruct (existsb _ found); [apply above_everything|].
     pose proof max_lt as Mv. pose proof (positions_count V X V_is) as C. fold n in C.
-    assert (forall p, (p < n - 1)%nat -> above (or_everything (difference m s (nth t (nth p (token_rows (shared V)) []) no_row)))
+    assert (forall p, (p < n - 1)%nat ->
+      above (or_everything (difference m s (nth t (nth p (token_rows (shared V)) []) no_row)))
       (logit_of X j p t - logit_of X m p t)) as D.
     { intros p' P'. apply (difference_above V X V_is s _ (fun j => logit_of X j p' t)); auto.
       apply (token_rows_are V X V_is); fold v n; lia. }
@@ -236,8 +241,6 @@ Section Whole.
     intros H input j I J. destruct (s_wrong j J) as [Jv Jm]. destruct (input_of_pair input I) as [U first].
     pose proof max_lt as Mv. pose proof (two_positions V X V_is) as N2. fold n in N2.
     unfold pooled_holds in H. fold W m q in H.
-    change (fun (s : source) (y : ival) => fast_mul_scaled (alpha s) y (shift V s)) with
-      (fun (s : source) (y : ival) => fast_mul_scaled (alpha s) y (shift V s)) in H.
     set (bounds := map (fun t => bounded t (pooled V g t)) (near W)) in H.
     change (map (fun t => fast_mul_scaled (alpha (source_at V t)) (pooled V g t) (shift V (source_at V t))) (near W))
       with bounds in H.
@@ -255,7 +258,8 @@ Section Whole.
       { apply Forall_forall. intros K Ik. apply in_map_iff in Ik. destruct Ik as (t & <- & Ik).
         exact (above_sane _ _ (bounded_above t 0 j (near_upto V X W W_ok t Ik) ltac:(lia) J)). }
       assert (forall t p, In t (near W) -> (p < n - 1)%nat ->
-        In (bounded t (pooled V g t)) bounds /\ above (bounded t (pooled V g t)) (by_token_of X t * margin_of_reals X m j p t))
+        In (bounded t (pooled V g t)) bounds
+        /\ above (bounded t (pooled V g t)) (by_token_of X t * margin_of_reals X m j p t))
         as Nb.
       { intros t p It P. split; [apply in_map_iff; now exists t|].
         apply bounded_above; auto. apply (near_upto V X W W_ok t It). }
@@ -300,7 +304,8 @@ Section Whole.
       rewrite (upper_beyond L SL Lim). rewrite (mul_beyond (beta_sum (own V)) everything)
         by (right; left; pose proof everything_beyond; lia).
       destruct (q <? m)%nat; [|apply above_everything].
-      set (K := mul_scaled _ _ _). replace (lsum f (seq 0 (n - 1))) with (lsum f (seq 0 (n - 1)) - high K + high K) by lra.
+      set (K := mul_scaled _ _ _). replace (lsum f (seq 0 (n - 1)))
+        with (lsum f (seq 0 (n - 1)) - high K + high K) by lra.
       apply above_add; [apply above_everything|]. apply encloses_high. apply (sane_mul mul_encloses).
       - exact (above_sane _ _ (proj1 Bl)).
       - apply sane_sub; [exact SF | apply sane_everything]. }
@@ -325,14 +330,16 @@ Section Whole.
       { unfold F. rewrite EM. unfold high. apply IZR_le in Le. pose proof unit_pos. unfold Rdiv.
         apply Rmult_le_compat_r; [apply Rlt_le, Rinv_0_lt_compat; assumption | exact Le]. }
       apply above_le with (lsum (by_position_of X) (seq 0 (n - 1)) * M + least * (F - M)).
-      + apply Rle_trans with (lsum (but_at p0 (by_position_of X p0 * F) (fun p => by_position_of X p * M)) (seq 0 (n - 1))).
+      + apply Rle_trans with (lsum (but_at p0 (by_position_of X p0 * F) (fun p => by_position_of X p * M))
+          (seq 0 (n - 1))).
         * apply lsum_le. intros p P. unfold but_at. destruct (Nat.eqb_spec p p0) as [->|]; [|auto].
           unfold f, phi, weight_of. rewrite E0.
           pose proof (above_high _ _ (AF p0 P0) ltac:(lia)) as Fm. fold F in Fm.
           pose proof (by_position_pos V X V_is p0). nra.
         * rewrite lsum_but_at; [|apply seq_NoDup | exact I0]. rewrite lsum_times. specialize (Bmin p0 P0). nra.
       + apply above_add; [now apply Mul0|]. rewrite <- (Rmult_1_r (least * _)).
-        apply (proj1 (mul_encloses _ _ _ _ 0%Z Bl (conj (above_sub _ _ _ _ Fa (proj2 Um)) (below_sub _ _ _ _ Fb (proj1 Um))))).
+        apply (proj1 (mul_encloses _ _ _ _ 0%Z Bl
+          (conj (above_sub _ _ _ _ Fa (proj2 Um)) (below_sub _ _ _ _ Fb (proj1 Um))))).
     - apply above_le with (lsum (by_position_of X) (seq 0 (n - 1)) * M); [|now apply Mul0].
       rewrite <- lsum_times. now apply lsum_le.
   Qed.

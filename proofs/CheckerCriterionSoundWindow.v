@@ -143,7 +143,8 @@ Section Window.
       { rewrite Eb', skipn_nil in S. discriminate. }
       set (o := descending hint row) in *.
       set (member := fun k : nat => (k <? m)%nat && negb (among near' k)).
-      assert (bound member o = match skipn (size - 1) below with (_, best) :: _ => Some best | [] => unlisted o end) as Bo.
+      assert (bound member o
+        = match skipn (size - 1) below with (_, best) :: _ => Some best | [] => unlisted o end) as Bo.
       { unfold bound. rewrite find_filter.
         assert (filter (fun rank : nat * (nat * ival) => member (fst rank)) (listed o) = skipn (size - 1) below)
           as ->; [|now destruct (skipn (size - 1) below) as [|[]]].
@@ -241,7 +242,8 @@ Section Window.
     above (far_term V W p) (phi X m j p t).
   Proof.
     intros W_ok I P J N. unfold far_term. destruct (strongest_far W) as [s|] eqn:S; [|apply above_everything].
-    destruct (strongest _ W_ok s t S I) as [A _]. apply far_above with (u := weight_of X t p) (y := margin_of_reals X m j p t).
+    destruct (strongest _ W_ok s t S I) as [A _].
+    apply far_above with (u := weight_of X t p) (y := margin_of_reals X m j p t).
     - apply A. lia.
     - apply (weight_of_pos V X V_is).
     - unfold far_margin. apply above_add; [|now apply far_query_above].

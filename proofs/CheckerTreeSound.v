@@ -331,13 +331,15 @@ Section Tree.
     sound (explore shows steps open) steps places open prefix.
   Proof.
     induction 1 as [|P from behind p places D F IH]; intros open prefix S.
-    - pose proof follow_nil as F. apply (sound_filter (stays [])); auto. pose proof (sums_filter (stays []) _ _ S) as S'.
+    - pose proof follow_nil as F. apply (sound_filter (stays [])); auto.
+      pose proof (sums_filter (stays []) _ _ S) as S'.
       cbn [explore]. destruct (filter (stays []) open) as [|e rest]; [now apply sound_certified|].
       apply (sound_wrong (existsb (shows_wrong shows []) (e :: rest)) [] []); auto. apply existsb_exists.
     - set (steps := step_of P from behind :: behind). assert (follow steps (p :: places)) as F' by now constructor.
       apply (sound_filter (stays steps)); auto. pose proof (sums_filter (stays steps) _ _ S) as S'.
       subst steps. cbn [explore]. destruct (filter _ open) as [|e rest]; [now apply sound_certified|].
-      set (still := e :: rest) in *. rewrite here_step_of, start_step_of. unfold sound. rewrite rights_split, wrongs_split.
+      set (still := e :: rest) in *. rewrite here_step_of, start_step_of. unfold sound.
+      rewrite rights_split, wrongs_split.
       pose proof (items_match P p from D) as M. revert M. generalize (skipn from (combine (items P) (times_of P))).
       generalize (skipn from classes).
       assert (forall cs its f, Forall2 (matches p) cs its ->
@@ -345,7 +347,8 @@ Section Tree.
                     found_plus sum (snd item) (explore shows behind (extended (fst item) still))) its f in
         fst f' <= fst f + zsum (map (rights_in behind p places still prefix) cs)
         /\ snd f' <= snd f + zsum (map (wrongs_in behind p places still prefix) cs)) as G.
-      { intros cs its f M. revert f. induction M as [|c item cs its M _ IHM]; intros f; cbn [fold_left map zsum]; [lia|].
+      { intros cs its f M. revert f. induction M as [|c item cs its M _ IHM]; intros f; cbn [fold_left map zsum];
+          [lia|].
         destruct (item_counts (explore shows behind (extended (fst item) still)) behind p places still prefix c item M)
           as [A B].
         { intros t T. apply IH. now apply (sums_extended p c). }
@@ -362,7 +365,8 @@ Section Tree.
   Proof.
     intros F. induction times as [|times IH]; intros open script S; [now split|].
     destruct script as [|dropped script]; [now split|]. cbn [drop].
-    set (keep := fun entry : nat * ival => _). destruct (IH (filter keep open) script (sums_filter keep _ _ S)) as [A B].
+    set (keep := fun entry : nat * ival => _).
+    destruct (IH (filter keep open) script (sums_filter keep _ _ S)) as [A B].
     split; [exact A|]. intros f H. apply (sound_filter keep); auto.
     intros entry K. unfold keep in K. now apply orb_false_iff in K.
   Qed.
@@ -486,7 +490,8 @@ Section Tree.
       /\ snd (fst state) <= snd start_with + sum_if (fun l => (l =? 1)%nat) wrongs_of.
     Proof.
       intros B its f script M. unfold sum_if. revert f script. generalize labels.
-      induction M as [|c [item times] cs' its M _ IH]; intros [|l ls] f script; cbn [combine fold_left map zsum fst snd]; try lia.
+      induction M as [|c [item times] cs' its M _ IH]; intros [|l ls] f script;
+        cbn [combine fold_left map zsum fst snd]; try lia.
       cbn [fst snd]. destruct (l =? 1)%nat; [|apply IH].
       destruct (item_counts (fst (below (extended item open) script)) behind p places open prefix c (item, times) M)
         as [X Y]; [intros t T; now apply B with (c := c) (item := (item, times))|].
@@ -530,7 +535,8 @@ Section Tree.
       destruct (drop _ _ open (tl script)) as [still rest]. cbn [fst] in *. apply W. clear W.
       destruct still as [|e still']; [now apply sound_certified|]. set (still := e :: still') in *.
       destruct rest as [|[|[|[|]]] rest]; try apply sound_nothing; cbn [fst].
-      + apply (sound_wrong _ steps (p :: places) still prefix F' S'). destruct rest as [|by_group rest]; [discriminate|].
+      + apply (sound_wrong _ steps (p :: places) still prefix F' S').
+        destruct rest as [|by_group rest]; [discriminate|].
         intros H. apply existsb_exists in H. destruct H as (x & I & H). exists x. now apply andb_true_iff in H.
       + rewrite here_step_of, start_step_of. set (candidates := skipn _ _). set (labels := firstn _ rest).
         pose proof (items_match P p from D) as M. fold candidates in M.
