@@ -164,7 +164,7 @@ Proof.
   apply (entrywise_map2 _ _ _ _ _ _ _ _ _ _ X Y). intros. now apply sub_encloses.
 Qed.
 
-Lemma add_entries_enclose t bias rows cols M b : table_encloses t rows cols M -> entries_enclose bias cols b ->
+Lemma add_row_encloses t bias rows cols M b : table_encloses t rows cols M -> entries_enclose bias cols b ->
   table_encloses (add_row t bias) rows cols (fun i j => (M i j + b j)%R).
 Proof. intros H K. apply (entrywise_map _ _ _ _ _ _ H). intros i x _ X. now apply row_add. Qed.
 
