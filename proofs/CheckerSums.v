@@ -123,14 +123,13 @@ Section Sums.
       - split; apply Nat2Z.is_nonneg. }
     apply (certified_correct cfg net _ _ N); intros q m B; now apply bounds.
   Qed.
-
-  (** A certificate that is accepted proves its claim, if so. *)
-  Theorem check_sums_sound claimed_correct claimed_upper : check w c claimed_correct claimed_upper = true ->
-    claimed_correct <= Z.of_nat (count_correct cfg net)
-    /\ forall u, claimed_upper = Some u -> Z.of_nat (count_correct cfg net) <= u.
-  Proof.
-    unfold check, certify. destruct (derive w c) as [[correct upper]| |] eqn:E; [|easy|easy].
-    destruct (sums_sound _ _ E) as [C U]. unfold establishes. intros [L%Z.leb_le R]%andb_prop.
-    split; [lia|]. intros u ->. apply andb_prop in R as [R%Z.leb_le _]. lia.
-  Qed.
 End Sums.
+
+(** What is derived implies what it establishes. *)
+Lemma establishes_sound w correct upper claimed_correct claimed_upper (x : Z) : correct <= x <= upper ->
+  establishes w (correct, upper) claimed_correct claimed_upper = true ->
+  claimed_correct <= x /\ forall u, claimed_upper = Some u -> x <= u.
+Proof.
+  intros [C U]. unfold establishes. intros [L%Z.leb_le R]%andb_prop. split; [lia|].
+  intros u ->. apply andb_prop in R as [R%Z.leb_le _]. lia.
+Qed.
