@@ -1,6 +1,6 @@
 (** What the theorems rest on: `make -C proofs assumptions` compares what this prints with `assumptions.txt`. *)
 
-From gbmi Require Import Theory TheoryMatrix TheoryBounds Counting FixedSound CheckerTreeSound.
+From gbmi Require Import Theory TheoryMatrix TheoryBounds Counting FixedSound CheckerSound.
 
 Print Assumptions correct_iff_right.
 Print Assumptions right_shift.
@@ -13,3 +13,4 @@ Print Assumptions whole_unpooled.
 Print Assumptions mul_scaled_encloses.
 Print Assumptions dot_encloses.
 Print Assumptions exp_encloses.
+Print Assumptions check_sound.

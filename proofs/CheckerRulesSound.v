@@ -6,6 +6,7 @@
 From Coq Require Import Reals ZArith List Bool Arith Lia Lra.
 From gbmi Require Import Theory Fixed FixedSound FixedHalves CheckerFast CheckerCertificate CheckerTable CheckerPaths.
 From gbmi Require Import CheckerRules CheckerCriterion Checker.
+From gbmi Require FixedExp.
 From gbmi Require Import CheckerCriterionSoundHalves CheckerCriterionSoundOrder CheckerCriterionSoundView.
 From gbmi Require Import CheckerCriterionSoundPair CheckerTableSound CheckerPathsSound.
 Import ListNotations.
@@ -417,8 +418,7 @@ Section Rules.
     - destruct order as [order|[hint order]]; [now left|]. right. exists hint, a. split; [exact order|].
       split; [exact (proj1 HA)|]. split; [intros t L; apply encloses_sane_iff; now apply scores_enclosed|].
       intros s t S L (y & order' & Y)%above_enclosed. destruct (sources s y S Y) as [Alpha Position].
-      assert (exp (tA T q t) <= exp y)%R as larger
-        by (destruct order' as [| <-]; [left; now apply exp_increasing | right; reflexivity]).
+      assert (exp (tA T q t) <= exp y)%R as larger by (now apply FixedExp.exp_monotone).
       pose proof (pow2_pos (- exponent (nth s (by_token h) no_source))) as P.
       assert (exp (tA T q t) * powerRZ 2 (- exponent (nth s (by_token h) no_source))
         <= exp y * powerRZ 2 (- exponent (nth s (by_token h) no_source)))%R as larger'
