@@ -30,6 +30,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use gbmi::model::Network;
 use gbmi::refusal::Refusal;
 #[cfg(feature = "prove")]
+use gbmi::search::MOST_INPUTS;
+#[cfg(feature = "prove")]
 use num_bigint::BigUint;
 use std::io::Write;
 use std::path::PathBuf;
@@ -226,10 +228,6 @@ fn json<T: serde::Serialize>(rows: &[T]) -> Result<String, Failure> {
     let json = serde_json::to_string(rows).map_err(|error| Failure::Other(error.to_string()))?;
     Ok(format!("{json}\n"))
 }
-
-/// Brute force and true accuracies are for models with at most this many inputs.
-#[cfg(feature = "prove")]
-const MOST_INPUTS: u64 = 1 << 32;
 
 /// The number of inputs answered correctly, if brute force can tell.
 #[cfg(feature = "prove")]

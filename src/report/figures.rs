@@ -30,10 +30,11 @@ pub(super) fn of_group(group: &Group, out: &Path) -> Result<Vec<String>, Refusal
     Ok(drawn)
 }
 
-/// The strategies of a model, or of several: a series for each class.
+/// The strategies of a model, or of several: a series for each class but the first. Brute force, the longest and the
+/// least explained of all, would leave no room for the others.
 fn by_class(points: impl Fn(&str) -> Vec<Point>) -> Vec<Series> {
-    let series = CLASSES.map(|class| Series { name: class.into(), points: points(class) });
-    series.into_iter().filter(|series| !series.points.is_empty()).collect()
+    let series = CLASSES[1..].iter().map(|class| Series { name: (*class).into(), points: points(class) });
+    series.filter(|series| !series.points.is_empty()).collect()
 }
 
 fn point(across: f64, mean: Mean) -> Point {
@@ -50,15 +51,10 @@ fn mean_points(group: &Group, class: &str, across: impl Fn(&Proofs) -> Option<Me
     first.published().filter(|row| row.class == class).filter_map(of).collect()
 }
 
-/// Brute force, the longest and the least explained of all, would leave no room for the others.
-fn drawn(class: &str) -> bool {
-    class != CLASSES[0]
-}
-
 fn against_flops(group: &Group) -> Bounds {
     let at = |budget: f64| Some(point(budget, Proofs::of(group, |model| within(model, budget)).over_true?));
     let points = budgets(group, BUDGETS).into_iter().filter_map(at).collect();
-    let others = by_class(|class| if drawn(class) { mean_points(group, class, |proofs| proofs.flops) } else { vec![] });
+    let others = by_class(|class| mean_points(group, class, |proofs| proofs.flops));
     Bounds {
         title: format!("{}: bound ÷ true accuracy, means over {} models", group.name, group.models.len()),
         across: "FLOPs of the proof",
@@ -69,8 +65,7 @@ fn against_flops(group: &Group) -> Bounds {
 }
 
 fn against_dimension(group: &Group) -> Bounds {
-    let others =
-        by_class(|class| if drawn(class) { mean_points(group, class, |proofs| proofs.dimension) } else { vec![] });
+    let others = by_class(|class| mean_points(group, class, |proofs| proofs.dimension));
     let exact = Proofs::of(group, |model| model.of_unit("exact").next());
     let exact = exact.dimension.zip(exact.over_true).map(|(dimension, bound)| point(dimension.mean, bound));
     let line = exact.map(|point| Series { name: "our exact proof".into(), points: vec![point] });
@@ -94,17 +89,14 @@ fn against_ratio(group: &Group) -> Bounds {
         across: "σ1/σ2 of the QK circuit",
         upwards: "bound ÷ true accuracy",
         line: None,
-        others: by_class(|class| if drawn(class) { points(class) } else { vec![] }),
+        others: by_class(points),
     }
 }
 
 /// One model's frontier, beside the published strategies.
 pub(super) fn of_model(model: &Model) -> Bounds {
     let of = |row: &Row| Point { across: row.flops as f64, bound: bound(row), spread: 0.0 };
-    let points = |class: &str| {
-        let rows = model.published().filter(|row| row.class == class && drawn(class));
-        rows.map(of).collect()
-    };
+    let points = |class: &str| model.published().filter(|row| row.class == class).map(of).collect();
     Bounds {
         title: format!("{}: proved accuracy against proof length", model.entry.name),
         across: "FLOPs of the proof",

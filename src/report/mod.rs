@@ -191,10 +191,9 @@ impl Model {
     }
 
     fn timings(&self) -> impl Iterator<Item = Timing<'_>> {
-        let timing = |(unit, row): &'_ (String, Row)| (unit.clone(), row.prove_seconds, row.check_seconds);
-        self.proofs.iter().map(move |entry| {
-            let (_, prove_seconds, check_seconds) = timing(entry);
-            Timing { model: &self.entry.name, unit: &entry.0, prove_seconds, check_seconds }
+        self.proofs.iter().map(|(unit, row)| {
+            let Row { prove_seconds, check_seconds, .. } = *row;
+            Timing { model: &self.entry.name, unit, prove_seconds, check_seconds }
         })
     }
 

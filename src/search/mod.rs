@@ -29,6 +29,9 @@ use priced::Prover;
 pub use measured::Row;
 pub use priced::{Goal, frontier, prove_best, prove_best_of};
 
+/// Brute force, and true accuracies by it, are for models with at most this many inputs.
+pub const MOST_INPUTS: u64 = 1 << 32;
+
 /// The longest hinted prefix of an order of answers: what few groups need, at a fraction of the bytes.
 const PREFIX: usize = 32;
 

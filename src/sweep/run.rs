@@ -6,16 +6,13 @@ use crate::checker::{Options, parallel};
 use crate::model::{MAX_CONFIG_BYTES, MAX_WEIGHT_BYTES, Network, read_limited};
 use crate::output::{Pending, unwritable};
 use crate::refusal::Refusal;
-use crate::search::{self, Row};
+use crate::search::{self, MOST_INPUTS, Row};
 use crate::strategy::Strategy;
 use crate::train::{Inputs, Recipe, Trained, evaluate, keep, kept, train};
 use candle_core::Device;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-
-/// Every input is looked at, one by one, where there are at most this many.
-const MOST_INPUTS: u64 = 1 << 32;
 
 /// One unit of work on a model.
 #[derive(Debug, Clone, Copy, PartialEq)]
