@@ -79,3 +79,12 @@ Proof.
   unfold check, certify. destruct (derive w c) as [[correct upper]| |] eqn:E; [|easy|easy].
   intros H. exact (establishes_sound _ _ _ _ _ _ (derive_sound w c _ _ E) H).
 Qed.
+
+(** Where both are claimed, and equal: exactly so many. *)
+Theorem check_exact w c claimed : check w c claimed (Some claimed) = true ->
+  Z.of_nat (count_correct (sizes w) (network_of w)) = claimed.
+Proof. intros [L U]%check_sound. specialize (U _ eq_refl). lia. Qed.
+
+(** All inputs are so many. *)
+Lemma inputs_length w : Z.of_nat (length (inputs (sizes w))) = total_inputs w.
+Proof. unfold inputs, total_inputs. now rewrite sequences_length, Nat2Z.inj_pow. Qed.

@@ -14,6 +14,7 @@
 //! | [`strategy`] | no | the strategies by name; unexplained dimensions |
 //! | `search` | no | finds hints for the rules |
 //! | `explain` | no | where a proof loses inputs |
+//! | `coq` | no | certificates as theorems |
 //! | `train`, `sweep`, `report` | no | trains models; many models, many strategies; tables, figures and pages of it |
 //! | `import`, `inspect`, `output` | no | other formats in, pictures out, whole files |
 //!
@@ -21,6 +22,8 @@
 
 pub mod certificate;
 pub mod checker;
+#[cfg(feature = "coq")]
+pub mod coq;
 #[cfg(feature = "inspect")]
 pub mod explain;
 #[cfg(feature = "import")]
@@ -29,7 +32,7 @@ pub mod import;
 pub mod inspect;
 pub mod model;
 pub mod numerals;
-#[cfg(any(feature = "prove", feature = "import", feature = "inspect"))]
+#[cfg(any(feature = "prove", feature = "import", feature = "inspect", feature = "coq"))]
 pub mod output;
 pub mod refusal;
 

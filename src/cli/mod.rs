@@ -7,6 +7,8 @@ mod compare;
 mod evaluate;
 #[cfg(feature = "inspect")]
 mod explain;
+#[cfg(feature = "coq")]
+mod export_coq;
 #[cfg(all(feature = "prove", feature = "inspect"))]
 mod frontier;
 #[cfg(feature = "import")]
@@ -60,6 +62,9 @@ enum Command {
     /// Show where a certificate's proof loses inputs: by rule, maximum, query and wrong answer
     #[cfg(feature = "inspect")]
     Explain(explain::Args),
+    /// Write a certificate as a theorem for Coq, whose kernel then checks it
+    #[cfg(feature = "coq")]
+    ExportCoq(export_coq::Args),
     /// Show a model's sizes, digest, singular values and paths; draw its circuits
     #[cfg(feature = "inspect")]
     Inspect(inspect::Args),
@@ -167,6 +172,8 @@ pub(crate) fn run() -> u8 {
         Command::Frontier(args) => frontier::run(&args),
         #[cfg(feature = "inspect")]
         Command::Explain(args) => explain::run(&args),
+        #[cfg(feature = "coq")]
+        Command::ExportCoq(args) => export_coq::run(&args),
         #[cfg(feature = "inspect")]
         Command::Inspect(args) => inspect::run(&args),
         #[cfg(feature = "import")]

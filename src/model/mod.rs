@@ -75,7 +75,7 @@ pub struct Network {
     pub w_pos: Matrix<Dyadic>,
     /// Query weights, `d_model × d_head`.
     pub w_q: Matrix<Dyadic>,
-    /// Key weights, `d_model × d_head`. (The key bias adds a constant to every score of a query: softmax drops it.)
+    /// Key weights, `d_model × d_head`.
     pub w_k: Matrix<Dyadic>,
     /// Value weights, `d_model × d_head`.
     pub w_v: Matrix<Dyadic>,
@@ -85,6 +85,8 @@ pub struct Network {
     pub w_u: Matrix<Dyadic>,
     /// Query bias, `1 × d_head`.
     pub b_q: Matrix<Dyadic>,
+    /// Key bias, `1 × d_head`: it adds a constant to every score of a query, which softmax drops.
+    pub b_k: Matrix<Dyadic>,
     /// Value bias, `1 × d_head`.
     pub b_v: Matrix<Dyadic>,
     /// Output bias, `1 × d_model`.
@@ -147,9 +149,8 @@ impl Network {
         ]);
         let file = SafeTensors::deserialize(weights)
             .map_err(|error| unsupported("model.safetensors", "a safetensors file", error.to_string()))?;
-        let mut names: Vec<&str> = file.names();
-        names.sort_unstable();
-        if let Some(unknown) = names.iter().find(|name| !shapes.contains_key(**name)) {
+        let unknown = file.names().into_iter().filter(|name| !shapes.contains_key(name)).min();
+        if let Some(unknown) = unknown {
             let expected = "only the tensors of a one-layer, one-head, attention-only model";
             return Err(unsupported("model.safetensors", expected, format!("unknown tensor {unknown:?}")));
         }
@@ -192,6 +193,7 @@ impl Network {
             w_o: take("blocks.0.attn.W_O")?,
             w_u: take("unembed.W_U")?,
             b_q: take("blocks.0.attn.b_Q")?,
+            b_k: take("blocks.0.attn.b_K")?,
             b_v: take("blocks.0.attn.b_V")?,
             b_o: take("blocks.0.attn.b_O")?,
             b_u: take("unembed.b_U")?,

@@ -11,8 +11,10 @@ use candle_nn::ops::softmax;
 use nalgebra::DMatrix;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Inputs that are evaluated at once, at most.
-const AT_ONCE: usize = 1 << 16;
+/// Inputs that are evaluated at once, at most: few enough for a core's cache, enough to fill a card.
+fn most(device: &Device) -> usize {
+    if device.is_cpu() { 1 << 16 } else { 1 << 18 }
+}
 
 /// Inputs right, and inputs looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +91,7 @@ pub fn evaluate(network: &Network, inputs: Inputs, device: &Device, threads: usi
         Inputs::Sampled { samples, seed } => {
             let mut random = stream(seed, 3);
             let mut correct = 0;
-            for inputs in at_once(samples, AT_ONCE) {
+            for inputs in at_once(samples, most(device)) {
                 let drawn = tokens(&mut random, inputs * n, 0..v as u32).collect();
                 correct += tables.correct(&Tensor::from_vec(drawn, (inputs, n), device)?)?;
             }
@@ -97,7 +99,7 @@ pub fn evaluate(network: &Network, inputs: Inputs, device: &Device, threads: usi
         }
         Inputs::All => {
             // Blocks that differ in their first tokens; what follows is the same in all.
-            let free = (1..n).take_while(|free| v.pow(*free as u32) <= AT_ONCE).last().unwrap_or(1);
+            let free = (1..n).take_while(|free| v.pow(*free as u32) <= most(device)).last().unwrap_or(1);
             let (inputs, blocks) = (v.pow(free as u32), v.pow((n - free) as u32));
             let digits = |number: usize, count: usize| {
                 (0..count).rev().map(move |place| (number / v.pow(place as u32) % v) as u32)

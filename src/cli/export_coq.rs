@@ -1,0 +1,31 @@
+//! `gbmi export-coq`.
+
+use super::{Failure, model, print};
+use gbmi::certificate::{Certificate, MAX_BYTES};
+use gbmi::coq::export;
+use gbmi::model::read_limited;
+use gbmi::output::Pending;
+use gbmi::refusal::Refusal;
+use std::path::PathBuf;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The certificate
+    certificate: PathBuf,
+    /// The model: a folder with model.safetensors and config.json, or the safetensors file
+    #[arg(long, value_name = "PATH")]
+    model: Option<PathBuf>,
+    /// The file to write, which coqc compiles beside proofs/
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let certificate = Certificate::read(&read_limited(&args.certificate, MAX_BYTES)?)?;
+    let (given, suggestion) = (args.model.as_deref(), certificate.model.as_deref());
+    let found = model::for_certificate(given, &args.certificate, &certificate.network, suggestion)?;
+    certificate.is_about(&found.network).map_err(Refusal::from)?;
+    let theorem = export(&certificate, &found.network).map_err(Failure::Other)?;
+    let written = Pending::with_contents(&args.out, theorem.as_bytes())?.keep()?;
+    print(&format!("written {}: compile it with coqc -Q proofs gbmi\n", written.display()))
+}

@@ -1,0 +1,83 @@
+//! The checker extracted from `proofs/` against ours: random models, hints and claims.
+//!
+//! `make -C proofs checker` first, then `cargo test --test verified -- --ignored`. `scripts/verified` compares the two on
+//! the corpora and on trained models.
+#![cfg(feature = "prove")]
+
+mod common;
+
+use common::{Random, hints, random_model};
+use gbmi::certificate::Certificate;
+use gbmi::checker::arithmetic::Fixed;
+use gbmi::checker::{Certified, Options, certify};
+use gbmi::model::Network;
+use gbmi::search::prove;
+use gbmi::strategy::Strategy;
+use std::path::Path;
+use std::process::Command;
+use tempfile::TempDir;
+
+const MODELS: u64 = 400;
+/// Random hints for each model.
+const HINTS: usize = 4;
+
+/// Exit code, and what was derived.
+type Verdict = (i32, Option<(String, String)>);
+
+/// The verified checker's verdict on a certificate about the model in a folder.
+fn verified(folder: &Path, certificate: &Certificate) -> Verdict {
+    let path = folder.join("cert.json");
+    std::fs::write(&path, serde_json::to_vec(certificate).unwrap()).unwrap();
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("proofs/extracted/gbmi-verified-check");
+    let output = Command::new(program).arg(&path).arg("--model").arg(folder).output().expect("make -C proofs checker");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let value =
+        |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(|number| number.trim().to_string());
+    (output.status.code().unwrap(), value("correct ").zip(value("upper ")))
+}
+
+/// Ours; no random certificate is rejected for its form, and none declined.
+fn ours(network: &Network, certificate: &Certificate) -> Verdict {
+    let Certified { correct, upper, .. } = certify::<Fixed>(network, certificate, Options::default()).unwrap();
+    let holds = certificate.claim.correct <= correct
+        && certificate.claim.upper.as_ref().is_none_or(|claimed| upper <= *claimed);
+    (i32::from(!holds), Some((correct.to_string(), upper.to_string())))
+}
+
+#[test]
+#[ignore = "needs `make -C proofs checker`"]
+fn the_verified_checker_derives_the_same() {
+    let folder = TempDir::new().unwrap();
+    let (mut accepted, mut rejected, mut positive, mut declined) = (0, 0, 0, 0);
+    for seed in 0..MODELS {
+        let mut random = Random::new(seed);
+        let (_, model) = random_model(&mut random);
+        let network = model.network();
+        std::fs::write(folder.path().join("config.json"), model.config()).unwrap();
+        std::fs::write(folder.path().join("model.safetensors"), model.weights()).unwrap();
+        let proof = prove(&network, Strategy::Exact { two_sided: true }, None, Options::default()).unwrap();
+        let mut certificates: Vec<Certificate> = (0..HINTS).map(|_| hints(&mut random, &network)).collect();
+        certificates.push(proof.certificate);
+        for mut certificate in certificates {
+            let Certified { correct, upper, .. } =
+                certify::<Fixed>(&network, &certificate, Options::default()).unwrap();
+            // What is true, or one more or less.
+            let more = random.within(0, 1);
+            certificate.claim.upper = (random.within(0, 1) == 1).then(|| upper);
+            certificate.claim.correct = correct + more;
+            if certificate.claim.correct > network.config.inputs() {
+                continue;
+            }
+            let (found, expected) = (verified(folder.path(), &certificate), ours(&network, &certificate));
+            if found.0 == 2 {
+                declined += 1;
+                continue;
+            }
+            assert_eq!(found, expected, "seed {seed}: {certificate:?}; {model:?}");
+            *(if expected.0 == 0 { &mut accepted } else { &mut rejected }) += 1;
+            positive += usize::from(expected.1.is_some_and(|(correct, _)| correct != "0"));
+        }
+    }
+    println!("{accepted} accepted, {rejected} rejected, {positive} with a positive count, {declined} declined");
+    assert!(accepted > 300 && rejected > 300 && positive > 300);
+}
