@@ -1,7 +1,7 @@
 (** * The checker's inputs: weights and certificates (`src/model/mod.rs`, `src/certificate/mod.rs`).
 
     A certificate is hints only: whatever stands in it, what the checker derives is true. Its claim is an argument of
-    [Checker.check]. Rules that are not mirrored have no place here, but for the count on a grid. *)
+    [Checker.check]. Rules that are not mirrored have no place here. *)
 
 From Coq Require Import ZArith List.
 From gbmi Require Import Model.
@@ -35,7 +35,8 @@ Inductive test := Pooled | Unpooled | Count | Forfeit.
 Record group := { group_answers : answers; group_test : test; group_window : option nat }.
 
 Record script := { upper_hints : list (list nat); lower_hints : list (list nat); steps_hint : list nat }.
-Inductive count := Tree (s : script) | Grid.
+Record grid_script := { grid_bits : nat; without : list (list nat); wrong_groups : list nat }.
+Inductive count := Tree (s : script) | Grid (g : grid_script).
 Record plan := { groups : list group; plan_count : count; plan_window : option nat }.
 
 Record cert := {

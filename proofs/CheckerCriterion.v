@@ -2,6 +2,7 @@
 
 From Coq Require Import ZArith List Bool.
 From gbmi Require Import Model Fixed CheckerFast CheckerCertificate CheckerTable CheckerPaths CheckerRules.
+From gbmi Require Import CheckerGrid.
 Import ListNotations.
 
 (** ** One maximum m *)
@@ -401,6 +402,61 @@ Definition tree (V : view) (groups : list margin) (W : window) (s : script) : re
     let '(certified, wrong) := walk shows (steps_hint s) roots in
     Derived (all - Z.min certified all, wrong).
 
+(** ** Rule `grid` (`grid.rs`) *)
+
+Section Grid.
+  Variables (V : view) (groups : list margin) (W : window) (hint : grid_script).
+
+  (** The limit of a term, in bins. *)
+  Definition BINS : Z := 65536.
+  Let bits : Z := Z.of_nat (Nat.min (grid_bits hint) 16).
+  (** More than all other terms make up for. *)
+  Let fails : Z := BINS * Z.of_nat (context (shared V)).
+
+  Definition ceiling (x : ival) : Z := match ceil_to_grid bits BINS x with Some bin => bin | None => fails end.
+  Definition floor (x : ival) : Z := match floor_to_grid bits BINS x with Some bin => bin | None => - fails end.
+
+  (** The bins of a group: of the last position's term, then of the items of every other position. *)
+  Definition bins (round : ival -> Z) (far_at : nat -> ival) (g : margin) : list (list Z) :=
+    [round (last_term V g)]
+    :: map (fun p => map (fun t => round (term V g t p)) (near W)
+              ++ (if (0 <? far W)%nat then [round (far_at p)] else []))
+         (seq 0 (context (shared V) - 1)).
+
+  Definition coarser_bits (hint : option nat) : Z := match hint with Some bits => Z.of_nat (Nat.min bits 16) | None => 0 end.
+
+  Definition count_grid (coarser : option nat) (at_most : bool) (first : list (list Z))
+      (second : option (list (list Z))) : Z :=
+    let times := map (fun _ => 1) (near W) ++ (if (0 <? far W)%nat then [Z.of_nat (far W)] else []) in
+    count_bins (coarser_bits coarser) at_most (query V <? the_max (at_max V))%nat times first
+      (match second with Some second => second | None => no_bins first end).
+
+  (** At most so many inputs are not certified, and at least so many are wrong. *)
+  Definition grid : Z * Z :=
+    let known := map (bins ceiling (far_term V W)) groups in
+    let uncertified (index : nat) (first : list (list Z)) : Z :=
+      let without := nth index (without hint) [] in
+      let earlier := match without with
+                     | earlier :: _ => if (earlier <? index)%nat then nth_error known earlier else None
+                     | [] => None
+                     end in
+      count_grid (nth_error without 1) true first earlier in
+    let wrong (state : Z * option (list (list Z))) (index : nat) :=
+      let '(sum, outside) := state in
+      match nth_error groups index with
+      | Some g =>
+          match set g with
+          | One _ =>
+              let coarser := match outside with Some _ => nth_error (wrong_groups hint) 2 | None => None end in
+              (sum + count_grid coarser false (bins floor (far_below V W) g) outside, nth_error known index)
+          | Marked _ => state
+          end
+      | None => state
+      end in
+    (count_items (map2 uncertified (seq 0 (length known)) known),
+     fst (fold_left wrong (firstn 2 (wrong_groups hint)) (0, None))).
+End Grid.
+
 (** ** The groups of a plan (`criterion/mod.rs`) *)
 
 (** Marks an answer, if it exists and is not yet marked. *)
@@ -474,7 +530,7 @@ Definition settle (V : view) (p : plan) : result (Z * Z) :=
       let count := match counted, plan_count p with
                    | [], _ => Derived (0, 0)
                    | _, Tree s => tree V counted (window_of V (plan_window p)) s
-                   | _, Grid => Declined
+                   | _, Grid g => Derived (grid V counted (window_of V (plan_window p)) g)
                    end in
       bind count (fun found =>
         let '(uncertified, wrong) := found in

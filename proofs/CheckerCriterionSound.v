@@ -8,6 +8,7 @@ From gbmi Require Import Model Fixed CheckerFast CheckerCertificate CheckerTable
 From gbmi Require Import CheckerCriterion CheckerCriterionSoundHalves CheckerCriterionSoundCount.
 From gbmi Require Import CheckerTreeSound CheckerCriterionSoundView CheckerCriterionSoundWindow.
 From gbmi Require Import CheckerCriterionSoundPartition CheckerCriterionSoundCounts CheckerCriterionSoundWhole.
+From gbmi Require Import CheckerGridSound.
 From gbmi Require Counting.
 Import ListNotations.
 Local Open Scope Z_scope.
@@ -106,10 +107,17 @@ Section Settle.
     { unfold count in Ec. destruct csets as [|s0 csets'].
       - cbn [map] in Ec. injection Ec as <- <-. split; [|apply how_many_nonneg].
         rewrite inputs_of_length, how_many_all by reflexivity. lia.
-      - cbn [map] in Ec. destruct (plan_count p) as [s|]; [|discriminate].
+      - cbn [map] in Ec.
         change (margin_of V s0 :: map (margin_of V) csets') with (map (margin_of V) (s0 :: csets')) in Ec.
-        apply (tree_counts mul_encloses V X V_is (s0 :: csets') Wrong (window_of V (plan_window p)) s
-          (window_sound V X V_is (plan_window p)) _ _ Ec). }
+        pose proof (window_sound V X V_is (plan_window p)) as W_ok.
+        destruct (plan_count p) as [s|hint].
+        + apply (tree_counts mul_encloses V X V_is (s0 :: csets') Wrong (window_of V (plan_window p)) s W_ok _ _ Ec).
+        + destruct (classes_m V X _ W_ok) as (others & classes_are & _).
+          pose proof (grid_counts mul_encloses V X V_is (s0 :: csets') Wrong _ hint W_ok others classes_are) as [A B].
+          apply (f_equal (fun found => match found with Derived x => x | _ => (0, 0) end)) in Ec.
+          cbv beta iota in Ec. rewrite Ec in A, B. split; [|exact B]. rewrite inputs_of_length.
+          fold m n q in A. fold inputs_of_pair in A. cbn [fst] in A.
+          rewrite <- (how_many_split (sets_right V X (s0 :: csets'))). lia. }
     pose proof inputs_of_length as All. split.
     - destruct holds; [|pose proof (how_many_nonneg right_input inputs_of_pair); lia].
       enough (how_many (sets_right V X csets) inputs_of_pair <= how_many right_input inputs_of_pair).

@@ -39,6 +39,11 @@ Section Lists.
     rewrite (H x) by now left. cbn [length]. lia.
   Qed.
 
+  Lemma how_many_split f l : how_many f l + how_many (fun x => negb (f x)) l = Z.of_nat (length l).
+  Proof.
+    induction l as [|x l IH]; [reflexivity|]. rewrite !how_many_cons. cbn [length]. destruct (f x); cbn [negb]; lia.
+  Qed.
+
   Lemma zsum_le h k l : (forall x, In x l -> h x <= k x) -> zsum (map h l) <= zsum (map k l).
   Proof.
     induction l as [|x l IH]; intros H; cbn; [lia|]. specialize (IH (fun y I => H y (or_intror I))).

@@ -30,6 +30,7 @@ Extract Inlined Constant Z.log2 => "Integers.floor_log2".
 Extract Inlined Constant Z.shiftl => "Integers.shift_l".
 Extract Inlined Constant Z.shiftr => "Integers.shift_r".
 Extract Inlined Constant Z.of_nat => "Integers.of_int".
+Extract Inlined Constant Z.to_nat => "Integers.to_natural".
 
 Extract Inlined Constant length => "Stdlib.List.length".
 

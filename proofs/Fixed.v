@@ -84,6 +84,18 @@ Definition is_nonnegative (x : ival) : bool := 0 <=? lo x.
 Definition upper_at_most (x y : ival) : bool := hi x <=? hi y.
 Definition lower_at_most (x y : ival) : bool := lo x <=? lo y.
 
+(** The ceiling of the upper end times 2^bits, if it is below [limit]; at least -[limit]. *)
+Definition ceil_to_grid (bits limit : Z) (x : ival) : option Z :=
+  if LIMIT <? hi x then None
+  else match shift_up (hi x) (FRACTION - bits) with
+       | Some bin => let bin := Z.max bin (- limit) in if bin <? limit then Some bin else None
+       | None => None
+       end.
+
+(** The floor of the lower end times 2^bits, if it is above -[limit]; at most [limit]. *)
+Definition floor_to_grid (bits limit : Z) (x : ival) : option Z :=
+  option_map Z.opp (ceil_to_grid bits limit (sub (dyadic 0 0) x)).
+
 (** Exact products and sums, one outward rounding at the end. *)
 Definition dot (xs ys : list ival) : ival :=
   let step (sums : option (Z * Z)) (pair : ival * ival) :=

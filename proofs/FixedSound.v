@@ -311,6 +311,19 @@ Proof.
   destruct (Z.eqb_spec v (-170141183460469231731687303715884105728)) as [->|_]; [|rewrite opp_IZR in shifted]; lra.
 Qed.
 
+(** A number on a grid that is at least an upper end. *)
+Lemma ceil_to_grid_sound bits limit X x bin : ((LIMIT < hi X)%Z \/ units x <= IZR (hi X)) ->
+  ceil_to_grid bits limit X = Some bin -> (- limit <= bin)%Z /\ x * pow2 bits <= IZR bin.
+Proof.
+  unfold ceil_to_grid. intros order. destruct (Z.ltb_spec LIMIT (hi X)) as [|finite]; [discriminate|].
+  destruct order as [|order]; [lia|]. destruct (shift_up _ _) as [up|] eqn:shifted; [|discriminate].
+  destruct (_ <? limit)%Z; [|discriminate]. intros [= <-]. split; [lia|]. apply shift_up_sound in shifted.
+  apply Rle_trans with (IZR up); [|apply IZR_le; lia]. apply Rle_trans with (2 := shifted).
+  replace (x * pow2 bits) with (units x * pow2 (- (FRACTION - bits))).
+  - apply Rmult_le_compat_r; [apply Rlt_le, pow2_pos | exact order].
+  - unfold units. rewrite Rmult_assoc, <- pow2_plus. do 2 f_equal. ring.
+Qed.
+
 Lemma dyadic_encloses m e : encloses (dyadic m e) (IZR m * pow2 e).
 Proof.
   assert (units (IZR m * pow2 e) = IZR m * pow2 (- - (e + FRACTION))) as exact.

@@ -80,10 +80,11 @@ let count place json : Checker.count = match rule place json with
         steps_hint = or_empty get "walk" (list index) place }
   | "grid" ->
       let get = fields place ["rule"; "bits"] ["without"; "wrong"] json in
-      ignore (within place Z.zero (two_to 32) (needed get "bits" (text natural) place));
-      ignore (or_empty get "without" (rows index) place);
-      ignore (or_empty get "wrong" (list index) place);
-      Grid
+      let bits place text = Z.to_int (within place Z.zero (two_to 32) (natural place text)) in
+      Grid {
+        grid_bits = needed get "bits" (text bits) place;
+        without = or_empty get "without" (rows index) place;
+        wrong_groups = or_empty get "wrong" (list index) place }
   | _ -> fail "%s: unknown rule" place
 
 let no_script : Checker.script = { upper_hints = []; lower_hints = []; steps_hint = [] }

@@ -17,3 +17,4 @@ let floor_log2 x = if sign x <= 0 then zero else of_int (log2 x)
 let power x n = if sign n < 0 then zero else pow x (to_int n)
 let shift_l x n = if sign n >= 0 then shift_left x (to_int n) else shift_right x (to_int (neg n))
 let shift_r x n = shift_l x (neg n)
+let to_natural x = if sign x <= 0 then 0 else to_int x
