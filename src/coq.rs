@@ -5,7 +5,8 @@
 //! written as they are: whatever else goes wrong makes coqc fail.
 
 use crate::certificate::{
-    Answers, Attention, Certificate, Count, Criterion, DirectPath, Entries, Group, Partition, Plan, Script, Split, Test,
+    Answers, Attention, Certificate, Count, Criterion, DirectPath, Entries, Grid, Group, Partition, Plan, Script,
+    Split, Test,
 };
 use crate::model::{Config, Dyadic, Matrix, Network, Scale};
 use std::collections::BTreeMap;
@@ -180,7 +181,7 @@ impl Source {
         let Criterion::Partition(partition) = &certificate.criterion else { return Err(missing("criterion")) };
         let Split { offset, token_orders, query_orders, last_orders, logits, direct } = split;
         let Partition { plans, assignment } = partition;
-        let plans = plans.iter().map(|plan| self.plan(plan)).collect::<Result<Vec<_>, _>>()?;
+        let plans: Vec<String> = plans.iter().map(|plan| self.plan(plan)).collect();
         Ok(record(&[
             format!("attention_orders := {}", self.orders(orders)),
             format!("score_entries := {}", self.entries(entries.as_ref())),
@@ -207,23 +208,33 @@ impl Source {
         format!("(Some {})", record(&fields))
     }
 
-    fn plan(&mut self, plan: &Plan) -> Result<String, String> {
+    fn plan(&mut self, plan: &Plan) -> String {
         let Plan { groups, count, window } = plan;
-        let Count::Tree(Script { upper, lower, walk }) = count else {
-            return Err("criterion.plans: expected counts by rule tree, found grid".into());
+        let count = match count {
+            Count::Tree(Script { upper, lower, walk }) => {
+                let fields = [
+                    format!("upper_hints := {}", self.orders(upper)),
+                    format!("lower_hints := {}", self.orders(lower)),
+                    format!("steps_hint := {}", self.indices(walk)),
+                ];
+                format!("Tree {}", record(&fields))
+            }
+            Count::Grid(Grid { bits, without, wrong }) => {
+                let fields = [
+                    format!("grid_bits := {}", self.index(usize::try_from(*bits).unwrap_or(MOST_INDEX))),
+                    format!("without := {}", self.orders(without)),
+                    format!("wrong_groups := {}", self.indices(wrong)),
+                ];
+                format!("Grid {}", record(&fields))
+            }
         };
-        let script = record(&[
-            format!("upper_hints := {}", self.orders(upper)),
-            format!("lower_hints := {}", self.orders(lower)),
-            format!("steps_hint := {}", self.indices(walk)),
-        ]);
         let groups: Vec<String> = groups.iter().map(|group| self.group(group)).collect();
         let plan = record(&[
             format!("groups := {}", self.list("group", &groups)),
-            format!("plan_count := Tree {script}"),
+            format!("plan_count := {count}"),
             format!("plan_window := {}", self.window(*window)),
         ]);
-        Ok(self.named("plan", plan))
+        self.named("plan", plan)
     }
 
     fn group(&mut self, group: &Group) -> String {

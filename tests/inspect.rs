@@ -29,6 +29,7 @@ fn tiny(scale: Scale) -> Network {
         w_o: weights(h, d),
         w_u: weights(d, v),
         b_q: weights(1, h),
+        b_k: weights(1, h),
         b_v: weights(1, h),
         b_o: weights(1, d),
         b_u: weights(1, v),

@@ -48,7 +48,7 @@ fn ours(network: &Network, certificate: &Certificate) -> Verdict {
 #[ignore = "needs `make -C proofs checker`"]
 fn the_verified_checker_derives_the_same() {
     let folder = TempDir::new().unwrap();
-    let (mut accepted, mut rejected, mut positive, mut declined) = (0, 0, 0, 0);
+    let (mut accepted, mut rejected, mut positive) = (0, 0, 0);
     for seed in 0..MODELS {
         let mut random = Random::new(seed);
         let (_, model) = random_model(&mut random);
@@ -61,23 +61,19 @@ fn the_verified_checker_derives_the_same() {
         for mut certificate in certificates {
             let Certified { correct, upper, .. } =
                 certify::<Fixed>(&network, &certificate, Options::default()).unwrap();
-            // What is true, or one more or less.
+            // What is true, or one more.
             let more = random.within(0, 1);
-            certificate.claim.upper = (random.within(0, 1) == 1).then(|| upper);
+            certificate.claim.upper = (random.within(0, 1) == 1).then_some(upper);
             certificate.claim.correct = correct + more;
             if certificate.claim.correct > network.config.inputs() {
                 continue;
             }
             let (found, expected) = (verified(folder.path(), &certificate), ours(&network, &certificate));
-            if found.0 == 2 {
-                declined += 1;
-                continue;
-            }
             assert_eq!(found, expected, "seed {seed}: {certificate:?}; {model:?}");
             *(if expected.0 == 0 { &mut accepted } else { &mut rejected }) += 1;
             positive += usize::from(expected.1.is_some_and(|(correct, _)| correct != "0"));
         }
     }
-    println!("{accepted} accepted, {rejected} rejected, {positive} with a positive count, {declined} declined");
-    assert!(accepted > 300 && rejected > 300 && positive > 300);
+    println!("{accepted} accepted, {rejected} rejected, {positive} with a positive count");
+    assert!(accepted > 800 && rejected > 800 && positive > 400);
 }
