@@ -1,7 +1,7 @@
 (** * The checker (`src/checker/mod.rs`): what a certificate establishes about a network.
 
     The same integers and the same verdict as `gbmi check`, for the rules that are mirrored: attention `exact`, direct
-    path `split`, criterion `partition` without the count `grid`. There is no meter: no proof is too long. *)
+    path `split`, criterion `partition`. There is no meter, and no histogram is too large: no proof is too long. *)
 
 From Coq Require Import ZArith List Bool.
 From gbmi Require Import Model Fixed CheckerFast CheckerCertificate CheckerTable CheckerPaths CheckerRules.

@@ -423,7 +423,8 @@ Section Grid.
               ++ (if (0 <? far W)%nat then [round (far_at p)] else []))
          (seq 0 (context (shared V) - 1)).
 
-  Definition coarser_bits (hint : option nat) : Z := match hint with Some bits => Z.of_nat (Nat.min bits 16) | None => 0 end.
+  Definition coarser_bits (hint : option nat) : Z :=
+    match hint with Some bits => Z.of_nat (Nat.min bits 16) | None => 0 end.
 
   Definition count_grid (coarser : option nat) (at_most : bool) (first : list (list Z))
       (second : option (list (list Z))) : Z :=

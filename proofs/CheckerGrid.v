@@ -73,7 +73,14 @@ Definition strip_plus (x y : strip) : strip :=
 
 Definition total_of (counts : list Z) : Z := fold_left Z.add counts 0.
 
-(** The numbers times so many; those from [last] on as one. *)
+(** The numbers, those from [last] on as one. *)
+Fixpoint cut (last : nat) (counts : list Z) : list Z :=
+  match counts with
+  | [] => []
+  | x :: rest => match last with O => [total_of counts] | S last => x :: cut last rest end
+  end.
+
+(** The same times so many. *)
 Fixpoint scaled (last : nat) (times : Z) (counts : list Z) : list Z :=
   match counts with
   | [] => []
@@ -86,7 +93,8 @@ Definition placed (low high : Z) (item : Z * Z) (s : strip) : strip :=
   let start := fst s + fst item in
   let counts := skipn (Z.to_nat (low - start)) (snd s) in
   let start := Z.max low start in
-  (Z.min start high, scaled (Z.to_nat (high - start)) (snd item) counts).
+  let last := Z.to_nat (high - start) in
+  (Z.min start high, if snd item =? 1 then cut last counts else scaled last (snd item) counts).
 
 Definition spread (low high : Z) (items : bag Z) (s : strip) : strip :=
   fold_right (fun item sum => strip_plus (placed low high item s) sum) (0, []) items.

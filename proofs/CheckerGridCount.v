@@ -26,20 +26,23 @@ Section Bags.
   Proof.
     induction xs as [|x xs IH]; [reflexivity|]. induction ys as [|y ys IHy].
     - cbn [merge]. unfold bag_sum at 3. cbn [map zsum]. lia.
-    - cbn [merge]. destruct (fst x <=? fst y); rewrite sum_put; [rewrite IH | change ((fix merge_ys (ys0 : bag A) : bag A := _) ys) with (merge plus (x :: xs) ys); rewrite IHy];
-        unfold bag_sum; cbn [map zsum]; lia.
+    - cbn [merge]. destruct (fst x <=? fst y); rewrite sum_put.
+      + rewrite IH. unfold bag_sum. cbn [map zsum]. lia.
+      + change ((fix merge_ys (ys' : bag A) : bag A := _) ys) with (merge plus (x :: xs) ys). rewrite IHy.
+        unfold bag_sum. cbn [map zsum]. lia.
   Qed.
 
   Lemma sum_merge_all bags : bag_sum (merge_all plus bags) = zsum (map bag_sum bags).
   Proof.
     assert (forall bags, bag_sum (fold_right (merge plus) [] bags) = zsum (map bag_sum bags)) as all.
-    { clear bags. induction bags as [|b bags IH]; [reflexivity|]. cbn [fold_right map zsum]. now rewrite sum_merge, IH. }
-    assert (forall n bags, (length bags <= n)%nat -> zsum (map bag_sum (merge_pairs plus bags)) = zsum (map bag_sum bags))
-      as pairs.
+    { clear bags. induction bags as [|b bags IH]; [reflexivity|]. cbn [fold_right map zsum].
+      now rewrite sum_merge, IH. }
+    assert (forall n bags, (length bags <= n)%nat ->
+      zsum (map bag_sum (merge_pairs plus bags)) = zsum (map bag_sum bags)) as pairs.
     { clear bags. induction n as [|n IH]; intros [|x [|y bags]] L; cbn [length] in L; try reflexivity; [lia..|].
       cbn [merge_pairs map zsum]. rewrite sum_merge, IH by lia. lia. }
-    unfold merge_all. generalize (length bags) at 1. intros n. revert bags. induction n as [|n IH]; intros bags; [apply all|].
-    destruct bags as [|x [|y bags]]; try apply all. cbn [merge_halves]. now rewrite IH, (pairs _ _ (Nat.le_refl _)).
+    unfold merge_all. generalize (length bags) at 1. intros n. revert bags.
+    induction n as [|n IH]; intros bags; [apply all|]. destruct bags as [|x [|y bags]]; try apply all. cbn [merge_halves]. now rewrite IH, (pairs _ _ (Nat.le_refl _)).
   Qed.
 End Bags.
 
@@ -91,8 +94,8 @@ Qed.
 Lemma weigh_total g c xs : forall start, (forall a, start <= a -> g a = c) -> weigh g start xs = total_of xs * c.
 Proof.
   change (total_of xs) with (count_items xs). rewrite count_items_zsum.
-  induction xs as [|x xs IH]; intros start H; [reflexivity|]. cbn [weigh zsum]. rewrite H, IH by (lia || intros; apply H; lia).
-  lia.
+  induction xs as [|x xs IH]; intros start H; [reflexivity|]. cbn [weigh zsum].
+  rewrite H, IH by (lia || intros; apply H; lia). lia.
 Qed.
 
 Lemma weigh_skipn g n : forall xs start, (forall a, start <= a -> a < start + Z.of_nat n -> g a = 0) ->
@@ -108,8 +111,15 @@ Lemma weigh_scaled g times : forall last xs start,
   weigh g start (scaled last times xs) = times * weigh g start xs.
 Proof.
   induction last as [|last IH]; intros [|x xs] start H; cbn [scaled weigh]; try lia.
-  - rewrite Z.add_0_r in H. pose proof (weigh_total g (g start) (x :: xs) start H) as T. cbn [weigh] in T. rewrite T. lia.
+  - rewrite Z.add_0_r in H. pose proof (weigh_total g (g start) (x :: xs) start H) as T. cbn [weigh] in T. lia.
   - rewrite IH; [lia|]. replace (start + 1 + Z.of_nat last) with (start + Z.of_nat (S last)) by lia. exact H.
+Qed.
+
+Lemma cut_scaled : forall counts last, cut last counts = scaled last 1 counts.
+Proof.
+  induction counts as [|x counts IH]; intros [|last]; cbn [cut scaled]; try reflexivity.
+  - now rewrite Z.mul_1_l.
+  - now rewrite IH, Z.mul_1_l.
 Qed.
 
 Lemma weigh_shift g f xs : forall start, weigh g (start + f) xs = weigh (fun a => g (a + f)) start xs.
@@ -129,6 +139,9 @@ Section Sums.
     unfold strip_sum, placed. cbn [fst snd]. rewrite <- weigh_shift. set (start := fst s + fst item).
     assert (weigh g start (snd s) = weigh g (Z.max low start) (skipn (Z.to_nat (low - start)) (snd s))) as ->.
     { rewrite (weigh_skipn g (Z.to_nat (low - start))) by (intros a A B; apply below_low; lia). f_equal. lia. }
+    assert (forall last xs, (if snd item =? 1 then cut last xs else scaled last (snd item) xs)
+      = scaled last (snd item) xs) as ->.
+    { intros last xs. destruct (Z.eqb_spec (snd item) 1) as [->|]; [apply cut_scaled | reflexivity]. }
     generalize (skipn (Z.to_nat (low - start)) (snd s)). intros xs. generalize (Z.max low start). clear start.
     intros start. destruct (Z.le_gt_cases start high) as [L|L].
     - rewrite Z.min_l by exact L. apply weigh_scaled. intros a B. apply above_high; lia.
@@ -174,7 +187,8 @@ Fixpoint outcomes (positions : list cells) (a b : Z) : Z :=
   | P :: positions => over P (fun first second => outcomes positions (a + first) (b + second))
   end.
 
-Lemma over_ext P h k : (forall first second, In first (firsts P) -> In second (seconds P) -> h first second = k first second) ->
+Lemma over_ext P h k :
+  (forall first second, In first (firsts P) -> In second (seconds P) -> h first second = k first second) ->
   over P h = over P k.
 Proof.
   intros H. apply bag_sum_ext. intros second items I. apply bag_sum_ext. intros first times J. f_equal. apply H.
@@ -213,7 +227,8 @@ Qed.
 (** Where the rest of a sequence changes nothing. *)
 Record reaches_of (positions : list cells) (r : reach) : Prop := {
   first_low : forall a b, a < - most_first r -> outcomes positions a b = 0;
-  first_high : forall a a' b, - least_first r <= a -> - least_first r <= a' -> outcomes positions a b = outcomes positions a' b;
+  first_high : forall a a' b, - least_first r <= a -> - least_first r <= a' ->
+    outcomes positions a b = outcomes positions a' b;
   second_high : forall a b, - least_second r <= b -> outcomes positions a b = 0;
   second_low : forall a b b', b <= -1 - most_second r -> b' <= -1 - most_second r ->
     outcomes positions a b = outcomes positions a b'
@@ -343,7 +358,8 @@ Section Tokens.
     = zsum (map (fun t => h (f t) (o t)) (concat cs)).
   Proof.
     induction cs as [|c cs IH]; intros [|x first] [|y second] L L' H; try discriminate; [reflexivity|].
-    cbn [combine map zsum concat fst snd]. rewrite (IH first second); [|now injection L | now injection L' | exact (fun i => H (S i))].
+    cbn [combine map zsum concat fst snd].
+    rewrite (IH first second); [|now injection L | now injection L' | exact (fun i => H (S i))].
     rewrite map_app. specialize (H O). cbn [nth] in H. clear - H.
     induction c as [|t c IH]; [cbn; lia|]. cbn [length map app zsum]. specialize (IH (fun t' I => H t' (or_intror I))).
     destruct (H t (or_introl eq_refl)) as [-> ->]. lia.
@@ -491,8 +507,8 @@ Section Tokens.
       (rows (concat classes) k) <= count_bins bits true needs_m times first second.
   Proof.
     rewrite count_bins_exact. apply how_many_le. unfold reaches. cbn [negb]. intros s _. rewrite !andb_true_iff.
-    rewrite negb_true_iff, !Z.leb_le, Z.leb_gt, Z.ltb_lt. intros (M & A & B). repeat split; [exact M | now apply sum_up|].
-    apply Z.nle_gt. intros C. apply (sum_down bits) in C; lia.
+    rewrite negb_true_iff, !Z.leb_le, Z.leb_gt, Z.ltb_lt. intros (M & A & B).
+    repeat split; [exact M | now apply sum_up|]. apply Z.nle_gt. intros C. apply (sum_down bits) in C; lia.
   Qed.
 
   Theorem count_at_least : count_bins bits false needs_m times first second <=

@@ -220,17 +220,17 @@ Section Grid.
     0 <= input_sum X m q n j s -> reached_by (ceilings set') s = true.
   Proof.
     intros S J I H. destruct (sets_wrong set' j S J) as [Jv Jm]. apply Z.leb_le. unfold ceilings.
-    rewrite sum_of_bins by now apply input_length.
+    rewrite sum_of_bins by now apply input_length. set (g := margin_of V set').
     pose proof (two_positions V X V_is) as N. fold n in N.
     destruct (sums_above n BINS unit ltac:(lia) eq_refl
-      (fun p => nth (item_of m others (nth p s O)) (map (fun t => ceiling V hint (term V (margin_of V set') t p)) (near W)
+      (fun p => nth (item_of m others (nth p s O)) (map (fun t => ceiling V hint (term V g t p)) (near W)
         ++ (if (0 <? far W)%nat then [ceiling V hint (far_term V W p)] else [])) 0%Z)
-      (fun p => phi X m j p (nth p s O)) (ceiling V hint (last_term V (margin_of V set'))) (phi_last X m q n j))
+      (fun p => phi X m j p (nth p s O)) (ceiling V hint (last_term V g)) (phi_last X m q n j))
       as [T|T]; [| |lia|].
     - apply ceiling_above. now apply (last_term_above mul_encloses V X V_is).
-    - apply (bins_bound (ceiling V hint) (far_term V W) (margin_of V set') (bin_above n BINS unit) (phi X m j)); [exact I| |].
+    - apply (bins_bound (ceiling V hint) (far_term V W) g (bin_above n BINS unit) (phi X m j)); [exact I| |].
       + intros t p T P. apply ceiling_above.
-        apply (terms_above mul_encloses V X V_is [margin_of V set'] 0 set' t p j); auto using token_below.
+        apply (terms_above mul_encloses V X V_is [g] 0 set' t p j); auto using token_below.
       + intros t p T P. apply ceiling_above. now apply (far_term_above V X V_is mul_encloses).
     - apply le_IZR. apply Rle_trans with (2 := T). apply Rmult_le_pos; [exact H | apply Rlt_le, pow2_pos].
   Qed.
