@@ -42,7 +42,8 @@ Section Bags.
     { clear bags. induction n as [|n IH]; intros [|x [|y bags]] L; cbn [length] in L; try reflexivity; [lia..|].
       cbn [merge_pairs map zsum]. rewrite sum_merge, IH by lia. lia. }
     unfold merge_all. generalize (length bags) at 1. intros n. revert bags.
-    induction n as [|n IH]; intros bags; [apply all|]. destruct bags as [|x [|y bags]]; try apply all. cbn [merge_halves]. now rewrite IH, (pairs _ _ (Nat.le_refl _)).
+    induction n as [|n IH]; intros bags; [apply all|]. destruct bags as [|x [|y bags]]; try apply all.
+    cbn [merge_halves]. now rewrite IH, (pairs _ _ (Nat.le_refl _)).
   Qed.
 End Bags.
 
