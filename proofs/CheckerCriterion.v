@@ -429,7 +429,7 @@ Section Grid.
   Definition count_grid (coarser : option nat) (at_most : bool) (first : list (list Z))
       (second : option (list (list Z))) : Z :=
     let times := map (fun _ => 1) (near W) ++ (if (0 <? far W)%nat then [Z.of_nat (far W)] else []) in
-    count_bins (coarser_bits coarser) at_most (query V <? the_max (at_max V))%nat times first
+    count_bins (match second with Some _ => coarser_bits coarser | None => 0 end) at_most (query V <? the_max (at_max V))%nat times first
       (match second with Some second => second | None => no_bins first end).
 
   (** At most so many inputs are not certified, and at least so many are wrong. *)
@@ -448,8 +448,7 @@ Section Grid.
       | Some g =>
           match set g with
           | One _ =>
-              let coarser := match outside with Some _ => nth_error (wrong_groups hint) 2 | None => None end in
-              (sum + count_grid coarser false (bins floor (far_below V W) g) outside, nth_error known index)
+              (sum + count_grid (nth_error (wrong_groups hint) 2) false (bins floor (far_below V W) g) outside, nth_error known index)
           | Marked _ => state
           end
       | None => state

@@ -295,8 +295,9 @@ Section Grid.
     /\ forall s, reached_by (second_of first second) s = in_second second s.
   Proof. intros F S. destruct second; [now split | apply no_bins_none, F]. Qed.
 
-  Lemma coarser_nonneg c : 0 <= coarser_bits c.
-  Proof. destruct c; cbn; lia. Qed.
+  Lemma coarser_nonneg c (second : option (list (list Z))) :
+    0 <= match second with Some _ => coarser_bits c | None => 0 end.
+  Proof. destruct second, c; cbn; lia. Qed.
 
   Lemma grid_at_most c first second : shaped m others (n - 1) first -> second_shaped second ->
     how_many (fun s => reached_by first s && negb (in_second second s)) inputs <= count_grid V W c true first second.

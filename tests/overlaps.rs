@@ -26,6 +26,8 @@ fn inputs_are_counted_once_and_never_wrongly() {
         let truth: Vec<(u64, u64)> = correct_by_pair(&model).into_values().collect();
         let grid = |without: Vec<Vec<usize>>, wrong| Grid { bits, without, wrong };
         let apart = each(&network, grid(vec![], vec![0]), window);
+        let no_group = each(&network, grid(vec![vec![v, 3]; v], vec![0]), window);
+        assert_eq!(no_group, apart, "seed {seed}: a number that is not of an earlier group counts for nothing");
         let chain = |coarser: usize| (0..v).map(|i| if i == 0 { vec![] } else { vec![i - 1, coarser] }).collect();
         let once = each(&network, grid(chain(0), vec![0, 1, 0]), window);
         let coarse = each(&network, grid(chain(2), vec![0, 1, 2]), window);

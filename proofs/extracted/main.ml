@@ -6,7 +6,7 @@ Checks a certificate with the checker extracted from proofs/Checker.v.
 PATH is a folder with model.safetensors and config.json, or the safetensors file.
 
 Prints ACCEPTED, REJECTED or DECLINED, and the counts that it derived. Declined are rules that are not
-verified: the published ones, and the count on a grid. There is no limit on the work.
+verified: the published ones; and counts that are too large. There is no limit on the work.
 
 Verified is what is derived from the weights and the certificate as read. Not verified are the reader of
 JSON and of safetensors, the SHA-256 of the network, the comparison of sizes, and Coq's extraction.

@@ -54,7 +54,8 @@ pub trait Enclosure: Clone + Debug + Send + Sync {
     /// `⌈upper end · 2^bits⌉`; `None` when it is not below `limit`. Anything below `-limit` is raised to it.
     fn ceil_to_grid(&self, bits: u32, limit: i64) -> Option<i64>;
 
-    /// `⌊lower end · 2^bits⌋`; `None` when it is not above `-limit`. Anything above `limit` is lowered to it.
+    /// `⌊lower end · 2^bits⌋`; `None` when it is not above `-limit`, or an end is infinite. Anything above `limit` is
+    /// lowered to it.
     fn floor_to_grid(&self, bits: u32, limit: i64) -> Option<i64> {
         Self::dyadic(0, 0).sub(self).ceil_to_grid(bits, limit).map(|bin| -bin)
     }

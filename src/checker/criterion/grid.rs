@@ -65,7 +65,7 @@ impl<R: Enclosure> Level<'_, R> {
             let floor = |term: &R| term.floor_to_grid(bits, LIMIT).unwrap_or(-fails);
             let rows = terms.iter().map(|row| self.rounded(row, floor)).collect();
             let floors = with_far(rows, &self.rounded(&far, floor));
-            wrong += self.count(q, window, (&floors, outside), outside.and(hint.wrong.get(2)), false)?;
+            wrong += self.count(q, window, (&floors, outside), hint.wrong.get(2), false)?;
             outside = Some(ceilings);
         }
         Ok((uncertified, wrong))
@@ -76,8 +76,8 @@ impl<R: Enclosure> Level<'_, R> {
         terms.iter().map(round).collect()
     }
 
-    /// At most the number of inputs with `Σ first ≥ 0` and, if there is a second, `Σ second < 0`, or at least; on a grid
-    /// coarser by so many bits.
+    /// At most the number of inputs with `Σ first ≥ 0` and, if there is a second, `Σ second < 0`, then on a grid coarser by
+    /// so many bits; or at least.
     fn count(
         &self,
         q: usize,
@@ -86,7 +86,7 @@ impl<R: Enclosure> Level<'_, R> {
         coarser: Option<&usize>,
         at_most: bool,
     ) -> Result<BigUint, Refusal> {
-        let shift = coarser.map_or(0, |bits| (*bits).min(16));
+        let shift = second.and(coarser).map_or(0, |bits| (*bits).min(16));
         let round = |bin: i64, up: bool| if up { -(-bin >> shift) } else { bin >> shift };
         let far = u64::try_from(window.far).unwrap_or(0);
         // No histogram holds more than all sequences of tokens ≤ m.
