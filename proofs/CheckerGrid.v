@@ -1,9 +1,10 @@
 (** * Counts of sums on a grid (`src/checker/criterion/grid.rs`), of integers alone
 
-    Sequences of items are counted by two sums each. The Rust program keeps histograms in arrays; these are lists, which
-    drop and put together the same sums. Both counts are exact: the integers are the same. *)
+    Sequences of items are counted by two sums each. The Rust program keeps histograms in arrays; here a row of them
+    is one integer. Both counts are exact: the integers are the same. *)
 
 From Coq Require Import ZArith List Bool.
+From gbmi Require Import Fixed.
 Import ListNotations.
 Local Open Scope Z_scope.
 
@@ -44,60 +45,26 @@ Section Bags.
   Definition merge_all (bags : list (bag A)) : bag A := merge_halves (length bags) bags.
 End Bags.
 
-(** ** Numbers of sequences by a sum: the first sum, and the numbers from it on *)
+(** ** Numbers of sequences by a sum: the digits of one integer, of [size] bits each *)
 
-Definition strip := (Z * list Z)%type.
+Section Digits.
+  (** All numbers together are below 2^[size] - 1. *)
+  Variable size : Z.
 
-Fixpoint add_counts (xs ys : list Z) : list Z :=
-  match xs, ys with
-  | [], _ => ys
-  | _, [] => xs
-  | x :: xs, y :: ys => x + y :: add_counts xs ys
-  end.
+  (** So many times, with an item more; [most] is the greatest item. The least digit is [most] further on: what is below
+      is dropped. *)
+  Definition spread (most : Z) (items : bag Z) (x : Z) : Z :=
+    fold_right (fun item sum =>
+      let moved := Z.shiftr x (size * (most - fst item)) in
+      (if snd item =? 1 then moved else snd item * moved) + sum) 0 items.
 
-(** The second from [gap] places behind the first. *)
-Fixpoint add_behind (gap : nat) (xs ys : list Z) : list Z :=
-  match gap, xs with
-  | O, _ => add_counts xs ys
-  | S _, [] => repeat 0 gap ++ ys
-  | S gap, x :: xs => x :: add_behind gap xs ys
-  end.
+  Definition digit_sum (x : Z) : Z := x mod (2 ^ size - 1).
 
-Definition strip_plus (x y : strip) : strip :=
-  match snd x, snd y with
-  | [], _ => y
-  | _, [] => x
-  | xs, ys => if fst x <=? fst y then (fst x, add_behind (Z.to_nat (fst y - fst x)) xs ys)
-              else (fst y, add_behind (Z.to_nat (fst x - fst y)) ys xs)
-  end.
-
-Definition total_of (counts : list Z) : Z := fold_left Z.add counts 0.
-
-(** The numbers, those from [last] on as one. *)
-Fixpoint cut (last : nat) (counts : list Z) : list Z :=
-  match counts with
-  | [] => []
-  | x :: rest => match last with O => [total_of counts] | S last => x :: cut last rest end
-  end.
-
-(** The same times so many. *)
-Fixpoint scaled (last : nat) (times : Z) (counts : list Z) : list Z :=
-  match counts with
-  | [] => []
-  | x :: rest =>
-      match last with O => [times * total_of counts] | S last => times * x :: scaled last times rest end
-  end.
-
-(** With an item more, from [low] to [high]: what is below is dropped, what is above is as good as [high]. *)
-Definition placed (low high : Z) (item : Z * Z) (s : strip) : strip :=
-  let start := fst s + fst item in
-  let counts := skipn (Z.to_nat (low - start)) (snd s) in
-  let start := Z.max low start in
-  let last := Z.to_nat (high - start) in
-  (Z.min start high, if snd item =? 1 then cut last counts else scaled last (snd item) counts).
-
-Definition spread (low high : Z) (items : bag Z) (s : strip) : strip :=
-  fold_right (fun item sum => strip_plus (placed low high item s) sum) (0, []) items.
+  (** The digits, those from [width] on as one. *)
+  Definition capped (width x : Z) : Z :=
+    let over := Z.shiftr x (size * width) in
+    if over =? 0 then x else x + Z.shiftl (digit_sum over - over) (size * width).
+End Digits.
 
 (** ** Sequences *)
 
@@ -129,27 +96,38 @@ Fixpoint reaching (positions : list cells) : list (cells * reach) * reach :=
   | P :: positions => let '(steps, behind) := reaching positions in ((P, behind) :: steps, reach_plus P behind)
   end.
 
-(** Prefix sums with one more position: strips of first sums by the second sum. A first sum that stays below zero is
-    dropped, one that stays above is as good as the least that does; a second sum the other way. *)
-Definition extended_by (P : cells) (behind : reach) (rows : bag strip) : bag strip :=
-  let low := - most_first behind in
-  let high := - least_first behind in
+(** Prefix sums with one more position: numbers of first sums by the second sum. A second sum that stays at least zero
+    is dropped, one that stays below is as good as the greatest that does. *)
+Definition extended_by {A} (plus : A -> A -> A) (spread : bag Z -> A -> A) (P : cells) (behind : reach)
+    (rows : bag A) : bag A :=
   let other_stays := -1 - most_second behind in
-  let with_items (entry : Z * bag Z) : bag strip :=
+  let with_items (entry : Z * bag Z) : bag A :=
     fold_right (fun row result =>
       let second := Z.max (fst row + fst entry) other_stays in
-      if second <? - least_second behind then put strip_plus (second, spread low high (snd entry) (snd row)) result
+      if second <? - least_second behind then put plus (second, spread (snd entry) (snd row)) result
       else result) [] rows in
-  merge_all strip_plus (map with_items P).
+  merge_all plus (map with_items P).
+
+Definition each {A B} (f : A -> B) (rows : bag A) : bag B := map (fun row => (fst row, f (snd row))) rows.
+
+(** A row's least digit is the least first sum that can still reach zero; the greatest is the first that surely does. *)
+Definition with_position (size : Z) (rows : bag Z) (step : cells * reach) : bag Z :=
+  let '(P, behind) := step in
+  each (capped size (most_first behind - least_first behind))
+    (extended_by Z.add (spread size (most_in (firsts P))) P behind rows).
 
 (** How many sequences have a first sum of at least zero, and a second one below. *)
-Definition reached (rows : bag strip) : Z :=
-  fold_left (fun sum row =>
-    if fst row <? 0 then sum + total_of (skipn (Z.to_nat (- fst (snd row))) (snd (snd row))) else sum) rows 0.
+Definition reached (size : Z) (rows : bag Z) : Z :=
+  fold_left (fun sum row => if fst row <? 0 then sum + digit_sum size (snd row) else sum) rows 0.
+
+(** At least the number of all sequences. *)
+Definition choices (positions : list cells) : Z :=
+  fold_right (fun P product => Z.max 1 (fold_right Z.add 0 (map snd (concat (map snd P)))) * product) 1 positions.
 
 Definition sequences_of (positions : list cells) : Z :=
-  reached (fold_left (fun rows step => extended_by (fst step) (snd step) rows) (fst (reaching positions))
-    [(0, (0, [1]))]).
+  let size := bit_length (choices positions) + 1 in
+  let '(steps, all) := reaching positions in
+  reached size (fold_left (with_position size) steps [(0, Z.shiftl 1 (size * most_first all))]).
 
 (** ** Two groups *)
 

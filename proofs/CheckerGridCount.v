@@ -1,7 +1,7 @@
 (** * The counts on a grid are exact (theorems [count_at_most], [count_at_least]) *)
 
 From Coq Require Import ZArith List Bool Lia Permutation.
-From gbmi Require Import CheckerCriterion CheckerGrid CheckerCriterionSoundCount CheckerCriterionSoundRoots.
+From gbmi Require Import Fixed CheckerCriterion CheckerGrid CheckerCriterionSoundCount CheckerCriterionSoundRoots.
 From gbmi Require Import CheckerCriterionSoundCounts.
 Import ListNotations.
 Local Open Scope Z_scope.
@@ -54,127 +54,170 @@ Proof. intros H. unfold bag_sum. f_equal. apply map_ext_in. intros [key a] I. no
 Lemma bag_sum_zero {A} (h : Z -> A -> Z) b : (forall key a, In (key, a) b -> h key a = 0) -> bag_sum h b = 0.
 Proof. intros H. rewrite (bag_sum_ext _ (fun _ _ => 0)) by exact H. unfold bag_sum. induction b; cbn in *; auto. Qed.
 
-(** ** Strips *)
+Lemma bag_sum_cons {A} (h : Z -> A -> Z) entry b : bag_sum h (entry :: b) = h (fst entry) (snd entry) + bag_sum h b.
+Proof. reflexivity. Qed.
 
-Fixpoint weigh (g : Z -> Z) (start : Z) (xs : list Z) : Z :=
-  match xs with [] => 0 | x :: xs => x * g start + weigh g (start + 1) xs end.
-Definition strip_sum (g : Z -> Z) (s : strip) : Z := weigh g (fst s) (snd s).
+Lemma bag_sum_le {A} (h k : Z -> A -> Z) b : (forall key a, In (key, a) b -> h key a <= k key a) ->
+  bag_sum h b <= bag_sum k b.
+Proof. intros H. apply zsum_le. intros [key a] I. now apply H. Qed.
 
-Lemma weigh_add g : forall xs ys start, weigh g start (add_counts xs ys) = weigh g start xs + weigh g start ys.
-Proof. induction xs as [|x xs IH]; intros [|y ys] start; cbn [add_counts weigh]; rewrite ?IH; lia. Qed.
+(** The same keys, with related values. *)
+Definition related {A B} (R : A -> B -> Prop) (b : bag A) (b' : bag B) : Prop :=
+  Forall2 (fun entry entry' => fst entry = fst entry' /\ R (snd entry) (snd entry')) b b'.
 
-Lemma weigh_zeros g n ys : forall start, weigh g start (repeat 0 n ++ ys) = weigh g (start + Z.of_nat n) ys.
+Lemma related_in {A B} (R : A -> B -> Prop) b b' key y : related R b b' -> In (key, y) b' -> exists x, R x y.
+Proof. intros H. induction H as [|e e' b b' [_ r] _ IH]; [easy|]. intros [->|I]; [now exists (snd e) | auto]. Qed.
+
+Lemma related_and {A B} (R : A -> B -> Prop) (Q : B -> Prop) b b' : (forall key y, In (key, y) b' -> Q y) ->
+  related R b b' -> related (fun x y => R x y /\ Q y) b b'.
 Proof.
-  induction n as [|n IH]; intros start; [now rewrite Z.add_0_r|]. cbn [repeat app weigh]. rewrite IH.
-  replace (start + 1 + Z.of_nat n) with (start + Z.of_nat (S n)) by lia. lia.
+  intros q H. induction H as [|e [key y] b b' [k r] _ IH]; constructor.
+  - repeat split; [exact k | exact r | apply (q key); now left].
+  - apply IH. intros key' y' I. apply (q key'). now right.
 Qed.
 
-Lemma weigh_behind g ys : forall gap xs start,
-  weigh g start (add_behind gap xs ys) = weigh g start xs + weigh g (start + Z.of_nat gap) ys.
-Proof.
-  induction gap as [|gap IH]; intros xs start.
-  - rewrite Z.add_0_r. apply weigh_add.
-  - destruct xs as [|x xs]; [apply weigh_zeros|]. cbn [add_behind weigh]. rewrite IH.
-    replace (start + 1 + Z.of_nat gap) with (start + Z.of_nat (S gap)) by lia. lia.
-Qed.
+Lemma maps_related {A B C} (R : B -> C -> Prop) (f : A -> B) (g : A -> C) l : (forall x, In x l -> R (f x) (g x)) ->
+  Forall2 R (map f l) (map g l).
+Proof. induction l as [|x l IH]; intros H; constructor; [apply H; now left | apply IH; intros; apply H; now right]. Qed.
 
-Lemma strip_sum_plus g x y : strip_sum g (strip_plus x y) = strip_sum g x + strip_sum g y.
-Proof.
-  unfold strip_sum, strip_plus. destruct x as [a xs], y as [b ys]. cbn [fst snd].
-  destruct xs as [|x xs]; [reflexivity|]. destruct ys as [|y ys]; [cbn [weigh fst snd]; lia|].
-  destruct (Z.leb_spec a b); cbn [fst snd]; rewrite weigh_behind, Z2Nat.id by lia;
-    [replace (a + (b - a)) with b by ring | replace (b + (a - b)) with a by ring]; lia.
-Qed.
+Section Related.
+  Context {A B : Type}.
+  Variables (plus : A -> A -> A) (plus' : B -> B -> B) (R : A -> B -> Prop).
+  Hypothesis R_plus : forall x x' y y', R x x' -> R y y' -> R (plus x y) (plus' x' y').
 
-Lemma weigh_ext g k xs : forall start, (forall a, start <= a -> g a = k a) -> weigh g start xs = weigh k start xs.
-Proof.
-  induction xs as [|x xs IH]; intros start H; [reflexivity|]. cbn [weigh]. rewrite H, IH; [reflexivity | | lia].
-  intros a L. apply H. lia.
-Qed.
-
-Lemma weigh_total g c xs : forall start, (forall a, start <= a -> g a = c) -> weigh g start xs = total_of xs * c.
-Proof.
-  change (total_of xs) with (count_items xs). rewrite count_items_zsum.
-  induction xs as [|x xs IH]; intros start H; [reflexivity|]. cbn [weigh zsum].
-  rewrite H, IH by (lia || intros; apply H; lia). lia.
-Qed.
-
-Lemma weigh_skipn g n : forall xs start, (forall a, start <= a -> a < start + Z.of_nat n -> g a = 0) ->
-  weigh g start xs = weigh g (start + Z.of_nat n) (skipn n xs).
-Proof.
-  induction n as [|n IH]; intros xs start H; [now rewrite Z.add_0_r|]. destruct xs as [|x xs]; [reflexivity|].
-  cbn [skipn weigh]. rewrite H, (IH xs (start + 1)) by (lia || intros; apply H; lia).
-  replace (start + 1 + Z.of_nat n) with (start + Z.of_nat (S n)) by lia. lia.
-Qed.
-
-Lemma weigh_scaled g times : forall last xs start,
-  (forall a, start + Z.of_nat last <= a -> g a = g (start + Z.of_nat last)) ->
-  weigh g start (scaled last times xs) = times * weigh g start xs.
-Proof.
-  induction last as [|last IH]; intros [|x xs] start H; cbn [scaled weigh]; try lia.
-  - rewrite Z.add_0_r in H. pose proof (weigh_total g (g start) (x :: xs) start H) as T. cbn [weigh] in T. lia.
-  - rewrite IH; [lia|]. replace (start + 1 + Z.of_nat last) with (start + Z.of_nat (S last)) by lia. exact H.
-Qed.
-
-Lemma cut_scaled : forall counts last, cut last counts = scaled last 1 counts.
-Proof.
-  induction counts as [|x counts IH]; intros [|last]; cbn [cut scaled]; try reflexivity.
-  - now rewrite Z.mul_1_l.
-  - now rewrite IH, Z.mul_1_l.
-Qed.
-
-Lemma weigh_shift g f xs : forall start, weigh g (start + f) xs = weigh (fun a => g (a + f)) start xs.
-Proof.
-  induction xs as [|x xs IH]; intros start; [reflexivity|]. cbn [weigh]. rewrite <- IH.
-  now replace (start + 1 + f) with (start + f + 1) by ring.
-Qed.
-
-Section Sums.
-  Variables (low high : Z) (g : Z -> Z).
-  Hypothesis below_low : forall a, a < low -> g a = 0.
-  Hypothesis above_high : forall a b, high <= a -> high <= b -> g a = g b.
-
-  Lemma sum_placed item s :
-    strip_sum g (placed low high item s) = snd item * strip_sum (fun a => g (a + fst item)) s.
+  Lemma related_put e e' b b' : fst e = fst e' -> R (snd e) (snd e') -> related R b b' ->
+    related R (put plus e b) (put plus' e' b').
   Proof.
-    unfold strip_sum, placed. cbn [fst snd]. rewrite <- weigh_shift. set (start := fst s + fst item).
-    assert (weigh g start (snd s) = weigh g (Z.max low start) (skipn (Z.to_nat (low - start)) (snd s))) as ->.
-    { rewrite (weigh_skipn g (Z.to_nat (low - start))) by (intros a A B; apply below_low; lia). f_equal. lia. }
-    assert (forall last xs, (if snd item =? 1 then cut last xs else scaled last (snd item) xs)
-      = scaled last (snd item) xs) as ->.
-    { intros last xs. destruct (Z.eqb_spec (snd item) 1) as [->|]; [apply cut_scaled | reflexivity]. }
-    generalize (skipn (Z.to_nat (low - start)) (snd s)). intros xs. generalize (Z.max low start). clear start.
-    intros start. destruct (Z.le_gt_cases start high) as [L|L].
-    - rewrite Z.min_l by exact L. apply weigh_scaled. intros a B. apply above_high; lia.
-    - rewrite Z.min_r by lia. replace (Z.to_nat (high - start)) with O by lia.
-      rewrite (weigh_total g (g high) xs start) by (intros a B; apply above_high; lia).
-      destruct xs as [|x xs]; cbn [scaled weigh]; [cbn; lia | lia].
+    intros K r H. unfold put. destruct H as [|[key x] [key' x'] b b' [k r'] H]; [now repeat constructor|].
+    cbn in k. subst key'. rewrite <- K. destruct (fst e =? key); repeat (constructor; cbn in *; auto).
   Qed.
 
-  Lemma sum_spread items s :
-    strip_sum g (spread low high items s) = bag_sum (fun f times => times * strip_sum (fun a => g (a + f)) s) items.
+  Lemma related_merge b b' : related R b b' -> forall c c', related R c c' ->
+    related R (merge plus b c) (merge plus' b' c').
   Proof.
-    unfold spread, bag_sum. induction items as [|item items IH]; [reflexivity|].
-    cbn [fold_right map zsum]. now rewrite strip_sum_plus, sum_placed, IH.
+    intros H. induction H as [|e e' b b' [k r] H IH]; [easy|]. intros c c' H'.
+    induction H' as [|f f' c c' [k' r'] H' IHc]; [now repeat constructor|].
+    cbn [merge]. assert ((fst e' <=? fst f') = (fst e <=? fst f)) as -> by now rewrite k, k'.
+    destruct (fst e <=? fst f); apply related_put; auto.
+    apply IH. now repeat constructor.
   Qed.
-End Sums.
 
-Lemma strip_sum_zsum {B} (h : B -> Z -> Z) l s :
-  strip_sum (fun a => zsum (map (fun x => h x a) l)) s = zsum (map (fun x => strip_sum (h x) s) l).
+  Lemma related_merge_all bags bags' : Forall2 (related R) bags bags' ->
+    related R (merge_all plus bags) (merge_all plus' bags').
+  Proof.
+    assert (forall bags bags', Forall2 (related R) bags bags' ->
+      related R (fold_right (merge plus) [] bags) (fold_right (merge plus') [] bags')) as all.
+    { clear - R_plus. induction 1; cbn [fold_right]; [constructor | now apply related_merge]. }
+    assert (forall n bags bags', (length bags <= n)%nat -> Forall2 (related R) bags bags' ->
+      Forall2 (related R) (merge_pairs plus bags) (merge_pairs plus' bags')) as pairs.
+    { clear - R_plus. induction n as [|n IH]; intros bags bags' L H; destruct H as [|b b' ? ? H [|c c' ? ? H' rest]];
+        cbn [length merge_pairs] in *; constructor; auto; try lia; [now apply related_merge|].
+      apply IH; [lia | exact rest]. }
+    unfold merge_all. intros H. replace (length bags') with (length bags) by (induction H; cbn; congruence).
+    generalize (length bags) at 1 2. intros n. revert bags bags' H.
+    induction n as [|n IH]; intros bags bags' H; [now apply all|].
+    destruct H as [|b b' ? ? H [|c c' ? ? H' rest]]; try (apply all; now repeat constructor).
+    apply IH, (pairs _ _ _ (Nat.le_refl _)). now repeat constructor.
+  Qed.
+End Related.
+
+(** ** Digits *)
+
+(** Sums, each so many times. *)
+Definition tally (g : Z -> Z) (l : bag Z) : Z := bag_sum (fun a times => times * g a) l.
+
+Lemma tally_cons g e l : tally g (e :: l) = snd e * g (fst e) + tally g l.
+Proof. reflexivity. Qed.
+
+Lemma tally_app g l l' : tally g (l ++ l') = tally g l + tally g l'.
+Proof. unfold tally, bag_sum. rewrite map_app. induction (map _ l) as [|x xs IH]; cbn [app zsum]; lia. Qed.
+
+(** With an item more. *)
+Definition moved (items l : bag Z) : bag Z :=
+  flat_map (fun item => map (fun e => (fst e + fst item, snd item * snd e)) l) items.
+(** The sums, those above [high] as [high]. *)
+Definition cut (high : Z) (l : bag Z) : bag Z := map (fun e => (Z.min (fst e) high, snd e)) l.
+
+Lemma tally_moved g items l :
+  tally g (moved items l) = bag_sum (fun f times => times * tally (fun a => g (a + f)) l) items.
 Proof.
-  unfold strip_sum. destruct s as [start xs]. cbn [fst snd]. revert start.
-  induction xs as [|x xs IH]; intros start; cbn [weigh]; [induction l; cbn in *; lia|].
-  rewrite IH, Z.mul_comm, <- (zsum_times x), zsum_plus. f_equal. apply map_ext. intros. lia.
+  unfold moved. induction items as [|item items IH]; [reflexivity|]. cbn [flat_map].
+  rewrite tally_app, IH, bag_sum_cons. f_equal. clear IH. induction l as [|e l IH]; [cbn; lia|].
+  cbn [map]. rewrite !tally_cons, IH. cbn [fst snd]. lia.
 Qed.
 
-Lemma strip_sum_times times g s : strip_sum (fun a => times * g a) s = times * strip_sum g s.
-Proof.
-  unfold strip_sum. destruct s as [start xs]. cbn [fst snd]. revert start.
-  induction xs as [|x xs IH]; intros start; cbn [weigh]; [lia|]. rewrite IH. lia.
-Qed.
+Lemma tally_cut g high l : tally g (cut high l) = tally (fun a => g (Z.min a high)) l.
+Proof. unfold cut. induction l as [|e l IH]; [reflexivity|]. cbn [map]. now rewrite !tally_cons, IH. Qed.
 
-Lemma strip_sum_ext g k s : (forall a, g a = k a) -> strip_sum g s = strip_sum k s.
-Proof. intros H. apply weigh_ext. intros. apply H. Qed.
+Definition counts (l : bag Z) : Prop := Forall (fun e => 0 <= snd e) l.
+Definition total (l : bag Z) : Z := tally (fun _ => 1) l.
+
+Section Digits.
+  Variable size : Z.
+  Hypothesis size_pos : 0 < size.
+  Let B : Z := 2 ^ size.
+
+  (** The integer with so many as digit number [e a]. *)
+  Definition pack (e : Z -> Z) (l : bag Z) : Z := tally (fun a => B ^ e a) l.
+
+  Lemma B_least : 2 <= B.
+  Proof. unfold B. change 2 with (2 ^ 1) at 1. apply Z.pow_le_mono_r; lia. Qed.
+
+  Lemma power k : 0 <= k -> 2 ^ (size * k) = B ^ k.
+  Proof. intros. unfold B. now rewrite Z.pow_mul_r by lia. Qed.
+
+  Lemma shifted_pack e k l : counts l -> total l < B -> 0 <= k ->
+    Z.shiftr (pack e l) (size * k) = pack (fun a => e a - k) l.
+  Proof.
+    intros C T K. rewrite Z.shiftr_div_pow2, power by nia. pose proof B_least as Bl.
+    assert (exists rest, pack e l = B ^ k * pack (fun a => e a - k) l + rest
+      /\ 0 <= rest /\ rest * B <= total l * B ^ k) as (rest & E & R & S).
+    { clear T. unfold pack, total. induction C as [|[a c] l Cx C IH]; [exists 0; cbn; lia|]. cbn [snd] in Cx.
+      destruct IH as (rest & E & R & S). rewrite !tally_cons. cbn [fst snd]. rewrite E.
+      destruct (Z.le_gt_cases k (e a)) as [L|L].
+      - exists rest. replace (e a) with (k + (e a - k)) at 1 by ring. rewrite Z.pow_add_r by lia.
+        pose proof (Z.pow_nonneg B k ltac:(lia)). repeat split; [ring | lia | nia].
+      - rewrite (Z.pow_neg_r _ (e a - k)) by lia. exists (rest + c * B ^ e a).
+        pose proof (Z.pow_nonneg B (e a) ltac:(lia)). repeat split; [ring | nia|].
+        enough (B ^ e a * B <= B ^ k) by nia. destruct (Z.le_gt_cases 0 (e a)) as [L'|L'].
+        + rewrite Z.mul_comm, <- Z.pow_succ_r by exact L'. apply Z.pow_le_mono_r; lia.
+        + rewrite Z.pow_neg_r by exact L'. apply Z.pow_nonneg. lia. }
+    symmetry. apply Z.div_unique_pos with rest; [|exact E]. pose proof (Z.pow_pos_nonneg B k ltac:(lia) K). nia.
+  Qed.
+
+  Lemma digit_sum_pack e l : counts l -> total l < B - 1 ->
+    digit_sum size (pack e l) = tally (fun a => if 0 <=? e a then 1 else 0) l.
+  Proof.
+    intros C T. unfold digit_sum. fold B. pose proof B_least as Bl. set (g := fun a => if 0 <=? e a then 1 else 0).
+    assert (forall k, 0 <= k -> exists q, B ^ k = q * (B - 1) + 1) as ones.
+    { apply natlike_ind; [now exists 0|]. intros k K (q & E). rewrite Z.pow_succ_r, E by exact K.
+      exists (q * B + 1). ring. }
+    assert (exists q, pack e l = (B - 1) * q + tally g l) as (q & E).
+    { clear C T. unfold pack. induction l as [|[a c] l (q & E)]; [now exists 0; cbn; lia|]. rewrite !tally_cons, E.
+      cbn [fst snd]. unfold g at 2. destruct (Z.leb_spec 0 (e a)) as [L|L].
+      - destruct (ones _ L) as (r & ->). exists (q + c * r). ring.
+      - rewrite Z.pow_neg_r by exact L. exists q. ring. }
+    symmetry. apply Z.mod_unique_pos with q; [|exact E].
+    enough (0 <= tally g l <= total l) by lia. clear - C. unfold total, g.
+    induction C as [|[a c] l Cx C IH]; [cbn; lia|]. rewrite !tally_cons. cbn [fst snd] in *.
+    destruct (0 <=? e a); lia.
+  Qed.
+
+  Lemma capped_pack e width l : counts l -> total l < B - 1 -> 0 <= width ->
+    capped size width (pack e l) = pack (fun a => Z.min (e a) width) l.
+  Proof.
+    intros C T W. unfold capped. rewrite shifted_pack by (assumption || lia).
+    set (over := pack (fun a => e a - width) l).
+    transitivity (pack e l + (digit_sum size over - over) * B ^ width).
+    { rewrite Z.shiftl_mul_pow2, power by nia. destruct (Z.eqb_spec over 0) as [->|]; [|reflexivity].
+      unfold digit_sum. rewrite Z.mod_0_l; [lia|]. fold B. pose proof B_least. lia. }
+    unfold over. rewrite digit_sum_pack by assumption. unfold pack. clear - W.
+    induction l as [|[a c] l IH]; [reflexivity|]. rewrite !tally_cons. cbn [fst snd]. rewrite <- IH.
+    destruct (Z.leb_spec 0 (e a - width)) as [L|L].
+    - rewrite Z.min_r by lia. replace (e a) with (e a - width + width) at 1 by ring. rewrite Z.pow_add_r by lia. ring.
+    - rewrite Z.min_l, (Z.pow_neg_r _ (e a - width)) by lia. ring.
+  Qed.
+End Digits.
 
 (** ** Sequences *)
 
@@ -227,6 +270,7 @@ Qed.
 
 (** Where the rest of a sequence changes nothing. *)
 Record reaches_of (positions : list cells) (r : reach) : Prop := {
+  first_width : least_first r <= most_first r;
   first_low : forall a b, a < - most_first r -> outcomes positions a b = 0;
   first_high : forall a a' b, - least_first r <= a -> - least_first r <= a' ->
     outcomes positions a b = outcomes positions a' b;
@@ -237,7 +281,9 @@ Record reaches_of (positions : list cells) (r : reach) : Prop := {
 
 Lemma reaches_plus P positions r : reaches_of positions r -> reaches_of (P :: positions) (reach_plus P r).
 Proof.
-  intros [A B C D]. split; unfold reach_plus; cbn [least_first most_first least_second most_second outcomes].
+  intros [W A B C D]. split; unfold reach_plus; cbn [least_first most_first least_second most_second outcomes].
+  - enough (least_in (firsts P) <= most_in (firsts P)) by lia. destruct (firsts P) as [|x l]; [cbn; lia|].
+    transitivity x; [apply least_in_le | apply most_in_ge]; now left.
   - intros a b L. rewrite <- (over_zero P). apply over_ext. intros f o F O. apply A. apply most_in_ge in F. lia.
   - intros a a' b L L'. apply over_ext. intros f o F O. apply least_in_le in F. apply B; lia.
   - intros a b L. rewrite <- (over_zero P). apply over_ext. intros f o F O. apply C. apply least_in_le in O. lia.
@@ -253,58 +299,229 @@ Proof.
   - cbn [reaching]. destruct (reaching positions) as [steps behind]. cbn [snd] in *. now apply reaches_plus.
 Qed.
 
-Definition rows_sum (h : Z -> Z -> Z) (rows : bag strip) : Z :=
-  bag_sum (fun b s => strip_sum (fun a => h a b) s) rows.
+Lemma tally_times times g l : tally (fun a => times * g a) l = times * tally g l.
+Proof. induction l as [|e l IH]; [cbn; lia|]. rewrite !tally_cons, IH. lia. Qed.
 
-Lemma sum_extended P positions behind rows : reaches_of positions behind ->
-  rows_sum (outcomes positions) (extended_by P behind rows) = rows_sum (outcomes (P :: positions)) rows.
+Lemma tally_sum {A} (h : Z -> Z -> A -> Z) b l :
+  tally (fun a => bag_sum (h a) b) l = bag_sum (fun key x => tally (fun a => h a key x) l) b.
 Proof.
-  intros [A B C D]. unfold extended_by, rows_sum. set (with_items := fun entry : Z * bag Z => _).
-  rewrite sum_merge_all by (intros; apply strip_sum_plus). rewrite map_map.
-  set (cell := fun (entry : Z * bag Z) (row : Z * strip) => bag_sum (fun f times =>
-    times * strip_sum (fun a => outcomes positions (a + f) (fst row + fst entry)) (snd row)) (snd entry)).
+  unfold bag_sum. induction l as [|e l IH]; [unfold tally; cbn; induction b; cbn in *; auto|].
+  rewrite tally_cons, IH, Z.mul_comm, <- zsum_times, zsum_plus. f_equal. apply map_ext. intros x.
+  rewrite tally_cons. lia.
+Qed.
+
+(** Numbers of sums: the first ones by the second one. *)
+Definition rows_sum (h : Z -> Z -> Z) (rows : bag (bag Z)) : Z :=
+  bag_sum (fun b l => tally (fun a => h a b) l) rows.
+
+(** [with_position] for bags of sums. *)
+Definition sums_with_position (rows : bag (bag Z)) (step : cells * reach) : bag (bag Z) :=
+  let '(P, behind) := step in each (cut (- least_first behind)) (extended_by (A := bag Z) (@app _) moved P behind rows).
+
+Lemma rows_sum_cut h high rows : rows_sum h (each (cut high) rows) = rows_sum (fun a b => h (Z.min a high) b) rows.
+Proof. unfold rows_sum, bag_sum, each. rewrite map_map. f_equal. apply map_ext. intros [b l]. apply tally_cut. Qed.
+
+Lemma rows_sum_with_position h P behind rows : rows_sum h (sums_with_position rows (P, behind))
+  = rows_sum (fun a b => over P (fun f o => let b' := Z.max (b + o) (-1 - most_second behind) in
+      if b' <? - least_second behind then h (Z.min (a + f) (- least_first behind)) b' else 0)) rows.
+Proof.
+  cbn [sums_with_position]. set (h' := fun a b => let b' := Z.max b (-1 - most_second behind) in
+    if b' <? - least_second behind then h (Z.min a (- least_first behind)) b' else 0).
+  change (rows_sum h (each (cut (- least_first behind)) (extended_by (A := bag Z) (@app _) moved P behind rows))
+    = rows_sum (fun a b => over P (fun f o => h' (a + f) (b + o))) rows).
+  rewrite rows_sum_cut. unfold extended_by, rows_sum. set (with_items := fun entry : Z * bag Z => _).
+  rewrite sum_merge_all by (intros; apply tally_app). rewrite map_map.
+  set (cell := fun (entry : Z * bag Z) (row : Z * bag Z) => bag_sum (fun f times =>
+    times * tally (fun a => h' (a + f) (fst row + fst entry)) (snd row)) (snd entry)).
   transitivity (zsum (map (fun entry => zsum (map (cell entry) rows)) P)).
   - f_equal. apply map_ext. intros entry. unfold with_items.
     induction rows as [|row rows IH]; [reflexivity|]. cbn [fold_right map zsum]. rewrite <- IH. clear IH.
-    set (second := Z.max (fst row + fst entry) (-1 - most_second behind)).
-    assert (forall a, outcomes positions a second = outcomes positions a (fst row + fst entry)) as same.
-    { intros a. destruct (Z.max_spec (fst row + fst entry) (-1 - most_second behind)) as [[L E]|[L E]];
-        unfold second; rewrite E; [apply D; lia | reflexivity]. }
-    destruct (Z.ltb_spec second (- least_second behind)) as [L|L].
-    + rewrite sum_put by (intros; apply strip_sum_plus). f_equal. cbn [fst snd].
-      rewrite (sum_spread (- most_first behind) (- least_first behind)) by auto. unfold cell. apply bag_sum_ext.
-      intros f times _. f_equal. apply strip_sum_ext. intros a. apply same.
-    + enough (cell entry row = 0) as -> by reflexivity. apply bag_sum_zero. intros f times _.
-      rewrite (strip_sum_ext _ (fun _ => 0)) by (intros a; rewrite <- same; now apply C).
-      unfold strip_sum. rewrite (weigh_total _ 0) by reflexivity. lia.
-  - rewrite zsum_exchange. unfold bag_sum at 1. f_equal. apply map_ext. intros [b s]. cbn [fst snd outcomes].
-    unfold over, bag_sum. rewrite strip_sum_zsum. f_equal. apply map_ext. intros [o items]. cbn [fst snd].
-    unfold cell, bag_sum. cbn [fst snd]. rewrite strip_sum_zsum. f_equal. apply map_ext. intros [f times].
-    cbn [fst snd]. now rewrite strip_sum_times.
+    unfold cell, h'. cbn zeta. destruct (_ <? _).
+    + rewrite sum_put by (intros; apply tally_app). f_equal. apply tally_moved.
+    + assert (forall l, tally (fun _ => 0) l = 0) as none by (intros; apply bag_sum_zero; intros; lia).
+      match goal with |- _ = ?x + _ => enough (x = 0) as -> by reflexivity end.
+      apply bag_sum_zero. intros. rewrite none. lia.
+  - rewrite zsum_exchange. unfold bag_sum at 1. f_equal. apply map_ext. intros [b l]. cbn [fst snd].
+    unfold over. rewrite tally_sum. unfold cell. unfold bag_sum at 2. f_equal. apply map_ext. intros [o items].
+    cbn [fst snd]. rewrite tally_sum. apply bag_sum_ext. intros f times _. now rewrite tally_times.
 Qed.
 
-Lemma reached_rows rows : reached rows = rows_sum (outcomes []) rows.
+(** What stands for the bags of sums. *)
+Definition packed (size low : Z) (x : Z) (l : bag Z) : Prop := counts l /\ x = pack size (fun a => a - low) l.
+
+Lemma rows_sum_le h k rows : (forall b l, In (b, l) rows -> counts l) -> (forall a b, h a b <= k a b) ->
+  rows_sum h rows <= rows_sum k rows.
 Proof.
-  unfold reached, rows_sum, bag_sum. set (add_row := fun sum row => _).
-  assert (forall rows x, fold_left add_row rows x
-    = x + zsum (map (fun entry => strip_sum (fun a => outcomes [] a (fst entry)) (snd entry)) rows)) as all.
-  { clear rows. induction rows as [|[b s] rows IH]; intros x; cbn [fold_left map zsum]; [lia|]. rewrite IH.
-    unfold add_row. cbn [fst snd outcomes]. unfold strip_sum. destruct (Z.ltb_spec b 0) as [L|L].
-    - rewrite (weigh_skipn _ (Z.to_nat (- fst s))).
-      + rewrite (weigh_total _ 1); [lia|]. intros a G. destruct (Z.leb_spec 0 a); [reflexivity | lia].
-      + intros a L' G. destruct (Z.leb_spec 0 a); [lia | reflexivity].
-    - rewrite (weigh_total _ 0); [lia|]. intros a _. now rewrite andb_false_r. }
-  apply all.
+  intros C L. apply bag_sum_le. intros b l I. apply bag_sum_le. intros a times J.
+  pose proof (proj1 (Forall_forall _ _) (C b l I) _ J). cbn in *. specialize (L a b). nia.
 Qed.
 
-Theorem sequences_exact positions : sequences_of positions = outcomes positions 0 0.
+Lemma row_total b l rows : (forall b l, In (b, l) rows -> counts l) -> In (b, l) rows ->
+  total l <= rows_sum (fun _ _ => 1) rows.
 Proof.
-  unfold sequences_of. rewrite reached_rows.
-  transitivity (rows_sum (outcomes positions) [(0, (0, [1]))]).
-  2: { unfold rows_sum, bag_sum, strip_sum. cbn [map zsum fst snd weigh]. lia. }
-  generalize [(0, (0, [1]))]. induction positions as [|P positions IH]; intros rows; [reflexivity|].
-  pose proof (reaching_reaches positions) as R. cbn [reaching]. destruct (reaching positions) as [steps behind].
-  cbn [fst snd fold_left] in *. rewrite IH. now apply sum_extended.
+  intros C I. assert (forall l, counts l -> 0 <= total l) as pos.
+  { clear. intros l. unfold total. induction 1 as [|e l]; [reflexivity|]. rewrite tally_cons. lia. }
+  unfold rows_sum, bag_sum. induction rows as [|row rows IH]; [easy|]. cbn [map zsum]. fold (total (snd row)).
+  assert (0 <= zsum (map (fun entry => tally (fun _ => 1) (snd entry)) rows)).
+  { apply zsum_nonneg. intros [b' l'] J. apply pos, (C b'). now right. }
+  destruct I as [->|I]; [cbn [snd]; lia|]. specialize (IH (fun b l J => C b l (or_intror J)) I).
+  assert (0 <= total (snd row)) by (apply pos, (C (fst row)); left; now destruct row). lia.
+Qed.
+
+Lemma choices_pos positions : 1 <= choices positions.
+Proof.
+  unfold choices. induction positions as [|P positions IH]; cbn [fold_right]; [lia|].
+  match goal with |- _ <= ?x * _ => assert (1 <= x) by apply Z.le_max_l; nia end.
+Qed.
+
+(** Numbers of tokens are not negative. *)
+Definition cells_ok (P : cells) : Prop := forall o items f times, In (o, items) P -> In (f, times) items -> 0 <= times.
+
+Lemma over_at_most P h : cells_ok P -> (forall f o, h f o <= 1) ->
+  over P h <= fold_right Z.add 0 (map snd (concat (map snd P))).
+Proof.
+  intros ok L. unfold over. induction P as [|[o items] P IH]; [reflexivity|]. rewrite bag_sum_cons.
+  cbn [map concat fst snd]. rewrite map_app, fold_right_app.
+  specialize (IH (fun o items f times J => ok o items f times (or_intror J))).
+  pose proof (fun f times => ok o items f times (or_introl eq_refl)) as pos. clear ok. revert IH.
+  generalize (fold_right Z.add 0 (map snd (concat (map snd P)))). intros rest IH.
+  induction items as [|[f times] items IHi]; [exact IH|]. rewrite bag_sum_cons. cbn [map fold_right fst snd].
+  specialize (IHi (fun f times J => pos f times (or_intror J))). specialize (pos f times (or_introl eq_refl)).
+  specialize (L f o). nia.
+Qed.
+
+Section Packed.
+  Variable size : Z.
+  Hypothesis size_pos : 0 < size.
+
+  Lemma packed_counts low rows sums : related (packed size low) rows sums -> forall b l, In (b, l) sums -> counts l.
+  Proof. intros H b l I. destruct (related_in _ _ _ _ _ H I) as (x & C & _). exact C. Qed.
+
+  Lemma bounded low rows sums : related (packed size low) rows sums -> rows_sum (fun _ _ => 1) sums < 2 ^ size - 1 ->
+    related (fun x l => packed size low x l /\ total l < 2 ^ size - 1) rows sums.
+  Proof.
+    intros H T. apply related_and; [|exact H]. intros b l I. eapply Z.le_lt_trans; [|exact T].
+    apply row_total with b; [|exact I]. exact (packed_counts _ _ _ H).
+  Qed.
+
+  Lemma spread_packed most behind items x l : (forall f times, In (f, times) items -> f <= most /\ 0 <= times) ->
+    packed size (- (most + behind)) x l -> total l < 2 ^ size ->
+    packed size (- behind) (spread size most items x) (moved items l).
+  Proof.
+    intros ok [C ->] T. split.
+    - apply Forall_forall. intros e I. apply in_flat_map in I. destruct I as ([f times] & I & J).
+      apply in_map_iff in J. destruct J as (e' & <- & J). apply ok in I. pose proof (proj1 (Forall_forall _ _) C _ J).
+      cbn in *. nia.
+    - unfold pack at 2. rewrite tally_moved. unfold bag_sum.
+      induction items as [|[f times] items IH]; [reflexivity|]. cbn [spread fold_right map zsum fst snd].
+      fold (spread size most items (pack size (fun a => a - - (most + behind)) l)).
+      rewrite IH by (intros; apply ok; now right). f_equal. destruct (ok f times (or_introl eq_refl)).
+      rewrite shifted_pack by (assumption || lia).
+      assert (forall z, (if times =? 1 then z else times * z) = times * z) as ->
+        by (intros z; destruct (Z.eqb_spec times 1) as [->|]; lia).
+      f_equal. apply bag_sum_ext. intros a c _. do 2 f_equal. lia.
+  Qed.
+
+  Lemma with_position_packed P behind rows sums : cells_ok P -> least_first behind <= most_first behind ->
+    let next := sums_with_position sums (P, behind) in
+    related (packed size (- (most_in (firsts P) + most_first behind))) rows sums ->
+    rows_sum (fun _ _ => 1) sums < 2 ^ size - 1 -> rows_sum (fun _ _ => 1) next < 2 ^ size - 1 ->
+    related (packed size (- most_first behind)) (with_position size rows (P, behind)) next.
+  Proof.
+    cbn zeta. intros P_ok width H T T'. cbn [with_position sums_with_position] in *.
+    set (sums' := extended_by (A := bag Z) (@app _) moved P behind sums) in *. rewrite rows_sum_cut in T'.
+    cbn beta in T'.
+    assert (related (packed size (- most_first behind))
+      (extended_by Z.add (spread size (most_in (firsts P))) P behind rows) sums') as all.
+    { clear T'. subst sums'. apply related_merge_all.
+      - intros x l y l' [C ->] [C' ->]. split; [now apply Forall_app | symmetry; apply tally_app].
+      - apply maps_related. intros [o items] within. cbn [fst snd]. apply bounded in H; [|exact T]. clear T.
+        induction H as [|row row' rows' sums'' [k [r t]] _ IHr]; cbn [fold_right]; [constructor|]. rewrite <- k.
+        destruct (_ <? _); [|exact IHr]. apply related_put; auto.
+        + intros x l y l' [C ->] [C' ->]. split; [now apply Forall_app | symmetry; apply tally_app].
+        + cbn [snd]. apply spread_packed; [|exact r | lia]. intros f times I. split; [|now apply (P_ok o items f)].
+          apply most_in_ge, in_map_iff. exists (f, times). split; [reflexivity|]. apply in_concat. exists items.
+          split; [|exact I]. apply in_map_iff. now exists (o, items). }
+    apply bounded in all; [|exact T']. clear - all width size_pos. unfold each.
+    induction all as [|row row' rows' sums'' [k [[C E] t]] _ IH]; constructor; [|exact IH].
+    split; [exact k|]. cbn [snd]. split.
+    - apply Forall_map. exact C.
+    - rewrite E, capped_pack by (assumption || lia). unfold pack. rewrite tally_cut. apply bag_sum_ext.
+      intros a c _. do 2 f_equal. lia.
+  Qed.
+
+  Lemma reached_packed rows sums : related (packed size 0) rows sums -> rows_sum (fun _ _ => 1) sums < 2 ^ size - 1 ->
+    reached size rows = rows_sum (outcomes []) sums.
+  Proof.
+    intros H T. apply bounded in H; [|exact T]. clear T. unfold reached. set (add_row := fun sum row => _).
+    rewrite <- (Z.add_0_l (rows_sum _ _)). generalize 0.
+    induction H as [|[b x] [b' l] rows sums [k [[C E] T]] _ IH]; intros start; [cbn; lia|].
+    cbn [fold_left]. rewrite IH. unfold rows_sum, add_row. rewrite bag_sum_cons. cbn [fst snd] in *. subst b' x.
+    rewrite digit_sum_pack by (assumption || lia).
+    cbn [outcomes]. destruct (b <? 0).
+    - enough (tally (fun a => if (0 <=? a) && true then 1 else 0) l
+        = tally (fun a => if 0 <=? a - 0 then 1 else 0) l) by lia.
+      apply bag_sum_ext. intros a c _. now rewrite andb_true_r, Z.sub_0_r.
+    - enough (tally (fun a => if (0 <=? a) && false then 1 else 0) l = 0) by lia.
+      apply bag_sum_zero. intros a c _. rewrite andb_false_r. lia.
+  Qed.
+
+  Lemma steps_packed positions : Forall cells_ok positions -> forall rows sums,
+    related (packed size (- most_first (snd (reaching positions)))) rows sums ->
+    rows_sum (fun _ _ => 1) sums * choices positions < 2 ^ size - 1 ->
+    reached size (fold_left (with_position size) (fst (reaching positions)) rows) = rows_sum (outcomes positions) sums.
+  Proof.
+    induction 1 as [|P positions P_ok _ IH]; intros rows sums H T.
+    - apply reached_packed; [exact H|]. cbn [choices fold_right] in T. lia.
+    - pose proof (reaching_reaches positions) as R. cbn [reaching] in *.
+      destruct (reaching positions) as [steps behind].
+      cbn [fst snd fold_left choices fold_right] in *. fold (choices positions) in T.
+      set (most := Z.max 1 _) in T.
+      pose proof (packed_counts _ _ _ H) as sums_ok.
+      assert (1 <= choices positions) as C by apply choices_pos.
+      assert (rows_sum (fun _ _ => 1) (sums_with_position sums (P, behind)) <= rows_sum (fun _ _ => 1) sums * most)
+        as next.
+      { rewrite rows_sum_with_position. transitivity (rows_sum (fun _ _ => most * 1) sums).
+        - apply rows_sum_le; [exact sums_ok|]. intros a b. rewrite Z.mul_1_r. etransitivity; [|apply Z.le_max_r].
+          apply over_at_most; [exact P_ok|]. intros f o. cbn zeta. now destruct (_ <? _).
+        - apply Z.eq_le_incl. unfold rows_sum. unfold bag_sum. rewrite <- zsum_times. f_equal. apply map_ext.
+          intros [b l]. rewrite tally_times. apply Z.mul_comm. }
+      pose proof (B_least size size_pos). assert (1 <= most) by apply Z.le_max_l.
+      revert T next. set (before := rows_sum _ sums). set (after := rows_sum _ (sums_with_position _ _)). intros.
+      assert (before < 2 ^ size - 1 /\ before * most < 2 ^ size - 1) as [].
+      { destruct (Z.le_gt_cases before 0); [nia|].
+        assert (before * most <= before * (most * choices positions)) by nia. nia. }
+      rewrite IH with (sums := sums_with_position sums (P, behind)).
+      + rewrite rows_sum_with_position. cbn [outcomes]. apply bag_sum_ext. intros b l _. apply bag_sum_ext.
+        intros a c _. f_equal. apply over_ext. intros f o _ _. destruct R as [_ _ A D E]. cbn zeta.
+        set (b' := Z.max (b + o) (-1 - most_second behind)).
+        transitivity (outcomes positions (a + f) b').
+        * destruct (Z.ltb_spec b' (- least_second behind)) as [L|L]; [|symmetry; now apply D].
+          destruct (Z.min_spec (a + f) (- least_first behind)) as [[_ ->]|[L' ->]]; [reflexivity | apply A; lia].
+        * destruct (Z.max_spec (b + o) (-1 - most_second behind)) as [[L M]|[L M]]; unfold b'; rewrite M;
+            [apply E; lia | reflexivity].
+      + apply with_position_packed; auto; [apply R | lia].
+      + nia.
+  Qed.
+End Packed.
+
+Theorem sequences_exact positions : Forall cells_ok positions -> sequences_of positions = outcomes positions 0 0.
+Proof.
+  intros ok. unfold sequences_of. set (size := bit_length (choices positions) + 1).
+  pose proof (choices_pos positions) as C.
+  assert (0 < size /\ choices positions < 2 ^ size - 1) as [S T].
+  { unfold size, bit_length. destruct (Z.leb_spec (choices positions) 0); [lia|].
+    pose proof (Z.log2_nonneg (choices positions)). pose proof (Z.log2_spec (choices positions) ltac:(lia)) as [_ L].
+    rewrite <- Z.add_1_r in L. rewrite Z.add_1_r, Z.pow_succ_r by lia. lia. }
+  pose proof (fun rows => steps_packed size S positions ok rows [(0, [(0, 1)])]) as exact.
+  destruct (reaching positions) as [steps all]. cbn [fst snd] in exact. rewrite exact.
+  - unfold rows_sum, bag_sum, tally, bag_sum. cbn [map zsum fst snd]. lia.
+  - constructor; [|constructor]. repeat split; [repeat constructor; cbn; lia|]. cbn [snd].
+    unfold pack, tally, bag_sum. cbn [map zsum fst snd]. rewrite Z.shiftl_1_l.
+    replace (0 - - most_first all) with (most_first all) by ring. destruct (Z.le_gt_cases 0 (most_first all)).
+    + rewrite power by assumption. lia.
+    + rewrite !Z.pow_neg_r by nia. lia.
+  - unfold rows_sum, bag_sum, tally, bag_sum. cbn [map zsum fst snd]. lia.
 Qed.
 
 (** ** Tokens *)
@@ -315,6 +532,16 @@ Proof.
   unfold over, cells_of. rewrite sum_merge_all.
   - rewrite map_map. f_equal. apply map_ext. intros [[f o] t]. unfold bag_sum. cbn [map zsum fst snd]. lia.
   - intros k x y. apply sum_merge. intros. lia.
+Qed.
+
+Lemma cells_of_ok first second times : (forall t, In t times -> 0 <= t) -> cells_ok (cells_of first second times).
+Proof.
+  intros pos o items f t I J.
+  assert (related (fun _ items : bag Z => related (fun _ t : Z => 0 <= t) items items)
+    (cells_of first second times) (cells_of first second times)) as ok.
+  { apply related_merge_all; [intros x x' y y' H H'; apply related_merge; auto; intros; lia|].
+    apply maps_related. intros [[f' o'] t'] K. apply in_combine_r in K. repeat constructor. now apply pos. }
+  destruct (related_in _ _ _ _ _ ok I) as (_ & ok'). now destruct (related_in _ _ _ _ _ ok' J) as (_ & K).
 Qed.
 
 Lemma nth_skipn {A} (d : A) i k : forall l, nth i (skipn k l) d = nth (k + i) l d.
@@ -420,7 +647,13 @@ Section Tokens.
           (rows (concat (skipn skipped classes)) k).
     Proof.
       destruct first as [|[|x [|]] bins]; try easy. destruct second as [|[|y [|]] bins']; try easy.
-      intros [L R] [L' R']. rewrite sequences_exact. cbn [combine outcomes]. unfold cells_from at 1. rewrite over_cells.
+      intros [L R] [L' R'].
+      assert (forall skipped bins, cells_ok (cells_from skipped bins)) as ok.
+      { clear. intros. apply cells_of_ok. intros t I. assert (In t times) as J
+          by (rewrite <- (firstn_skipn skipped times); apply in_or_app; now right).
+        apply in_map_iff in J. destruct J as (c & <- & _). lia. }
+      rewrite sequences_exact by (repeat constructor; [apply ok | apply Forall_map, Forall_forall; intros; apply ok]).
+      cbn [combine outcomes]. unfold cells_from at 1. rewrite over_cells.
       cbn [fst snd skipn map combine times classes length zsum]. rewrite outcomes_tokens by congruence.
       rewrite L. cbn [sum_of hd]. rewrite !Z.add_0_l. change (Z.of_nat 1) with 1. lia.
     Qed.

@@ -24,6 +24,7 @@ Extract Inlined Constant Z.ltb => "Integers.lt".
 Extract Inlined Constant Z.even => "Integers.is_even".
 Extract Inlined Constant Z.odd => "Integers.is_odd".
 Extract Inlined Constant Z.div => "Integers.floor_div".
+Extract Inlined Constant Z.modulo => "Integers.floor_mod".
 Extract Inlined Constant Z.pow => "Integers.power".
 Extract Inlined Constant Z.sqrt => "Integers.floor_sqrt".
 Extract Inlined Constant Z.log2 => "Integers.floor_log2".

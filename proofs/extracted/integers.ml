@@ -12,6 +12,7 @@ let match_z zero_ positive negative x =
   match sign x with 0 -> zero_ () | 1 -> positive x | _ -> negative (neg x)
 
 let floor_div x y = if equal y zero then zero else fdiv x y
+let floor_mod x y = if sign y > 0 then erem x y else sub x (mul y (floor_div x y))
 let floor_sqrt x = if sign x < 0 then zero else sqrt x
 let floor_log2 x = if sign x <= 0 then zero else of_int (log2 x)
 let power x n = if sign n < 0 then zero else pow x (to_int n)

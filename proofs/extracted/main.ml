@@ -55,7 +55,7 @@ let run certificate path =
 
 let () =
   (* Counts on a grid make much that does not last. *)
-  Gc.set { (Gc.get ()) with minor_heap_size = 1 lsl 22; space_overhead = 200 };
+  Gc.set { (Gc.get ()) with minor_heap_size = 1 lsl 22; space_overhead = 400; max_overhead = 1_000_000 };
   let usage () = prerr_string help; exit 3 in
   match List.tl (Array.to_list Sys.argv) with
   | ["--help"] -> print_string help
