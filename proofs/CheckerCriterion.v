@@ -429,8 +429,8 @@ Section Grid.
   Definition count_grid (coarser : option nat) (at_most : bool) (first : list (list Z))
       (second : option (list (list Z))) : Z :=
     let times := map (fun _ => 1) (near W) ++ (if (0 <? far W)%nat then [Z.of_nat (far W)] else []) in
-    count_bins (match second with Some _ => coarser_bits coarser | None => 0 end) at_most (query V <? the_max (at_max V))%nat times first
-      (match second with Some second => second | None => no_bins first end).
+    count_bins (match second with Some _ => coarser_bits coarser | None => 0 end) at_most
+      (query V <? the_max (at_max V))%nat times first (match second with Some second => second | None => no_bins first end).
 
   (** At most so many inputs are not certified, and at least so many are wrong. *)
   Definition grid : Z * Z :=
@@ -448,7 +448,8 @@ Section Grid.
       | Some g =>
           match set g with
           | One _ =>
-              (sum + count_grid (nth_error (wrong_groups hint) 2) false (bins floor (far_below V W) g) outside, nth_error known index)
+              let found := count_grid (nth_error (wrong_groups hint) 2) false (bins floor (far_below V W) g) outside in
+              (sum + found, nth_error known index)
           | Marked _ => state
           end
       | None => state

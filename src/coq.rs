@@ -30,17 +30,15 @@ pub fn export(certificate: &Certificate, network: &Network) -> Result<String, St
     let Config { d_vocab, n_ctx, .. } = network.config;
     let total = network.config.inputs();
     let (correct, right) = (&claim.correct, "Z.of_nat (count_correct (sizes the_weights) (network_of the_weights))");
-    let (upper, statement, proof) = match &claim.upper {
-        None => ("None".into(), format!("{correct} <= {right}"), "apply (proj1 (check_sound _ _ _ _ accepted))"),
-        Some(upper) if upper == correct => {
-            (format!("(Some {upper})"), format!("{right} = {correct}"), "exact (check_exact _ _ _ accepted)")
-        }
+    let (statement, proof) = match &claim.upper {
+        None => (format!("{correct} <= {right}"), "apply (proj1 (check_sound _ _ _ _ accepted))"),
+        Some(upper) if upper == correct => (format!("{right} = {correct}"), "exact (check_exact _ _ _ accepted)"),
         Some(upper) => (
-            format!("(Some {upper})"),
             format!("{correct} <= {right} <= {upper}"),
             "destruct (check_sound _ _ _ _ accepted) as [L U]; exact (conj L (U _ eq_refl))",
         ),
     };
+    let upper = claim.upper.as_ref().map_or("None".into(), |upper| format!("(Some {upper})"));
     let numbers: String = (1..=source.most).map(|n| format!("Definition n{n} : nat := S n{}.\n", n - 1)).collect();
     let (digest, strategy, definitions) = (&network.sha256, &certificate.strategy, &source.definitions);
     let strategy: String = strategy.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-').collect();

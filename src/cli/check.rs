@@ -65,8 +65,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         if let Some(known) = Strategy::named(&certificate.strategy) {
             strategy = known.name();
         }
-        let (given, suggestion) = (args.common.model.as_deref(), certificate.model.as_deref());
-        let found = model::for_certificate(given, &args.certificate, &certificate.network, suggestion)?;
+        let found = model::for_certificate(args.common.model.as_deref(), &args.certificate, &certificate)?;
         let network = &model.insert(found).network;
         certificate.is_about(network)?;
         checker(network, checked.insert(certificate), &args.common)

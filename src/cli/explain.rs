@@ -43,8 +43,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let certificate = Certificate::read(&read_limited(&args.certificate, MAX_BYTES)?)?;
-    let (given, suggestion) = (args.model.as_deref(), certificate.model.as_deref());
-    let found = model::for_certificate(given, &args.certificate, &certificate.network, suggestion)?;
+    let found = model::for_certificate(args.model.as_deref(), &args.certificate, &certificate)?;
     let Args { max_flops, threads, json, .. } = *args;
     let common = Common { model: None, max_flops, threads, json, quiet: true };
     let explanation = explain(&found.network, &certificate, args.spend, common.options(&|| ()))?;

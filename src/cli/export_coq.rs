@@ -22,8 +22,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let certificate = Certificate::read(&read_limited(&args.certificate, MAX_BYTES)?)?;
-    let (given, suggestion) = (args.model.as_deref(), certificate.model.as_deref());
-    let found = model::for_certificate(given, &args.certificate, &certificate.network, suggestion)?;
+    let found = model::for_certificate(args.model.as_deref(), &args.certificate, &certificate)?;
     certificate.is_about(&found.network).map_err(Refusal::from)?;
     let theorem = export(&certificate, &found.network).map_err(Failure::Other)?;
     let written = Pending::with_contents(&args.out, theorem.as_bytes())?.keep()?;

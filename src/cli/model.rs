@@ -1,5 +1,6 @@
 //! Which model a command is about. A certificate may suggest one; only the digest decides.
 
+use gbmi::certificate::Certificate;
 use gbmi::model::{BUNDLED, Network};
 use gbmi::refusal::Refusal;
 use std::path::{Component, Path};
@@ -20,18 +21,13 @@ pub(crate) fn named(path: Option<&Path>) -> Result<Model, Refusal> {
 
 /// The model for a certificate: the one named on the command line, else the bundled one if the digest is its, else the
 /// one that the certificate suggests, below the certificate's own folder.
-pub(crate) fn for_certificate(
-    path: Option<&Path>,
-    certificate: &Path,
-    sha256: &str,
-    suggestion: Option<&str>,
-) -> Result<Model, Refusal> {
+pub(crate) fn for_certificate(path: Option<&Path>, file: &Path, certificate: &Certificate) -> Result<Model, Refusal> {
     let bundled = named(path)?;
-    if path.is_some() || bundled.network.sha256 == sha256 {
+    if path.is_some() || bundled.network.sha256 == certificate.network {
         return Ok(bundled);
     }
-    let Some(suggestion) = suggestion else { return Ok(bundled) };
-    let folder = certificate.parent().unwrap_or(Path::new(""));
+    let Some(suggestion) = certificate.model.as_deref() else { return Ok(bundled) };
+    let folder = file.parent().unwrap_or(Path::new(""));
     let mut found = folder.to_path_buf();
     for component in Path::new(suggestion).components() {
         match component {

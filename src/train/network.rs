@@ -30,8 +30,7 @@ pub(super) struct Batch {
     tokens: Tensor,
     /// The same, filled up with zeros to as many columns as there are tokens, where inputs are shorter.
     filled: Tensor,
-    /// The last tokens. On a CPU, rows of all embeddings one below the other: `seeds · inputs`; on a card, each once
-    /// for every column of an embedding: `seeds × inputs × d_model`.
+    /// The last tokens, as rows of all embeddings one below the other: `seeds · inputs`.
     last: Tensor,
     /// The largest tokens: `seeds × inputs × 1`.
     answers: Tensor,
@@ -43,24 +42,18 @@ impl Batch {
         let seeds = streams.len();
         let (mut all, mut last, mut answers) = (vec![], vec![], vec![]);
         for (seed, stream) in streams.iter_mut().enumerate() {
-            let first_row = if device.is_cpu() { seed as u32 * v } else { 0 };
             let start = all.len();
             all.extend(tokens(stream, inputs * n, 0..v));
             for input in all[start..].chunks(n) {
-                last.push(first_row + input[n - 1]);
+                last.push(seed as u32 * v + input[n - 1]);
                 answers.push(input.iter().copied().max().unwrap_or(0));
             }
         }
         let tokens = Tensor::from_vec(all, (seeds, inputs, n), device)?;
-        let mut last = Tensor::from_vec(last, seeds * inputs, device)?;
-        if !device.is_cpu() {
-            let columns = (seeds, inputs, recipe.d_model);
-            last = last.reshape((seeds, inputs, 1))?.broadcast_as(columns)?.contiguous()?;
-        }
         Ok(Self {
             filled: tokens.pad_with_zeros(2, 0, recipe.d_vocab.saturating_sub(n))?,
             tokens,
-            last,
+            last: Tensor::from_vec(last, seeds * inputs, device)?,
             answers: Tensor::from_vec(answers, (seeds, inputs, 1), device)?,
         })
     }
@@ -95,12 +88,13 @@ impl Networks {
         let [e, pos, q, k, v, o, u] = &self.weights;
         let (seeds, inputs, n) = batch.tokens.dims3()?;
         let (d_vocab, d_model) = self.shapes[0];
-        let embedded = if batch.last.device().is_cpu() {
+        let embedded = if e.device().is_cpu() {
             let rows = e.reshape((seeds * d_vocab, d_model))?.index_select(&batch.last, 0)?;
             rows.reshape((seeds, inputs, d_model))?
         } else {
             // In the gradient of index_select a card adds up row after row.
-            e.gather(&batch.last, 1)?
+            let last = batch.tokens.narrow(2, n - 1, 1)?.broadcast_as((seeds, inputs, d_model))?;
+            e.gather(&last.contiguous()?, 1)?
         };
         let here = embedded.broadcast_add(&pos.narrow(1, n - 1, 1)?)?;
         let keys = (here.matmul(q)?.matmul(&k.transpose(1, 2)?)? * self.scale)?;
