@@ -3,9 +3,7 @@
 //! Enclosures are drawn together with points known to lie in them; an operation is applied to the enclosures, and its
 //! exact result on the points must lie in the outcome. Trivial enclosures would pass, so tightness is asserted apart.
 
-mod common;
-
-use common::{Exact, exp_of_minus, power_of_two};
+use crate::common::{Exact, exp_of_minus, power_of_two};
 use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
 use num_bigint::{BigInt, BigUint};
 use num_rational::BigRational;

@@ -2,10 +2,8 @@
 //! has Coq accept some.
 #![cfg(all(feature = "prove", feature = "coq"))]
 
-mod common;
-
+use crate::common::{Random, random_model};
 use assert_cmd::Command;
-use common::{Random, random_model};
 use gbmi::certificate::Certificate;
 use gbmi::checker::Options;
 use gbmi::coq::export;

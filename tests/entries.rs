@@ -1,9 +1,7 @@
 //! Rules `product` and `entries`: every entry of a table, computed or bounded, encloses the true one up to a constant for
 //! each row; whatever the hints.
 
-mod common;
-
-use common::{Random, entries, random_model};
+use crate::common::{Random, entries, random_model};
 use gbmi::certificate::Entries;
 use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
 use gbmi::checker::meter::{Kind, Meter};

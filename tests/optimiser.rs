@@ -1,9 +1,7 @@
 //! Moved hints: never a lower bound, the same on any number of threads, and no more than the truth.
 #![cfg(feature = "optimise")]
 
-mod common;
-
-use common::{Random, exact_correct, random_model};
+use crate::common::{Random, exact_correct, random_model};
 use gbmi::certificate::Certificate;
 use gbmi::checker::arithmetic::{Fixed, Rational};
 use gbmi::checker::{Options, check};

@@ -1,8 +1,6 @@
 //! Counts on a grid where several answers win on the same inputs: each counted once, and wrong ones shown.
 
-mod common;
-
-use common::{Random, by_hand, certified_by_pair, correct_by_pair, group, plan, random_model, sorted};
+use crate::common::{Random, by_hand, certified_by_pair, correct_by_pair, group, plan, random_model, sorted};
 use gbmi::certificate::{Count, Grid, Test};
 use num_bigint::BigUint;
 

@@ -2,9 +2,7 @@
 //! all inputs, from both sides.
 #![cfg(feature = "prove")]
 
-mod common;
-
-use common::Random;
+use crate::common::Random;
 use gbmi::checker::{self, Options};
 use gbmi::model::Network;
 use gbmi::search::prove;

@@ -23,9 +23,7 @@
 //! path is zero, W_Q and W_K have rank one. So H and the error vanish however they are handled: all 50 strategies with
 //! `mean_query+diff` pass these cases.
 
-mod common;
-
-use common::{Exact, Model, correct_by_pair, exact_correct, exp_of_minus, power_of_two};
+use crate::common::{Exact, Model, correct_by_pair, exact_correct, exp_of_minus, power_of_two};
 use gbmi::certificate::{Attention, Criterion, DirectPath};
 use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
 use gbmi::checker::meter::Meter;

@@ -1,9 +1,7 @@
 //! The published strategies: no witness, good or bad, certifies a wrong input or counts one twice, and good ones
 //! certify what they should. Random tiny models against the exact oracle, class of inputs by class.
 
-mod common;
-
-use common::{Kind, NOTHING, Paths, Random, bare, published_hints, random_model, tight_model, verdicts};
+use crate::common::{Kind, NOTHING, Paths, Random, bare, published_hints, random_model, tight_model, verdicts};
 use gbmi::certificate::published::{Chain, Gaps, LowRank, Residual, SPECTRAL_BITS, VECTOR_BITS};
 use gbmi::certificate::{Attention, Certificate, Criterion, DirectPath};
 use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
@@ -213,7 +211,7 @@ fn no_witness_certifies_more_than_the_truth() {
 const RULES: usize = 3 + 4 + 1 + 2 * 6 + 4;
 
 /// A model that attends to large tokens and copies what it attends to: every strategy proves that it is right.
-fn copier() -> common::Model {
+fn copier() -> crate::common::Model {
     let paths = Paths {
         d_vocab: 4,
         n_ctx: 3,

@@ -1,8 +1,6 @@
 //! No hint, good or bad, makes the checker certify more than the truth: random tiny models against an exact oracle.
 
-mod common;
-
-use common::{
+use crate::common::{
     Model, NOTHING, Paths, Random, broken_hints, certified, certified_by_pair, correct_by_pair, exact_correct, hints,
     partition, random_model, reread,
 };

@@ -1,9 +1,7 @@
 //! The proof length is what was done: every operation on real quantities, counted by the number type itself, is in
 //! the checker's own tally, and nothing else is.
 
-mod common;
-
-use common::{Random, hints, published_hints, random_model, reread};
+use crate::common::{Random, hints, published_hints, random_model, reread};
 use gbmi::certificate::Certificate;
 use gbmi::checker::arithmetic::{Enclosure, Fixed};
 use gbmi::checker::{Options, certify};

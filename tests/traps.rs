@@ -3,9 +3,7 @@
 //!
 //! Paths are written down as tables; without scores attention is uniform, and every weight is one.
 
-mod common;
-
-use common::{
+use crate::common::{
     Model, NOTHING, Paths, assert_sound, by_hand, certified, exact_correct, group, numbers, partition, plan, reread,
     sorted, split, tables, tokens,
 };

@@ -1,12 +1,10 @@
 //! The checker extracted from `proofs/` against ours: random models, hints and claims.
 //!
-//! `make -C proofs checker` first, then `cargo test --test verified -- --ignored`. `scripts/verified` compares the two on
+//! `make -C proofs checker` first, then `cargo test verified:: -- --ignored`. `scripts/verified` compares the two on
 //! the corpora and on trained models.
 #![cfg(feature = "prove")]
 
-mod common;
-
-use common::{Random, hints, random_model};
+use crate::common::{Random, hints, random_model};
 use gbmi::certificate::Certificate;
 use gbmi::checker::arithmetic::Fixed;
 use gbmi::checker::{Certified, Options, certify};
