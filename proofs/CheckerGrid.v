@@ -47,23 +47,41 @@ End Bags.
 
 (** ** Numbers of sequences by a sum: the digits of one integer, of [size] bits each *)
 
+(** So many last digits, all zero, then those of an integer. *)
+Definition digits := (Z * Z)%type.
+
 Section Digits.
   (** All numbers together are below 2^[size] - 1. *)
   Variable size : Z.
 
-  (** So many times, with an item more; [most] is the greatest item. The least digit is [most] further on: what is below
-      is dropped. *)
-  Definition spread (most : Z) (items : bag Z) (x : Z) : Z :=
-    fold_right (fun item sum =>
-      let moved := Z.shiftr x (size * (most - fst item)) in
-      (if snd item =? 1 then moved else snd item * moved) + sum) 0 items.
+  Definition plus (x y : digits) : digits :=
+    if snd x =? 0 then y else if snd y =? 0 then x
+    else if fst x <=? fst y then (fst x, snd x + Z.shiftl (snd y) (size * (fst y - fst x)))
+    else (fst y, Z.shiftl (snd x) (size * (fst x - fst y)) + snd y).
+
+  (** Without the last digits. *)
+  Definition without_last (number : Z) (x : digits) : digits :=
+    if number <=? fst x then (fst x - number, snd x) else (0, Z.shiftr (snd x) (size * (number - fst x))).
 
   Definition digit_sum (x : Z) : Z := x mod (2 ^ size - 1).
 
+  (** So many times, with an item more; [most] is the greatest item. The least digit is [most] further on: what is below
+      is dropped. What is wholly from [width] on is one digit. *)
+  Definition spread (most width : Z) (items : bag Z) (x : digits) : digits :=
+    let over (item : Z * Z) : bool := width + most <=? fst x + fst item in
+    let times := fold_right Z.add 0 (map snd (filter over items)) in
+    fold_right (fun item sum =>
+      let moved := without_last (most - fst item) x in
+      plus (if snd item =? 1 then moved else (fst moved, snd item * snd moved)) sum)
+      (if times =? 0 then (0, 0) else (width, times * digit_sum (snd x)))
+      (filter (fun item => negb (over item)) items).
+
   (** The digits, those from [width] on as one. *)
-  Definition capped (width x : Z) : Z :=
-    let over := Z.shiftr x (size * width) in
-    if over =? 0 then x else x + Z.shiftl (digit_sum over - over) (size * width).
+  Definition capped (width : Z) (x : digits) : digits :=
+    if width <=? fst x then (width, digit_sum (snd x))
+    else
+      let over := Z.shiftr (snd x) (size * (width - fst x)) in
+      if over =? 0 then x else (fst x, snd x + Z.shiftl (digit_sum over - over) (size * (width - fst x))).
 End Digits.
 
 (** ** Sequences *)
@@ -111,14 +129,14 @@ Definition extended_by {A} (plus : A -> A -> A) (spread : bag Z -> A -> A) (P : 
 Definition each {A B} (f : A -> B) (rows : bag A) : bag B := map (fun row => (fst row, f (snd row))) rows.
 
 (** A row's least digit is the least first sum that can still reach zero; the greatest is the first that surely does. *)
-Definition with_position (size : Z) (rows : bag Z) (step : cells * reach) : bag Z :=
+Definition with_position (size : Z) (rows : bag digits) (step : cells * reach) : bag digits :=
   let '(P, behind) := step in
-  each (capped size (most_first behind - least_first behind))
-    (extended_by Z.add (spread size (most_in (firsts P))) P behind rows).
+  let width := most_first behind - least_first behind in
+  each (capped size width) (extended_by (plus size) (spread size (most_in (firsts P)) width) P behind rows).
 
 (** How many sequences have a first sum of at least zero, and a second one below. *)
-Definition reached (size : Z) (rows : bag Z) : Z :=
-  fold_left (fun sum row => if fst row <? 0 then sum + digit_sum size (snd row) else sum) rows 0.
+Definition reached (size : Z) (rows : bag digits) : Z :=
+  fold_left (fun sum row => if fst row <? 0 then sum + digit_sum size (snd (snd row)) else sum) rows 0.
 
 (** At least the number of all sequences. *)
 Definition choices (positions : list cells) : Z :=
@@ -127,7 +145,7 @@ Definition choices (positions : list cells) : Z :=
 Definition sequences_of (positions : list cells) : Z :=
   let size := bit_length (choices positions) + 1 in
   let '(steps, all) := reaching positions in
-  reached size (fold_left (with_position size) steps [(0, Z.shiftl 1 (size * most_first all))]).
+  reached size (fold_left (with_position size) steps [(0, without_last size (- most_first all) (0, 1))]).
 
 (** ** Two groups *)
 

@@ -185,13 +185,16 @@ Section Digits.
     symmetry. apply Z.div_unique_pos with rest; [|exact E]. pose proof (Z.pow_pos_nonneg B k ltac:(lia) K). nia.
   Qed.
 
+  Lemma ones k : 0 <= k -> exists q, B ^ k = q * (B - 1) + 1.
+  Proof.
+    revert k. apply natlike_ind; [now exists 0|]. intros k K (q & E). rewrite Z.pow_succ_r, E by exact K.
+    exists (q * B + 1). ring.
+  Qed.
+
   Lemma digit_sum_pack e l : counts l -> total l < B - 1 ->
     digit_sum size (pack e l) = tally (fun a => if 0 <=? e a then 1 else 0) l.
   Proof.
     intros C T. unfold digit_sum. fold B. pose proof B_least as Bl. set (g := fun a => if 0 <=? e a then 1 else 0).
-    assert (forall k, 0 <= k -> exists q, B ^ k = q * (B - 1) + 1) as ones.
-    { apply natlike_ind; [now exists 0|]. intros k K (q & E). rewrite Z.pow_succ_r, E by exact K.
-      exists (q * B + 1). ring. }
     assert (exists q, pack e l = (B - 1) * q + tally g l) as (q & E).
     { clear C T. unfold pack. induction l as [|[a c] l (q & E)]; [now exists 0; cbn; lia|]. rewrite !tally_cons, E.
       cbn [fst snd]. unfold g at 2. destruct (Z.leb_spec 0 (e a)) as [L|L].
@@ -203,19 +206,90 @@ Section Digits.
     destruct (0 <=? e a); lia.
   Qed.
 
-  Lemma capped_pack e width l : counts l -> total l < B - 1 -> 0 <= width ->
-    capped size width (pack e l) = pack (fun a => Z.min (e a) width) l.
+  Definition value (x : digits) : Z := snd x * B ^ fst x.
+
+  Lemma value_plus x y : 0 <= fst x -> 0 <= fst y ->
+    0 <= fst (plus size x y) /\ value (plus size x y) = value x + value y.
   Proof.
-    intros C T W. unfold capped. rewrite shifted_pack by (assumption || lia).
-    set (over := pack (fun a => e a - width) l).
-    transitivity (pack e l + (digit_sum size over - over) * B ^ width).
-    { rewrite Z.shiftl_mul_pow2, power by nia. destruct (Z.eqb_spec over 0) as [->|]; [|reflexivity].
-      unfold digit_sum. rewrite Z.mod_0_l; [lia|]. fold B. pose proof B_least. lia. }
-    unfold over. rewrite digit_sum_pack by assumption. unfold pack. clear - W.
+    unfold plus, value. intros X Y. destruct (Z.eqb_spec (snd x) 0) as [->|]; [lia|].
+    destruct (Z.eqb_spec (snd y) 0) as [->|]; [lia|].
+    destruct (Z.leb_spec (fst x) (fst y)); cbn [fst snd]; (split; [assumption|]);
+      rewrite Z.shiftl_mul_pow2, power by nia; [set (i := fst x) in *|set (i := fst y) in *].
+    - replace (fst y) with (fst y - i + i) at 2 by ring. rewrite Z.pow_add_r by lia. ring.
+    - replace (fst x) with (fst x - i + i) at 2 by ring. rewrite Z.pow_add_r by lia. ring.
+  Qed.
+
+  Lemma shifted_value n x : 0 <= n -> 0 <= fst x -> Z.shiftr (value x) (size * n)
+    = if n <=? fst x then snd x * B ^ (fst x - n) else Z.shiftr (snd x) (size * (n - fst x)).
+  Proof.
+    intros N X. pose proof B_least. unfold value. rewrite Z.shiftr_div_pow2, power by nia.
+    destruct (Z.leb_spec n (fst x)).
+    - replace (fst x) with (fst x - n + n) at 1 by ring. rewrite Z.pow_add_r, Z.mul_assoc by lia. apply Z.div_mul.
+      apply Z.pow_nonzero; lia.
+    - rewrite Z.shiftr_div_pow2, power by nia. replace n with (n - fst x + fst x) at 1 by ring.
+      rewrite Z.pow_add_r by lia. apply Z.div_mul_cancel_r; apply Z.pow_nonzero; lia.
+  Qed.
+
+  Lemma value_without_last n x : 0 <= n -> 0 <= fst x ->
+    0 <= fst (without_last size n x) /\ value (without_last size n x) = Z.shiftr (value x) (size * n).
+  Proof.
+    intros N X. rewrite shifted_value by assumption. unfold without_last, value.
+    destruct (Z.leb_spec n (fst x)); cbn [fst snd]; split; lia.
+  Qed.
+
+  Lemma digit_sum_value x : 0 <= fst x -> digit_sum size (value x) = digit_sum size (snd x).
+  Proof.
+    intros X. unfold digit_sum, value. fold B. pose proof B_least. destruct (ones _ X) as (q & ->).
+    replace (snd x * (q * (B - 1) + 1)) with (snd x + snd x * q * (B - 1)) by ring. apply Z.mod_add. lia.
+  Qed.
+
+  Lemma value_capped width x : 0 <= width -> 0 <= fst x -> let over := Z.shiftr (value x) (size * width) in
+    0 <= fst (capped size width x)
+    /\ value (capped size width x) = value x + (digit_sum size over - over) * B ^ width.
+  Proof.
+    cbn zeta. intros W X. rewrite shifted_value by assumption. unfold capped.
+    destruct (Z.leb_spec width (fst x)) as [L|L].
+    - split; [exact W|]. change (snd x * B ^ (fst x - width)) with (value (fst x - width, snd x)) at 1.
+      rewrite digit_sum_value by (cbn; lia). unfold value. cbn [fst snd].
+      replace (fst x) with (fst x - width + width) at 1 by ring. rewrite Z.pow_add_r by lia. ring.
+    - set (over := Z.shiftr _ _). destruct (Z.eqb_spec over 0) as [->|].
+      + split; [exact X|]. unfold digit_sum. rewrite Z.mod_0_l; [lia|]. fold B. pose proof B_least. lia.
+      + split; [exact X|]. unfold value. cbn [fst snd]. rewrite Z.shiftl_mul_pow2, power by nia.
+        replace width with (width - fst x + fst x) at 2 by ring. rewrite (Z.pow_add_r _ (width - _)) by lia. ring.
+  Qed.
+
+  Lemma capped_pack e width x l : counts l -> total l < B - 1 -> 0 <= width -> 0 <= fst x -> value x = pack e l ->
+    0 <= fst (capped size width x) /\ value (capped size width x) = pack (fun a => Z.min (e a) width) l.
+  Proof.
+    intros C T W X E. pose proof (value_capped width x W X) as [F ->]. split; [exact F|]. rewrite E.
+    rewrite shifted_pack by (assumption || lia). rewrite digit_sum_pack by assumption. unfold pack. clear - W.
     induction l as [|[a c] l IH]; [reflexivity|]. rewrite !tally_cons. cbn [fst snd]. rewrite <- IH.
     destruct (Z.leb_spec 0 (e a - width)) as [L|L].
     - rewrite Z.min_r by lia. replace (e a) with (e a - width + width) at 1 by ring. rewrite Z.pow_add_r by lia. ring.
     - rewrite Z.min_l, (Z.pow_neg_r _ (e a - width)) by lia. ring.
+  Qed.
+
+  (** The last digits are those of no sum. *)
+  Lemma last_digits e x l a c : counts l -> total l < B -> 0 <= fst x -> value x = pack e l ->
+    In (a, c) l -> 0 <= e a < fst x -> c = 0.
+  Proof.
+    intros C T X E I A. pose proof B_least as Bl. set (k := fst x) in *.
+    assert (tally (fun a => B ^ e a - B ^ k * B ^ (e a - k)) l = 0) as none.
+    { transitivity (pack e l - B ^ k * pack (fun a => e a - k) l).
+      - unfold pack. clear. induction l as [|[a c] l IH]; [cbn; lia|]. rewrite !tally_cons, IH. cbn [fst snd]. ring.
+      - rewrite <- shifted_pack by assumption. rewrite <- E, shifted_value by assumption. fold k.
+        rewrite Z.leb_refl, Z.sub_diag. unfold value. fold k. ring. }
+    assert (forall a, 0 <= B ^ e a - B ^ k * B ^ (e a - k)) as pos.
+    { intros b. destruct (Z.le_gt_cases k (e b)).
+      - rewrite <- Z.pow_add_r by lia. replace (k + (e b - k)) with (e b) by ring. lia.
+      - rewrite (Z.pow_neg_r _ (e b - k)) by lia. pose proof (Z.pow_nonneg B (e b) ltac:(lia)). lia. }
+    revert none. unfold tally, bag_sum. clear T E. induction C as [|[b d] l Cx C IH]; [easy|].
+    cbn [map zsum fst snd] in *. intros none. pose proof (pos b).
+    assert (0 <= zsum (map (fun e0 => snd e0 * (B ^ e (fst e0) - B ^ k * B ^ (e (fst e0) - k))) l)).
+    { apply zsum_nonneg. intros [b' d'] J. pose proof (proj1 (Forall_forall _ _) C _ J). cbn in *. specialize (pos b').
+      nia. }
+    destruct I as [I|I]; [|apply IH; [exact I | nia]]. injection I as -> ->.
+    rewrite (Z.pow_neg_r _ (e a - k)) in none by lia. pose proof (Z.pow_pos_nonneg B (e a) ltac:(lia) ltac:(lia)). nia.
   Qed.
 End Digits.
 
@@ -347,7 +421,15 @@ Proof.
 Qed.
 
 (** What stands for the bags of sums. *)
-Definition packed (size low : Z) (x : Z) (l : bag Z) : Prop := counts l /\ x = pack size (fun a => a - low) l.
+Definition packed (size low : Z) (x : digits) (l : bag Z) : Prop :=
+  counts l /\ 0 <= fst x /\ value size x = pack size (fun a => a - low) l.
+
+(** The same sums where those above [high] are as good as it. *)
+Definition alike (high : Z) (l l' : bag Z) : Prop := forall g, tally g (cut high l) = tally g (cut high l').
+
+(** What does so, where some of the sums above [high] may already be put together. *)
+Definition nearly (size low high : Z) (x : digits) (l : bag Z) : Prop :=
+  counts l /\ exists l', packed size low x l' /\ alike high l' l.
 
 Lemma rows_sum_le h k rows : (forall b l, In (b, l) rows -> counts l) -> (forall a b, h a b <= k a b) ->
   rows_sum h rows <= rows_sum k rows.
@@ -404,22 +486,83 @@ Section Packed.
     apply row_total with b; [|exact I]. exact (packed_counts _ _ _ H).
   Qed.
 
-  Lemma spread_packed most behind items x l : (forall f times, In (f, times) items -> f <= most /\ 0 <= times) ->
-    packed size (- (most + behind)) x l -> total l < 2 ^ size ->
-    packed size (- behind) (spread size most items x) (moved items l).
+  Lemma value_spread most items x : 0 <= fst x -> (forall f times, In (f, times) items -> f <= most) ->
+    forall start, 0 <= fst start ->
+    let sum := fold_right (fun item sum =>
+      let moved := without_last size (most - fst item) x in
+      plus size (if snd item =? 1 then moved else (fst moved, snd item * snd moved)) sum) start items in
+    0 <= fst sum /\ value size sum
+      = bag_sum (fun f times => times * Z.shiftr (value size x) (size * (most - f))) items + value size start.
   Proof.
-    intros ok [C ->] T. split.
-    - apply Forall_forall. intros e I. apply in_flat_map in I. destruct I as ([f times] & I & J).
-      apply in_map_iff in J. destruct J as (e' & <- & J). apply ok in I. pose proof (proj1 (Forall_forall _ _) C _ J).
-      cbn in *. nia.
-    - unfold pack at 2. rewrite tally_moved. unfold bag_sum.
-      induction items as [|[f times] items IH]; [reflexivity|]. cbn [spread fold_right map zsum fst snd].
-      fold (spread size most items (pack size (fun a => a - - (most + behind)) l)).
-      rewrite IH by (intros; apply ok; now right). f_equal. destruct (ok f times (or_introl eq_refl)).
-      rewrite shifted_pack by (assumption || lia).
-      assert (forall z, (if times =? 1 then z else times * z) = times * z) as ->
-        by (intros z; destruct (Z.eqb_spec times 1) as [->|]; lia).
-      f_equal. apply bag_sum_ext. intros a c _. do 2 f_equal. lia.
+    cbn zeta. intros X ok start S. induction items as [|[f times] items IH]; [split; [exact S | reflexivity]|].
+    cbn [fold_right fst snd]. set (sum := fold_right _ _ _) in *.
+    destruct IH as [F E]; [intros f' t I; apply (ok f' t); now right|]. specialize (ok f times (or_introl eq_refl)).
+    destruct (value_without_last size size_pos (most - f) x) as [F' E']; [lia | exact X|].
+    set (moved := without_last size (most - f) x) in *.
+    assert (forall y, 0 <= fst y -> value size y = times * value size moved ->
+      0 <= fst (plus size y sum) /\ value size (plus size y sum)
+      = bag_sum (fun f times => times * Z.shiftr (value size x) (size * (most - f))) ((f, times) :: items)
+        + value size start) as rest.
+    { intros y Y V. destruct (value_plus size size_pos y sum Y F) as [G ->]. split; [exact G|].
+      rewrite V, E, E', bag_sum_cons. cbn [fst snd]. ring. }
+    apply rest; (destruct (Z.eqb_spec times 1) as [T|]; [try rewrite T|unfold value; cbn [fst snd]]); try assumption; ring.
+  Qed.
+
+  Lemma bag_sum_filter {A} (h : Z -> A -> Z) p (b : bag A) :
+    bag_sum h (filter (fun e => negb (p e)) b) + bag_sum h (filter p b) = bag_sum h b.
+  Proof.
+    induction b as [|e b IH]; [reflexivity|]. cbn [filter]. destruct (p e); cbn [negb]; rewrite !bag_sum_cons, <- IH;
+      ring.
+  Qed.
+
+  Lemma counts_moved items l : (forall f times, In (f, times) items -> 0 <= times) -> counts l -> counts (moved items l).
+  Proof.
+    intros ok C. apply Forall_forall. intros e I. apply in_flat_map in I. destruct I as ([f times] & I & J).
+    apply in_map_iff in J. destruct J as (e' & <- & J). apply ok in I. pose proof (proj1 (Forall_forall _ _) C _ J).
+    cbn in *. nia.
+  Qed.
+
+  Lemma spread_nearly most width behind items x l :
+    (forall f times, In (f, times) items -> f <= most /\ 0 <= times) -> 0 <= width ->
+    packed size (- (most + behind)) x l -> total l < 2 ^ size - 1 ->
+    nearly size (- behind) (width - behind) (spread size most width items x) (moved items l).
+  Proof.
+    intros ok W (C & X & E) T. split; [apply counts_moved; [intros f times I; now apply (ok f) | exact C]|].
+    pose proof (B_least size size_pos) as Bl. unfold spread.
+    set (over := fun item : Z * Z => width + most <=? fst x + fst item).
+    pose proof (fun h => bag_sum_filter h over items) as split_sums.
+    assert (forall f times, In (f, times) (filter over items) ->
+      width + most <= fst x + f /\ f <= most /\ 0 <= times) as are_over.
+    { intros f times I. apply filter_In in I. destruct I as [I O]. split; [now apply Z.leb_le in O | now apply ok]. }
+    assert (forall f times, In (f, times) (filter (fun item => negb (over item)) items) -> f <= most /\ 0 <= times)
+      as are_within by (intros f times I; apply filter_In in I; now apply ok).
+    set (within := filter _ items) in *. set (overs := filter over items) in *. clearbody within overs. clear ok over.
+    set (times := fold_right Z.add 0 (map snd overs)).
+    set (start := if times =? 0 then (0, 0) else (width, times * digit_sum size (snd x))).
+    exists (moved within l ++ cut (width - behind) (moved overs l)). split; [split|].
+    - apply Forall_app. split; [|apply Forall_map]; apply counts_moved; try exact C; intros f t I;
+        [now apply (are_within f t) | now apply (are_over f t)].
+    - assert (0 <= fst start /\ value size start = times * (digit_sum size (snd x) * (2 ^ size) ^ width)) as [S V].
+      { unfold start, value. destruct (Z.eqb_spec times 0) as [none|]; cbn [fst snd]; split; nia. }
+      destruct (value_spread most within x X (fun f t I => proj1 (are_within f t I)) start S) as [F sum].
+      split; [exact F|]. etransitivity; [exact sum|]. clear F sum. rewrite V. unfold pack. rewrite tally_app, tally_cut, !tally_moved. f_equal.
+      + apply bag_sum_ext. intros f t I. f_equal. destruct (are_within f t I).
+        rewrite E, shifted_pack by (assumption || lia). apply bag_sum_ext. intros a c _. do 2 f_equal. lia.
+      + rewrite <- digit_sum_value, E, digit_sum_pack by assumption.
+        transitivity (bag_sum (fun _ t => t * (tally (fun a => if 0 <=? a - - (most + behind) then 1 else 0) l
+          * (2 ^ size) ^ width)) overs).
+        { unfold times. generalize (tally (fun a => if 0 <=? a - - (most + behind) then 1 else 0) l). clear.
+          intros d. induction overs as [|e overs IH]; [reflexivity|]. rewrite bag_sum_cons, <- IH.
+          cbn [map fold_right]. ring. }
+        apply bag_sum_ext. intros f t I. f_equal. destruct (are_over f t I) as (O & M & _).
+        rewrite Z.mul_comm, <- tally_times. apply bag_sum_ext. intros a c J.
+        pose proof (last_digits size size_pos _ x l a c C ltac:(lia) X E J) as zero. cbn beta in zero.
+        destruct (Z.leb_spec 0 (a - - (most + behind))) as [L|L].
+        * destruct (Z.eq_dec c 0) as [->|N]; [reflexivity|].
+          rewrite Z.min_r by lia. replace (width - behind - - behind) with width by ring. ring.
+        * rewrite Z.min_l, (Z.pow_neg_r _ (a + f - - behind)) by lia. ring.
+    - intros g. rewrite !tally_cut, tally_app, tally_cut, !tally_moved. rewrite <- split_sums. f_equal.
+      apply bag_sum_ext. intros f t _. f_equal. apply bag_sum_ext. intros a c _. do 2 f_equal. lia.
   Qed.
 
   Lemma with_position_packed P behind rows sums : cells_ok P -> least_first behind <= most_first behind ->
@@ -431,23 +574,38 @@ Section Packed.
     cbn zeta. intros P_ok width H T T'. cbn [with_position sums_with_position] in *.
     set (sums' := extended_by (A := bag Z) (@app _) moved P behind sums) in *. rewrite rows_sum_cut in T'.
     cbn beta in T'.
-    assert (related (packed size (- most_first behind))
-      (extended_by Z.add (spread size (most_in (firsts P))) P behind rows) sums') as all.
-    { clear T'. subst sums'. apply related_merge_all.
-      - intros x l y l' [C ->] [C' ->]. split; [now apply Forall_app | symmetry; apply tally_app].
-      - apply maps_related. intros [o items] within. cbn [fst snd]. apply bounded in H; [|exact T]. clear T.
-        induction H as [|row row' rows' sums'' [k [r t]] _ IHr]; cbn [fold_right]; [constructor|]. rewrite <- k.
-        destruct (_ <? _); [|exact IHr]. apply related_put; auto.
-        + intros x l y l' [C ->] [C' ->]. split; [now apply Forall_app | symmetry; apply tally_app].
-        + cbn [snd]. apply spread_packed; [|exact r | lia]. intros f times I. split; [|now apply (P_ok o items f)].
-          apply most_in_ge, in_map_iff. exists (f, times). split; [reflexivity|]. apply in_concat. exists items.
-          split; [|exact I]. apply in_map_iff. now exists (o, items). }
-    apply bounded in all; [|exact T']. clear - all width size_pos. unfold each.
-    induction all as [|row row' rows' sums'' [k [[C E] t]] _ IH]; constructor; [|exact IH].
-    split; [exact k|]. cbn [snd]. split.
-    - apply Forall_map. exact C.
-    - rewrite E, capped_pack by (assumption || lia). unfold pack. rewrite tally_cut. apply bag_sum_ext.
-      intros a c _. do 2 f_equal. lia.
+    set (high := - least_first behind) in *. set (width' := most_first behind - least_first behind) in *.
+    assert (related (nearly size (- most_first behind) high)
+      (extended_by (plus size) (spread size (most_in (firsts P)) width') P behind rows) sums') as all.
+    { clear T'. subst sums'.
+      assert (forall x y l l', nearly size (- most_first behind) high x l -> nearly size (- most_first behind) high y l' ->
+        nearly size (- most_first behind) high (plus size x y) (l ++ l')) as together.
+      { intros x y l l' (C & k & (Ck & X & E) & A) (C' & k' & (Ck' & Y & E') & A').
+        split; [now apply Forall_app|]. exists (k ++ k'). split; [split; [now apply Forall_app|]|].
+        - destruct (value_plus size size_pos x y X Y) as [F ->]. split; [exact F|]. unfold pack. now rewrite tally_app, E, E'.
+        - intros g. unfold cut. rewrite !map_app, !tally_app. f_equal; [apply A | apply A']. }
+      apply related_merge_all; [exact (fun x l y l' => together x y l l') |].
+      apply maps_related. intros [o items] within. cbn [fst snd]. apply bounded in H; [|exact T]. clear T.
+      induction H as [|row row' rows' sums'' [k [r t]] _ IHr]; cbn [fold_right]; [constructor|]. rewrite <- k.
+      destruct (_ <? _); [|exact IHr]. apply related_put; auto. cbn [snd].
+      unfold high. replace (- least_first behind) with (width' - most_first behind) by (unfold width'; ring).
+      apply spread_nearly; [|unfold width'; lia | exact r | exact t]. intros f times I.
+      split; [|now apply (P_ok o items f)].
+      apply most_in_ge, in_map_iff. exists (f, times). split; [reflexivity|]. apply in_concat. exists items.
+      split; [|exact I]. apply in_map_iff. now exists (o, items). }
+    clear H. apply (related_and _ (fun l => total l < 2 ^ size - 1)) in all.
+    2: { intros b l I. eapply Z.le_lt_trans; [|exact T']. apply row_total with b; [|exact I].
+      intros b' l' I'. destruct (related_in _ _ _ _ _ all I') as (x & C & _). exact C. }
+    clear - all width size_pos. unfold each.
+    induction all as [|row row' rows' sums'' [k [(C & l & (Cl & X & E) & A) t]] _ IH]; constructor; [|exact IH].
+    split; [exact k|]. cbn [snd].
+    assert (total l = total (snd row')) as same.
+    { specialize (A (fun _ => 1)). now rewrite !tally_cut in A. }
+    destruct (capped_pack size size_pos (fun a => a - - most_first behind) width' (snd row) l) as [F V];
+      try assumption; [rewrite same; exact t | unfold width'; lia|].
+    split; [now apply Forall_map|]. split; [exact F|]. rewrite V. unfold pack.
+    etransitivity; [|apply A]. rewrite tally_cut. apply bag_sum_ext. intros a c _. do 2 f_equal.
+    unfold high, width'. lia.
   Qed.
 
   Lemma reached_packed rows sums : related (packed size 0) rows sums -> rows_sum (fun _ _ => 1) sums < 2 ^ size - 1 ->
@@ -455,9 +613,9 @@ Section Packed.
   Proof.
     intros H T. apply bounded in H; [|exact T]. clear T. unfold reached. set (add_row := fun sum row => _).
     rewrite <- (Z.add_0_l (rows_sum _ _)). generalize 0.
-    induction H as [|[b x] [b' l] rows sums [k [[C E] T]] _ IH]; intros start; [cbn; lia|].
-    cbn [fold_left]. rewrite IH. unfold rows_sum, add_row. rewrite bag_sum_cons. cbn [fst snd] in *. subst b' x.
-    rewrite digit_sum_pack by (assumption || lia).
+    induction H as [|[b x] [b' l] rows sums [k [(C & X & E) T]] _ IH]; intros start; [cbn; lia|].
+    cbn [fold_left]. rewrite IH. unfold rows_sum, add_row. rewrite bag_sum_cons. cbn [fst snd] in *. subst b'.
+    rewrite <- digit_sum_value, E, digit_sum_pack by (assumption || lia).
     cbn [outcomes]. destruct (b <? 0).
     - enough (tally (fun a => if (0 <=? a) && true then 1 else 0) l
         = tally (fun a => if 0 <=? a - 0 then 1 else 0) l) by lia.
@@ -516,11 +674,12 @@ Proof.
   pose proof (fun rows => steps_packed size S positions ok rows [(0, [(0, 1)])]) as exact.
   destruct (reaching positions) as [steps all]. cbn [fst snd] in exact. rewrite exact.
   - unfold rows_sum, bag_sum, tally, bag_sum. cbn [map zsum fst snd]. lia.
-  - constructor; [|constructor]. repeat split; [repeat constructor; cbn; lia|]. cbn [snd].
-    unfold pack, tally, bag_sum. cbn [map zsum fst snd]. rewrite Z.shiftl_1_l.
-    replace (0 - - most_first all) with (most_first all) by ring. destruct (Z.le_gt_cases 0 (most_first all)).
-    + rewrite power by assumption. lia.
-    + rewrite !Z.pow_neg_r by nia. lia.
+  - constructor; [|constructor]. split; [reflexivity|]. split; [repeat constructor; cbn; lia|]. cbn [snd].
+    unfold without_last, value, pack, tally, bag_sum. cbn [map zsum fst snd].
+    replace (0 - - most_first all) with (most_first all) by ring.
+    destruct (Z.leb_spec (- most_first all) 0); cbn [fst snd]; (split; [lia|]).
+    + lia.
+    + rewrite (Z.pow_neg_r _ (most_first all)), Z.shiftr_eq_0 by (cbn; nia). lia.
   - unfold rows_sum, bag_sum, tally, bag_sum. cbn [map zsum fst snd]. lia.
 Qed.
 
