@@ -47,7 +47,7 @@ fn schema() -> jsonschema::Validator {
     jsonschema::validator_for(&read(Path::new("docs/certificate.schema.json"))).unwrap()
 }
 
-/// For rejected published certificates and scripts, the schema says what the reader says of the shape.
+/// For rejected published certificates, scripts and shapes, the schema says what the reader says of the shape.
 #[test]
 fn the_schema_refuses_the_shapes_that_the_reader_refuses() {
     let schema = schema();
@@ -55,7 +55,9 @@ fn the_schema_refuses_the_shapes_that_the_reader_refuses() {
     for entry in std::fs::read_dir("tests/certificates/reject").unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();
-        if !(name.starts_with("published") || name.starts_with("script")) || path.extension().unwrap() != "json" {
+        if !["published", "script", "shape"].iter().any(|kind| name.starts_with(kind))
+            || path.extension().unwrap() != "json"
+        {
             continue;
         }
         let expected = std::fs::read_to_string(path.with_extension("expected")).unwrap();

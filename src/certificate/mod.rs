@@ -28,6 +28,7 @@ use numbers::{Text, rows};
 use published::{Gaps, LowRank};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 /// The certificate version that this build reads and writes.
 pub const VERSION: &str = "1";
@@ -49,7 +50,7 @@ pub struct Certificate {
     /// SHA-256 of the network, in hexadecimal.
     pub network: String,
     /// Where the prover found the model, relative to the certificate: a suggestion only.
-    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// The strategy's name: a label only.
     pub strategy: String,
@@ -320,11 +321,6 @@ pub struct Script {
     pub walk: Vec<usize>,
 }
 
-/// A field that may be left out, but not null.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    String::deserialize(deserializer).map(Some)
-}
-
 /// A number of tokens, or `all`.
 fn window<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
     let text = String::deserialize(deserializer)?;
@@ -365,7 +361,9 @@ impl Certificate {
             let found = format!("{:?}", gbmi.chars().take(40).collect::<String>());
             return Err(Decline::Version { found, supported: VERSION }.into());
         }
-        deserialize(text)
+        let certificate = deserialize(text)?;
+        shaped(&deserialize(text)?, "")?;
+        Ok(certificate)
     }
 
     /// Checks that this certificate is about this network.
@@ -407,6 +405,23 @@ fn deserialize<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, Refusal> {
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| malformed(error.path(), error.inner()))?;
     json.end().map_err(|error| malformed(".", error))?;
     Ok(value)
+}
+
+/// Arrays are the values of the fields named so; everything else is a string or an object. Serde alone would take an array
+/// for an object, and null for what may be left out.
+const ARRAYS: &str = "orders basis peel left right means token_orders query_orders last_orders plans assignment groups \
+    without upper lower references slopes gaps";
+
+fn shaped(value: &Value, path: &str) -> Result<(), Rejection> {
+    let field = path.rsplit('.').next();
+    match value {
+        Value::String(_) => Ok(()),
+        Value::Object(fields) => fields.iter().try_for_each(|(name, value)| shaped(value, &format!("{path}.{name}"))),
+        Value::Array(items) if ARRAYS.split(' ').any(|name| Some(name) == field) => {
+            items.iter().enumerate().try_for_each(|(index, item)| shaped(item, &format!("{path}[{index}]")))
+        }
+        other => Err(malformed(path.trim_start_matches('.'), format!("expected a string or an object, found {other}"))),
+    }
 }
 
 impl Config {

@@ -57,7 +57,7 @@ pub enum Residual {
         /// The bound, in units of 2^-SPECTRAL_BITS.
         #[serde(with = "text")]
         bound: i64,
-        /// A scale that is at least 2/bound², likewise.
+        /// A scale above 2/bound², likewise.
         #[serde(with = "text")]
         scale: i64,
     },

@@ -69,26 +69,10 @@ fn yes() -> bool {
 }
 
 /// TransformerLens fields that change the function when they are on.
-const OFF: [&str; 18] = [
-    "attn_scores_soft_cap",
-    "output_logits_soft_cap",
-    "use_local_attn",
-    "window_size",
-    "attn_types",
-    "scale_attn_by_inverse_layer_idx",
-    "parallel_attn_mlp",
-    "gated_mlp",
-    "post_embedding_ln",
-    "use_normalization_before_and_after",
-    "use_qk_norm",
-    "final_rms",
-    "num_experts",
-    "experts_per_token",
-    "prepend_bos",
-    "default_prepend_bos",
-    "rotary_dim",
-    "relative_attention_num_buckets",
-];
+const OFF: &str = "attn_scores_soft_cap output_logits_soft_cap use_local_attn window_size attn_types \
+    scale_attn_by_inverse_layer_idx parallel_attn_mlp gated_mlp post_embedding_ln \
+    use_normalization_before_and_after use_qk_norm final_rms num_experts experts_per_token prepend_bos \
+    default_prepend_bos rotary_dim relative_attention_num_buckets";
 
 impl Config {
     /// The one supported task: the answer is the largest token of the input.
@@ -122,14 +106,9 @@ impl Config {
         require("positional_embedding_type", "standard", text(&file.positional_embedding_type, "standard"))?;
         require("dtype", "float32", text(&file.dtype, "float32").trim_start_matches("torch.").into())?;
         require("d_vocab_out", &file.d_vocab.to_string(), file.d_vocab_out.unwrap_or(file.d_vocab).to_string())?;
-        for key in OFF {
-            if let Some(value) = file.others.get(key).filter(|value| !is_off(value)) {
-                return Err(unsupported(
-                    &format!("config.json, {key}"),
-                    "off (absent, null, false)",
-                    value.to_string(),
-                ));
-            }
+        for key in OFF.split(' ') {
+            let (off, on) = ("off (absent, null, false)", file.others.get(key).filter(|value| !is_off(value)));
+            require(key, off, on.map_or(off.into(), Value::to_string))?;
         }
         let kv_heads = file.others.get("n_key_value_heads").filter(|value| !value.is_null());
         require("n_key_value_heads", "1", kv_heads.map_or("1".into(), Value::to_string))?;

@@ -132,8 +132,7 @@ impl<'a, R: Enclosure> Level<'a, R> {
                 _ => return Err(broken(format!("answer {answer}, with maximum {m}, is not one wrong answer")).into()),
             }
         }
-        let rest: Vec<bool> = named.iter().enumerate().map(|(j, named)| !named && j != m).collect();
-        let left: Vec<usize> = (0..v).filter(|j| rest.get(*j) == Some(&true)).collect();
+        let left: Vec<usize> = (0..v).filter(|j| *j != m && named.get(*j) == Some(&false)).collect();
         let open = plan.groups.iter().filter(|group| !matches!(group.answers, Answers::These(_))).count();
         if open > 1 || (open == 0 && !left.is_empty()) {
             return Err(broken(format!("{open} groups for the {} answers left, with maximum {m}", left.len())).into());
@@ -151,10 +150,15 @@ impl<'a, R: Enclosure> Level<'a, R> {
             match answers {
                 [] => {}
                 [one] => sets.push((Set::One(*one), group)),
-                _ if answers.len() == left.len() && group.answers == Answers::Rest => {
-                    sets.push((Set::Marked(rest.clone()), group));
+                _ => {
+                    let mut marks = vec![false; v];
+                    for answer in answers {
+                        if let Some(mark) = marks.get_mut(*answer) {
+                            *mark = true;
+                        }
+                    }
+                    sets.push((Set::Marked(marks), group));
                 }
-                _ => sets.push((Set::Marked((0..v).map(|j| answers.contains(&j)).collect()), group)),
             }
         }
         Ok(sets)

@@ -282,9 +282,9 @@ impl<R: Enclosure> Walk<'_, R> {
     /// As the script says of each item.
     fn split(&mut self, step: &Step<'_, R>, behind: &[Step<'_, R>], open: &Open<R>) -> Result<Found, Refusal> {
         let (position, next) = (step.position, behind.first());
-        let labels: Vec<(usize, usize)> =
-            (step.start..position.items()).map_while(|item| Some((item, self.next()?))).collect();
-        let labelled = |label: usize| labels.iter().filter(move |entry| entry.1 == label).map(|entry| entry.0);
+        let labels: Vec<usize> = (step.start..position.items()).map_while(|_| self.next()).collect();
+        let has = |item: usize, label: usize| item >= step.start && labels.get(item - step.start) == Some(&label);
+        let labelled = |label: usize| (step.start..position.items()).filter(move |item| has(*item, label));
         let inputs = |label: usize| {
             let tokens = labelled(label).fold(0_u128, |sum, item| sum.saturating_add(position.times(item)));
             tokens.saturating_mul(next.map_or(1, |step| step.inputs))
@@ -292,7 +292,7 @@ impl<R: Enclosure> Walk<'_, R> {
         let mut found = Found::default();
         if labelled(CERTIFIED).next().is_some() {
             let holds = open.iter().all(|(group, sum)| {
-                let item = position.most(*group, |item| labels.contains(&(item, CERTIFIED)));
+                let item = position.most(*group, |item| has(item, CERTIFIED));
                 self.total(sum, Some(item), after(next, |step| &step.most, *group)).is_negative()
             });
             found.add(u128::from(holds), inputs(CERTIFIED), 0);
@@ -300,7 +300,7 @@ impl<R: Enclosure> Walk<'_, R> {
         for (group, sum) in open.iter().filter(|(group, _)| self.shows.contains(group)) {
             let by = WRONG_BY.saturating_add(*group);
             if labelled(by).next().is_some() {
-                let item = position.least(*group, |item| labels.contains(&(item, by)));
+                let item = position.least(*group, |item| has(item, by));
                 let wrong = self
                     .total(sum, Some(item.unwrap_or_else(R::everything)), after(next, |step| &step.least, *group))
                     .is_nonnegative();

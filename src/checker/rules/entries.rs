@@ -35,6 +35,10 @@ pub fn table<R: Enclosure>(chain: Chain<R>, hints: Option<&Entries>, meter: &Met
     let mut computed = BTreeMap::new();
     for [first_row, row, first_col, col] in hints.blocks.as_chunks().0 {
         let (row, col) = (*row.min(&left.rows()), *col.min(&right.rows()));
+        // What is empty costs nothing, its other side's copy included.
+        if *first_row >= row || *first_col >= col {
+            continue;
+        }
         let part = |side: &Matrix<R>, from: usize, to: usize| side.block((from, to), (0, side.cols()));
         let block = times(&part(&left, *first_row, row), &part(&right, *first_col, col), meter, kind)?;
         for (row, entries) in block.iter_rows().enumerate() {
