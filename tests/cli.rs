@@ -1,5 +1,5 @@
 //! The command line, as a user meets it: words, exit codes, files.
-#![cfg(all(feature = "prove", feature = "import", feature = "inspect"))]
+#![cfg(all(feature = "prove", feature = "import", feature = "inspect", feature = "optimise", feature = "coq"))]
 
 use assert_cmd::Command;
 use serde_json::Value;
@@ -115,7 +115,7 @@ fn exit_codes_and_words() {
     edit(&path.join("v2.json"), "\"gbmi\":\"1\"", "\"gbmi\":\"2\"");
     std::fs::copy(path.join("cert.json"), path.join("more.json")).unwrap();
     edit(&path.join("more.json"), "\"109\"", "\"110\"");
-    let cases: [(&[&str], i32, &str, &str); 21] = [
+    let cases: [(&[&str], i32, &str, &str); 24] = [
         (&["check", "cert.json", "--quiet"], 0, "ACCEPTED\n", ""),
         (&["check", "cert.json", "--quiet", "--arithmetic", "rational"], 0, "ACCEPTED\n", ""),
         (&["check", "more.json"], 1, "REJECTED\n", "claimed 110, certified 109"),
@@ -130,6 +130,10 @@ fn exit_codes_and_words() {
         (&["prove", "--model", "model", "--at-least", "0.88", "--out", "x.json"], 1, "REJECTED\n", "certified 109"),
         (&["prove", "--model", "model", "--strategy", "magic"], 3, "", "expected brute-force"),
         (&["prove", "--model", "model", "--out", "no/such/folder.json"], 3, "", "cannot write"),
+        // Before the search, which would decline.
+        (&["prove", "--model", "model", "--max-flops", "1", "--out", "no/such/folder.json"], 3, "", "cannot write"),
+        (&["prove", "--model", "model", "--strategy", "exact", "--optimise", "1"], 3, "", "--optimise is for"),
+        (&["export-coq", "cert.json", "--out", "cert-1.v"], 3, "", "expected a file of letters"),
         (&["prove", "--model", "model", "--at-least", "1.5"], 3, "", "from 0 to 1"),
         (&["prove", "--model", "model", "--eupu", "max_diff"], 3, "", "possible values: mean-query+max-diff"),
         (&["prove", "--model", "model", "--eupu", "max-diff", "--strategy", "cubic"], 3, "", "cannot be used with"),

@@ -20,11 +20,23 @@ pub(crate) struct Args {
     out: PathBuf,
 }
 
+/// The name that Coq will know the file by.
+fn is_identifier(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+}
+
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let name = args.out.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".v"));
+    if !name.is_some_and(is_identifier) {
+        let found = args.out.display();
+        let expected = "expected a file of letters, digits and _, beginning with a letter, that ends in .v";
+        return Err(Failure::Other(format!("--out {found}: {expected}, as Coq wants it")));
+    }
     let certificate = Certificate::read(&read_limited(&args.certificate, MAX_BYTES)?)?;
     let found = model::for_certificate(args.model.as_deref(), &args.certificate, &certificate)?;
     certificate.is_about(&found.network).map_err(Refusal::from)?;
     let theorem = export(&certificate, &found.network).map_err(Failure::Other)?;
     let written = Pending::with_contents(&args.out, theorem.as_bytes())?.keep()?;
-    print(&format!("written {}: compile it with coqc -Q proofs gbmi\n", written.display()))
+    print(&format!("written {0}: compile it with coqc -Q proofs gbmi {0}\n", written.display()))
 }

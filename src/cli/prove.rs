@@ -216,6 +216,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let start = Instant::now();
     let common = &args.common;
     let mut strategy = args.strategy()?;
+    #[cfg(feature = "optimise")]
+    if args.optimise > 0 && args.published.is_none() && !matches!(strategy, Strategy::Published(_)) {
+        return Err(Failure::Other("--optimise is for the published strategies that hint vectors".into()));
+    }
+    // Where nothing can be written, nothing is searched.
+    drop(Pending::create(&args.out)?);
     let mut model = None;
     let result = (|| {
         let found = model.insert(model::named(common.model.as_deref())?);

@@ -10,7 +10,7 @@ use std::process::Command;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Which models and strategies: see the README
+    /// Which models and strategies: see docs/sweep.md
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     /// The folder that models and results go into; what is there already is not computed again

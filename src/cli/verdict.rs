@@ -115,7 +115,12 @@ impl Verdict<'_> {
             ),
             format!("            {}", tally.join(", ")),
             format!("  dimension {} unexplained", grouped(&self.unexplained().unwrap_or_default().to_string())),
-            format!("  checked   in {} arithmetic, {:.3} s", self.arithmetic, self.seconds),
+            match self.written {
+                Some(_) => {
+                    format!("  proved    in {} arithmetic, {:.3} s with the search", self.arithmetic, self.seconds)
+                }
+                None => format!("  checked   in {} arithmetic, {:.3} s", self.arithmetic, self.seconds),
+            },
         ];
         if let Some((path, bytes)) = &self.written {
             lines.push(format!("  written   {path}, {} bytes", grouped(&bytes.to_string())));

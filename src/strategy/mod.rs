@@ -108,8 +108,10 @@ impl Strategy {
             Self::BruteForce => "every input, every wrong answer".into(),
             Self::Cubic => "whole vocabulary; sums counted on a grid".into(),
             Self::Subcubic => "a window of tokens and a far class; whole-level tests, counts on a grid".into(),
-            Self::Exact { two_sided: true } => "packed groups, proof trees: every input decided, both sides".into(),
-            Self::Exact { two_sided: false } => "packed groups, proof trees: every right input, from below".into(),
+            Self::Exact { two_sided: true } => {
+                "packed groups; proof trees decide every input, beyond five positions grids enclose the number".into()
+            }
+            Self::Exact { two_sided: false } => "packed groups; the same from below only".into(),
             Self::Auto => "the best within a budget, or the shortest that reaches a target".into(),
             Self::PublishedCubic => "published: one other token, repeated, decides for all, by convexity".into(),
             Self::Published(family) => family.description().into(),
