@@ -38,8 +38,8 @@ use paths::Paths;
 use rules::{Attention, DirectPath};
 use std::sync::{Mutex, PoisonError};
 
-/// The default limit on FLOPs and on integer operations: about a minute. The longest proof among the bundled models
-/// takes 2e10 integer operations.
+/// The default limit on FLOPs and on integer operations: about a minute for an honest certificate; looking hints up is not
+/// counted. The longest proof among the bundled models takes 2e10 integer operations.
 pub const DEFAULT_MAX_FLOPS: u64 = 50_000_000_000;
 
 /// What a check may spend, and who is told of its progress.

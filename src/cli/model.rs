@@ -14,6 +14,10 @@ pub(crate) struct Model {
 /// The model named on the command line, or the bundled one.
 pub(crate) fn named(path: Option<&Path>) -> Result<Model, Refusal> {
     match path {
+        Some(path) if path.extension().is_some_and(|extension| extension == "pth" || extension == "pt") => {
+            let reason = "is not a model.safetensors with a config.json: make them with `gbmi import`";
+            Err(Refusal::Unreadable(format!("{} {reason}", path.display())))
+        }
         Some(path) => Ok(Model { network: Network::load(path)?, source: path.display().to_string() }),
         None => Ok(Model { network: Network::bundled()?, source: format!("bundled {BUNDLED}") }),
     }
@@ -37,6 +41,9 @@ pub(crate) fn for_certificate(path: Option<&Path>, file: &Path, certificate: &Ce
         if found.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink()) {
             return Err(refused(suggestion, "it must not lead through symbolic links"));
         }
+    }
+    if !found.exists() {
+        return Err(refused(suggestion, "there is no such file"));
     }
     named(Some(&found))
 }
