@@ -115,8 +115,8 @@ fn exit_codes_and_words() {
     edit(&path.join("v2.json"), "\"gbmi\":\"1\"", "\"gbmi\":\"2\"");
     std::fs::copy(path.join("cert.json"), path.join("more.json")).unwrap();
     edit(&path.join("more.json"), "\"109\"", "\"110\"");
-    std::fs::copy(path.join("cert.json"), path.join("alone.json")).unwrap();
-    edit(&path.join("alone.json"), "\"model\":\"model\"", "\"model\":\"moved\"");
+    std::fs::copy(path.join("cert.json"), path.join("moved.json")).unwrap();
+    edit(&path.join("moved.json"), "\"model\":\"model\"", "\"model\":\"moved\"");
     let cases: [(&[&str], i32, &str, &str); 26] = [
         (&["check", "cert.json", "--quiet"], 0, "ACCEPTED\n", ""),
         (&["check", "cert.json", "--quiet", "--arithmetic", "rational"], 0, "ACCEPTED\n", ""),
@@ -130,7 +130,7 @@ fn exit_codes_and_words() {
         (&["check"], 3, "", "required"),
         (&["check", "cert.json", "--threads", "0"], 3, "", "invalid value"),
         (&["check", "cert.json", "--model", "model.pth"], 3, "", "gbmi import"),
-        (&["check", "alone.json"], 3, "", "there is no such file; name the model with --model"),
+        (&["check", "moved.json"], 3, "", "there is no such file; name the model with --model"),
         (&["prove", "--model", "model", "--at-least", "0.88", "--out", "x.json"], 1, "REJECTED\n", "certified 109"),
         (&["prove", "--model", "model", "--strategy", "magic"], 3, "", "expected brute-force"),
         (&["prove", "--model", "model", "--out", "no/such/folder.json"], 3, "", "cannot write"),

@@ -407,11 +407,12 @@ fn deserialize<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, Refusal> {
     Ok(value)
 }
 
-/// Arrays are the values of the fields named so; everything else is a string or an object. Serde alone would take an array
-/// for an object, and null for what may be left out.
+/// The fields that are arrays.
 const ARRAYS: &str = "orders basis peel left right means token_orders query_orders last_orders plans assignment groups \
     without upper lower references slopes gaps";
 
+/// Everything else is a string or an object: serde alone would take an array for an object, and null for what may be left
+/// out.
 fn shaped(value: &Value, path: &str) -> Result<(), Rejection> {
     let field = path.rsplit('.').next();
     match value {
@@ -420,7 +421,7 @@ fn shaped(value: &Value, path: &str) -> Result<(), Rejection> {
         Value::Array(items) if ARRAYS.split(' ').any(|name| Some(name) == field) => {
             items.iter().enumerate().try_for_each(|(index, item)| shaped(item, &format!("{path}[{index}]")))
         }
-        other => Err(malformed(path.trim_start_matches('.'), format!("expected a string or an object, found {other}"))),
+        _ => Err(malformed(path.trim_start_matches('.'), "expected a string or an object")),
     }
 }
 

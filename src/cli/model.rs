@@ -42,10 +42,10 @@ pub(crate) fn for_certificate(path: Option<&Path>, file: &Path, certificate: &Ce
             return Err(refused(suggestion, "it must not lead through symbolic links"));
         }
     }
-    if !found.exists() {
-        return Err(refused(suggestion, "there is no such file"));
-    }
-    named(Some(&found))
+    named(Some(&found)).map_err(|error| match error {
+        Refusal::Unreadable(reason) => refused(suggestion, &reason),
+        other => other,
+    })
 }
 
 fn refused(suggestion: &str, reason: &str) -> Refusal {

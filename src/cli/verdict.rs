@@ -100,6 +100,7 @@ impl Verdict<'_> {
             let above = decimal(&above, &BILLION.into());
             (format!("at least {least} and at most {most}"), format!("≥ {below}, ≤ {above}"))
         };
+        let (done, search) = if self.written.is_some() { ("proved ", " with the search") } else { ("checked", "") };
         let mut lines = vec![
             word.to_string(),
             format!("{claim} of all {all} inputs are answered correctly"),
@@ -115,12 +116,7 @@ impl Verdict<'_> {
             ),
             format!("            {}", tally.join(", ")),
             format!("  dimension {} unexplained", grouped(&self.unexplained().unwrap_or_default().to_string())),
-            match self.written {
-                Some(_) => {
-                    format!("  proved    in {} arithmetic, {:.3} s with the search", self.arithmetic, self.seconds)
-                }
-                None => format!("  checked   in {} arithmetic, {:.3} s", self.arithmetic, self.seconds),
-            },
+            format!("  {done}   in {} arithmetic, {:.3} s{search}", self.arithmetic, self.seconds),
         ];
         if let Some((path, bytes)) = &self.written {
             lines.push(format!("  written   {path}, {} bytes", grouped(&bytes.to_string())));
