@@ -5,8 +5,8 @@
 //! written as they are: whatever else goes wrong makes coqc fail.
 
 use crate::certificate::{
-    Answers, Attention, Certificate, Count, Criterion, DirectPath, Entries, Grid, Group, Partition, Plan, Script,
-    Split, Test,
+    Answers, Attention, Certificate, Count, Criterion, DirectPath, Entries, ExactAttention, Grid, Group, Partition,
+    Plan, Rows, Script, Split, Test,
 };
 use crate::model::{Config, Dyadic, Matrix, Network, Scale};
 use std::collections::BTreeMap;
@@ -128,12 +128,12 @@ impl Source {
         self.list("Z", &items)
     }
 
-    fn rows<T>(&mut self, kind: &str, rows: &[Vec<T>], mut row: impl FnMut(&mut Self, &[T]) -> String) -> String {
+    fn rows<T>(&mut self, kind: &str, rows: &Rows<T>, mut row: impl FnMut(&mut Self, &[T]) -> String) -> String {
         let items: Vec<String> = rows.iter().map(|items| row(self, items)).collect();
         self.list(&format!("list {kind}"), &items)
     }
 
-    fn orders(&mut self, orders: &[Vec<usize>]) -> String {
+    fn orders(&mut self, orders: &Rows<usize>) -> String {
         self.rows("nat", orders, Self::indices)
     }
 
@@ -174,7 +174,9 @@ impl Source {
         let missing = |part: &str| {
             format!("{part}: expected a rule that is proved in Coq (exact, split, partition), found a published one")
         };
-        let Attention::Exact { orders, entries } = &certificate.attention else { return Err(missing("attention")) };
+        let Attention::Exact(ExactAttention { orders, entries }) = &certificate.attention else {
+            return Err(missing("attention"));
+        };
         let DirectPath::Split(split) = &certificate.direct_path else { return Err(missing("direct_path")) };
         let Criterion::Partition(partition) = &certificate.criterion else { return Err(missing("criterion")) };
         let Split { offset, token_orders, query_orders, last_orders, logits, direct } = split;
@@ -209,7 +211,8 @@ impl Source {
     fn plan(&mut self, plan: &Plan) -> String {
         let Plan { groups, count, window } = plan;
         let count = match count {
-            Count::Tree(Script { upper, lower, walk }) => {
+            Count::Tree(script) => {
+                let Script { upper, lower, walk } = &script.as_deref().cloned().unwrap_or_default();
                 let fields = [
                     format!("upper_hints := {}", self.orders(upper)),
                     format!("lower_hints := {}", self.orders(lower)),
@@ -217,7 +220,8 @@ impl Source {
                 ];
                 format!("Tree {}", record(&fields))
             }
-            Count::Grid(Grid { bits, without, wrong }) => {
+            Count::Grid(grid) => {
+                let Grid { bits, without, wrong } = grid.as_ref();
                 let fields = [
                     format!("grid_bits := {}", self.index(usize::try_from(*bits).unwrap_or(MOST_INDEX))),
                     format!("without := {}", self.orders(without)),

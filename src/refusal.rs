@@ -41,12 +41,23 @@ pub enum Decline {
     Version { found: String, supported: &'static str },
     /// The model is not one that the theorems speak about.
     Model { at: String, expected: String, found: String },
+    /// The model's `config.json` is not that of a network that the theorems speak about: all that is in the way.
+    Config(Vec<Mismatch>),
     /// A file, a model or a hint is larger than the limit for it.
     TooLarge { what: String, limit: u64, found: u64 },
     /// The proof asks for more work than allowed (`--max-flops`).
     Work { limit: u64 },
     /// The arithmetic asked for is not built in.
     Arithmetic { found: String, hint: &'static str },
+}
+
+/// A field of `config.json` that is not as it must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the fields are what their names say
+pub struct Mismatch {
+    pub field: String,
+    pub expected: String,
+    pub found: String,
 }
 
 impl Decline {
@@ -108,6 +119,13 @@ impl fmt::Display for Decline {
             }
             Self::Model { at, expected, found } => {
                 write!(f, "unsupported model at {at}: expected {expected}, found {found}")
+            }
+            Self::Config(reasons) => {
+                f.write_str("unsupported model")?;
+                reasons.iter().enumerate().try_for_each(|(index, Mismatch { field, expected, found })| {
+                    let and = if index == 0 { "" } else { ";" };
+                    write!(f, "{and} at config.json, {field}: expected {expected}, found {found}")
+                })
             }
             Self::TooLarge { what, limit, found } => write!(f, "{what} too large: {found}, the limit is {limit}"),
             Self::Work { limit } => {

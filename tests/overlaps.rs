@@ -6,7 +6,7 @@ use num_bigint::BigUint;
 
 /// Every wrong answer apart, on this grid.
 fn each(network: &gbmi::model::Network, grid: Grid, window: &str) -> Vec<(BigUint, BigUint)> {
-    let plan = plan(vec![group("each", Test::Count, "all")], Count::Grid(grid), window);
+    let plan = plan(vec![group("each", Test::Count, "all")], Count::Grid(Box::new(grid)), window);
     let certificate = by_hand(network, sorted(network, &[]), vec![plan]);
     certified_by_pair(network, &certificate).into_values().collect()
 }
@@ -22,7 +22,7 @@ fn inputs_are_counted_once_and_never_wrongly() {
         let bits = u32::try_from(random.within(3, 12)).unwrap();
         let window = random.pick(&["all", "2", "3"]);
         let truth: Vec<(u64, u64)> = correct_by_pair(&model).into_values().collect();
-        let grid = |without: Vec<Vec<usize>>, wrong| Grid { bits, without, wrong };
+        let grid = |without: Vec<Vec<usize>>, wrong| Grid { bits, without: without.into(), wrong };
         let apart = each(&network, grid(vec![], vec![0]), window);
         let no_group = each(&network, grid(vec![vec![v, 3]; v], vec![0]), window);
         assert_eq!(no_group, apart, "seed {seed}: a number that is not of an earlier group counts for nothing");

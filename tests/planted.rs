@@ -24,7 +24,8 @@
 //! `mean_query+diff` pass these cases.
 
 use crate::common::{Exact, Model, correct_by_pair, exact_correct, exp_of_minus, power_of_two};
-use gbmi::certificate::{Attention, Criterion, DirectPath};
+use gbmi::certificate::published::NoHints;
+use gbmi::certificate::{Attention, Criterion, DirectPath, ExactAttention};
 use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
 use gbmi::checker::meter::Meter;
 use gbmi::checker::published::gaps::{Level, Tables};
@@ -259,8 +260,8 @@ fn planted(name: &str, wrong: &[(usize, usize)], about: i64) {
     let meter = Meter::new(u64::MAX);
     let tables = Tables::<Fixed>::new(
         &network,
-        &Attention::Exact { orders: vec![], entries: None },
-        &DirectPath::MaxDiffExact {},
+        &Attention::Exact(ExactAttention::default()),
+        &DirectPath::MaxDiffExact(NoHints {}),
         &meter,
     )
     .unwrap();
@@ -281,9 +282,9 @@ fn planted(name: &str, wrong: &[(usize, usize)], about: i64) {
         assert!(proof.certified.correct <= 4_u8.into(), "{}", family);
         let mut certificate = proof.certificate;
         let Criterion::Gaps(hints) = &mut certificate.criterion else { unreachable!() };
-        assert_eq!(hints.gaps[2][0], 0, "{}: {:?}", family, hints.gaps);
+        assert_eq!(hints.gaps.get(2).unwrap()[0], 0, "{}: {:?}", family, hints.gaps);
         // What the published formula would claim, with its gaps and our witnesses.
-        hints.gaps = vec![vec![0], vec![1; 2], vec![1; 3]];
+        hints.gaps = vec![vec![0], vec![1; 2], vec![1; 3]].into();
         certificate.claim.correct = 6_u8.into();
         for verdict in [
             check::<Fixed>(&network, &certificate, Options::default()),

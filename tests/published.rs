@@ -2,8 +2,10 @@
 //! certify what they should. Random tiny models against the exact oracle, class of inputs by class.
 
 use crate::common::{Kind, NOTHING, Paths, Random, bare, published_hints, random_model, tight_model, verdicts};
-use gbmi::certificate::published::{Chain, Gaps, LowRank, Residual, SPECTRAL_BITS, VECTOR_BITS};
-use gbmi::certificate::{Attention, Certificate, Criterion, DirectPath};
+use gbmi::certificate::published::{
+    Chain, Gaps, LowRank, MaxDiff, Means, NoHints, Residual, SPECTRAL_BITS, Spectral, VECTOR_BITS,
+};
+use gbmi::certificate::{Attention, Certificate, Criterion, DirectPath, ExactAttention, Rows};
 use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
 use gbmi::checker::meter::Meter;
 use gbmi::checker::published::{convexity, gaps, residual};
@@ -21,8 +23,8 @@ const HINTS: usize = 8;
 /// Strategies of the search for each model: all, for every fortieth.
 const STRATEGIES: usize = 4;
 
-const EXACT: Attention = Attention::Exact { orders: vec![], entries: None };
-const NO_MEAN: DirectPath = DirectPath::MaxDiff { mean: vec![] };
+const EXACT: Attention = Attention::Exact(ExactAttention { orders: Rows::EMPTY, entries: None });
+const NO_MEAN: DirectPath = DirectPath::MaxDiff(MaxDiff { mean: vec![] });
 
 type Verdicts = Vec<(Vec<usize>, Option<bool>)>;
 
@@ -41,10 +43,10 @@ fn rules(certificate: &Certificate) -> Vec<String> {
     let Criterion::Gaps(Gaps { references, .. }) = &certificate.criterion else { return vec!["convexity".into()] };
     let mut rules = vec![if references.is_empty() { "gaps, no reference" } else { "gaps, reference" }.to_string()];
     rules.push(match &certificate.direct_path {
-        DirectPath::MaxDiff { mean } if mean.is_empty() => "direct max_diff, no mean".into(),
-        DirectPath::MaxDiff { .. } => "direct max_diff, mean".into(),
-        DirectPath::MaxDiffExact {} => "direct max_diff_exact".into(),
-        DirectPath::GlobalMaxDiffExact {} => "direct global_max_diff_exact".into(),
+        DirectPath::MaxDiff(MaxDiff { mean }) if mean.is_empty() => "direct max_diff, no mean".into(),
+        DirectPath::MaxDiff(MaxDiff { .. }) => "direct max_diff, mean".into(),
+        DirectPath::MaxDiffExact(NoHints {}) => "direct max_diff_exact".into(),
+        DirectPath::GlobalMaxDiffExact(NoHints {}) => "direct global_max_diff_exact".into(),
         DirectPath::Split(_) => unreachable!("no published rule"),
     });
     let Attention::LowRank(LowRank { factors, peel, error }) = &certificate.attention else {
@@ -52,12 +54,12 @@ fn rules(certificate: &Certificate) -> Vec<String> {
         return rules;
     };
     let factors = if *factors == Chain::Four { 4 } else { 2 };
-    let means = |means: &Vec<Vec<i64>>| if means.iter().all(Vec::is_empty) { "no means" } else { "means" };
+    let means = |means: &Rows<i64>| if means.iter().all(<[i64]>::is_empty) { "no means" } else { "means" };
     rules.push(match error {
-        Residual::Exact {} => format!("residual exact, {factors} factors"),
-        Residual::Svd { .. } => format!("residual svd, {factors} factors"),
-        Residual::MaxDiff { means: rows } => format!("residual max_diff, {factors} factors, {}", means(rows)),
-        Residual::Recursive { means: rows } => format!("residual recursive, {factors} factors, {}", means(rows)),
+        Residual::Exact(NoHints {}) => format!("residual exact, {factors} factors"),
+        Residual::Svd(Spectral { .. }) => format!("residual svd, {factors} factors"),
+        Residual::MaxDiff(Means { means: rows }) => format!("residual max_diff, {factors} factors, {}", means(rows)),
+        Residual::Recursive(Means { means: rows }) => format!("residual recursive, {factors} factors, {}", means(rows)),
     });
     let rank = peel.iter().map(|part| part.left.len().min(part.right.len())).max().unwrap_or(0);
     rules.push(format!("peel, rank {rank}"));
@@ -73,7 +75,7 @@ fn certified<R: Enclosure>(network: &Network, certificate: &Certificate, verdict
     let hints = match &certificate.criterion {
         Criterion::Gaps(hints) => hints,
         Criterion::Partition(_) => unreachable!("no published rule"),
-        Criterion::Convexity {} => {
+        Criterion::Convexity(NoHints {}) => {
             let tables = convexity::Tables::<R>::new(network, &meter).unwrap();
             for m in 0..v {
                 let certified = tables.certified(m, &meter).unwrap();
@@ -90,16 +92,16 @@ fn certified<R: Enclosure>(network: &Network, certificate: &Certificate, verdict
     let bare = |gaps| Gaps { references: hints.references.clone(), slopes: hints.slopes.clone(), gaps };
     for m in 0..v {
         let level = gaps::Level::new(&tables, m, &meter);
-        let alone = level.certified(&bare(vec![]), &meter).unwrap();
+        let alone = level.certified(&bare(Rows::EMPTY), &meter).unwrap();
         assert!(alone <= 1_u8.into());
         if !alone.is_zero() {
             let (_, right) = verdicts.iter().find(|(input, _)| *input == vec![m; n]).unwrap();
             assert_ne!(*right, Some(false), "{m} throughout");
         }
-        for (index, gap) in hints.gaps[m].iter().enumerate() {
+        for (index, gap) in hints.gaps.get(m).unwrap().iter().enumerate() {
             let mut one = vec![vec![]; v];
             one[m] = (0..index).map(|_| 0).chain([*gap]).collect();
-            let certified = level.certified(&bare(one), &meter).unwrap() - &alone;
+            let certified = level.certified(&bare(one.into()), &meter).unwrap() - &alone;
             sum += &certified;
             if certified.is_zero() {
                 continue;
@@ -303,16 +305,18 @@ fn residuals_bound_the_ranges_of_rows() {
                 |row: usize, col: usize| if col == 0 { last.at(row, 0).clone() } else { zero.sub(last.at(row, 0)) };
             chain.push(Matrix::from_fn(last.rows(), 2, Rational::everything(), entry));
         }
-        let ranges = residual::bound(&chain, &Residual::Exact {}, &meter).unwrap();
+        let ranges = residual::bound(&chain, &Residual::Exact(NoHints {}), &meter).unwrap();
         let mut row = |length: usize| (0..length).map(|_| (random.unit() * 4e6) as i64).collect::<Vec<i64>>();
-        let means: Vec<Vec<i64>> = sizes[1..sizes.len() - 1].iter().map(|size| row(*size)).collect();
+        let means: Rows<i64> = sizes[1..sizes.len() - 1].iter().map(|size| row(*size)).collect();
         let width = ranges.iter().filter_map(Rational::ends).map(|(_, hi)| hi).max().unwrap();
         let width = num_traits::ToPrimitive::to_f64(&width).unwrap() * [0.9, 0.99, 1.01, 1.5][random.within(0, 3)];
         let units = |value: f64| (value * f64::from(SPECTRAL_BITS).exp2()).clamp(-1e17, 1e17) as i64;
         let scale = 2.0 / (width * width) * random.pick(&[1.000_01, 1.000_01, 0.9, 0.6, 0.1]);
-        let svd = Residual::Svd { bound: units(width), scale: units(scale) };
+        let svd = Residual::Svd(Spectral { bound: units(width), scale: units(scale) });
         for (index, rule) in
-            [svd, Residual::MaxDiff { means: means.clone() }, Residual::Recursive { means }].iter().enumerate()
+            [svd, Residual::MaxDiff(Means { means: means.clone() }), Residual::Recursive(Means { means })]
+                .iter()
+                .enumerate()
         {
             let bounds = residual::bound(&chain, rule, &meter).unwrap();
             assert_eq!(bounds.len(), ranges.len());
@@ -358,6 +362,6 @@ fn convexity_looks_at_both_ends() {
     let model = paths.model();
     // Three other tokens before a 2 at the end: all right, and all that is certified.
     let network = model.network();
-    let hints = bare(&network, EXACT, DirectPath::MaxDiffExact {}, Criterion::Convexity {});
+    let hints = bare(&network, EXACT, DirectPath::MaxDiffExact(NoHints {}), Criterion::Convexity(NoHints {}));
     assert_eq!(certified::<Fixed>(&network, &hints, &verdicts(&model)), 8_u8.into());
 }

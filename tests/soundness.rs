@@ -1,8 +1,8 @@
 //! No hint, good or bad, makes the checker certify more than the truth: random tiny models against an exact oracle.
 
 use crate::common::{
-    Model, NOTHING, Paths, Random, broken_hints, certified, certified_by_pair, correct_by_pair, exact_correct, hints,
-    partition, random_model, reread,
+    Model, NOTHING, Paths, Random, broken_hints, certified, certified_by_pair, change, correct_by_pair, exact_correct,
+    hints, partition, random_model, reread,
 };
 use gbmi::certificate::{Certificate, Count, Script};
 use gbmi::checker::arithmetic::{Fixed, Rational};
@@ -109,21 +109,26 @@ fn mutated_trees_show_nothing_false() {
         let truth = correct_by_pair(&model);
         let mut certificate = proof.certificate;
         for plan in &mut partition(&mut certificate).plans {
-            let Count::Tree(Script { upper, lower, walk }) = &mut plan.count else { continue };
+            let Count::Tree(Some(script)) = &mut plan.count else { continue };
+            let Script { upper, lower, walk } = script.as_mut();
             trees += usize::from(!walk.is_empty());
-            for numbers in upper.iter_mut().chain(lower).chain([walk]).filter(|numbers| !numbers.is_empty()) {
+            let mut mutate = |numbers: &mut Vec<usize>| {
                 for _ in 0..random.within(0, 2) {
+                    if numbers.is_empty() {
+                        break;
+                    }
                     let at = random.within(0, numbers.len() - 1);
                     match random.within(0, 2) {
                         0 => drop(numbers.remove(at)),
                         1 => numbers.insert(at, random.within(0, network.config.d_vocab)),
                         _ => numbers[at] = random.within(0, network.config.d_vocab),
                     }
-                    if numbers.is_empty() {
-                        break;
-                    }
                 }
+            };
+            for orders in [upper, lower] {
+                change(orders, |orders| orders.iter_mut().for_each(&mut mutate));
             }
+            mutate(walk);
         }
         for (pair, (certified, upper)) in certified_by_pair(&network, &certificate) {
             let (least, most) = truth[&pair];

@@ -5,7 +5,9 @@ mod common;
 
 mod arithmetic;
 mod cli;
+mod configuration;
 mod coq;
+mod cost;
 mod entries;
 mod explain;
 mod fuzz;

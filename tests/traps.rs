@@ -7,7 +7,7 @@ use crate::common::{
     Model, NOTHING, Paths, assert_sound, by_hand, certified, exact_correct, group, numbers, partition, plan, reread,
     sorted, split, tables, tokens,
 };
-use gbmi::certificate::{Attention, Certificate, Count, DirectPath, Grid, Plan, Test};
+use gbmi::certificate::{Attention, Certificate, Count, DirectPath, ExactAttention, Grid, Plan, Rows, Test};
 use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
 use gbmi::checker::criterion::Level;
 use gbmi::checker::meter::Meter;
@@ -22,7 +22,7 @@ fn tree(answers: &str) -> Plan {
 }
 
 fn grid(answers: &str, bits: u32) -> Plan {
-    plan(vec![group(answers, Test::Count, "all")], Count::Grid(Grid { bits, ..Grid::default() }), "all")
+    plan(vec![group(answers, Test::Count, "all")], Count::Grid(Box::new(Grid { bits, ..Grid::default() })), "all")
 }
 
 fn whole(test: Test, window: &str) -> Plan {
@@ -52,7 +52,8 @@ fn truth(model: &Model) -> u64 {
 
 /// Attention in descending order.
 fn attend(mut certificate: Certificate, rows: &[&str]) -> Certificate {
-    certificate.attention = Attention::Exact { orders: rows.iter().map(|row| numbers(row)).collect(), entries: None };
+    certificate.attention =
+        Attention::Exact(ExactAttention { orders: rows.iter().map(|row| numbers(row)).collect(), entries: None });
     certificate
 }
 
@@ -453,7 +454,7 @@ fn a_hinted_order_need_not_be_one() {
 #[test]
 fn an_order_lists_what_is_there_once() {
     let row = Matrix::new(3, [5, 9, 7].map(|entry| Fixed::dyadic(entry, 0)).to_vec(), Fixed::everything());
-    let long = vec![1; 1_000_000];
+    let (long, meter) = (vec![1; 1_000_000], &Meter::new(u64::MAX));
     for (hint, listed) in [
         (vec![1, 1, 2, 0], vec![1, 2]),
         (vec![7, usize::MAX, 0, 2], vec![0]),
@@ -461,11 +462,11 @@ fn an_order_lists_what_is_there_once() {
         (vec![], vec![]),
         (long, vec![1]),
     ] {
-        let order = &Order::of_rows(&[hint], &row, &Meter::new(u64::MAX)).unwrap()[0];
-        assert_eq!(order.ranks().map(|(index, _)| index).collect::<Vec<_>>(), listed);
+        let order = &Order::of_rows(&Rows::from(vec![hint]), &row, meter).unwrap()[0];
+        assert_eq!(order.leading(3, |_| true, meter).0, listed);
         // Whatever the set, its largest entry is bounded.
         for set in 1..8 {
-            let bound = order.bound(|index| set >> index & 1 == 1).unwrap();
+            let bound = order.bound(|index| set >> index & 1 == 1, meter).unwrap();
             let members = (0..3).filter(|index| set >> index & 1 == 1);
             assert!(members.into_iter().all(|index| row.at(0, index).upper_at_most(row.at(0, bound))), "{set}");
         }

@@ -17,18 +17,24 @@
     clippy::unreachable
 )]
 
+#[macro_use]
+mod rule;
 mod numbers;
 pub mod published;
+
+pub use numbers::Rows;
 
 use crate::model::{Config, Network};
 use crate::refusal::{Decline, Refusal, Rejection};
 use num_bigint::BigUint;
+use numbers::Text;
 use numbers::text::{self, serialize as written};
-use numbers::{Text, rows};
-use published::{Gaps, LowRank};
-use serde::de::Error;
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
+use published::{Gaps, LowRank, MaxDiff, NoHints};
+use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_path_to_error::Track;
+use std::fmt;
+use std::marker::PhantomData;
 
 /// The certificate version that this build reads and writes.
 pub const VERSION: &str = "1";
@@ -85,39 +91,45 @@ pub struct Claim {
 }
 
 /// The attention rule.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "rule", rename_all = "snake_case")]
 pub enum Attention {
     /// Scores answered for one by one.
-    Exact {
-        /// For every query, tokens in descending order of attention.
-        #[serde(default, skip_serializing_if = "Vec::is_empty", with = "rows")]
-        orders: Vec<Vec<usize>>,
-        /// Which entries of A beside B are computed, if not all.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        entries: Option<Entries>,
-    },
+    Exact(ExactAttention),
     /// Published: a low-rank part, and a bound on the rest.
     LowRank(LowRank),
 }
 
+ruled!(Attention: "exact" => Exact, "low_rank" => LowRank);
+
+/// Hints for rule `exact`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ExactAttention {
+    /// For every query, tokens in descending order of attention.
+    #[serde(skip_serializing_if = "Rows::is_empty")]
+    pub orders: Rows<usize>,
+    /// Which entries of A beside B are computed, if not all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entries: Option<Entries>,
+}
+
 /// The direct-path rule.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "rule", rename_all = "snake_case")]
 pub enum DirectPath {
     /// Margins answer by answer.
     Split(Split),
     /// Published: dimension by dimension.
-    MaxDiff {
-        /// A row that is taken out of all queries.
-        #[serde(default, skip_serializing_if = "Vec::is_empty", with = "text")]
-        mean: Vec<i64>,
-    },
+    MaxDiff(MaxDiff),
     /// Published: the range of every query's row.
-    MaxDiffExact {},
+    MaxDiffExact(NoHints),
     /// Published: the range of all rows together.
-    GlobalMaxDiffExact {},
+    GlobalMaxDiffExact(NoHints),
 }
+
+ruled!(DirectPath: "split" => Split, "max_diff" => MaxDiff, "max_diff_exact" => MaxDiffExact,
+    "global_max_diff_exact" => GlobalMaxDiffExact);
 
 /// Hints for rule `split`, which bounds max over j of `EV + PV + D`: with `D = D̄ + D̃`, the two parts apart.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -127,14 +139,14 @@ pub struct Split {
     #[serde(skip_serializing_if = "Vec::is_empty", with = "text")]
     pub offset: Vec<i64>,
     /// For every (p, t), p-major: answers in descending order of `EV(t,·) + PV(p,·) + D̄`.
-    #[serde(skip_serializing_if = "Vec::is_empty", with = "rows")]
-    pub token_orders: Vec<Vec<usize>>,
+    #[serde(skip_serializing_if = "Rows::is_empty")]
+    pub token_orders: Rows<usize>,
     /// For every q: answers in descending order of `D̃(q,·)`.
-    #[serde(skip_serializing_if = "Vec::is_empty", with = "rows")]
-    pub query_orders: Vec<Vec<usize>>,
+    #[serde(skip_serializing_if = "Rows::is_empty")]
+    pub query_orders: Rows<usize>,
     /// For every q: answers in descending order of `EV(q,·) + PV(n−1,·) + D(q,·)`.
-    #[serde(skip_serializing_if = "Vec::is_empty", with = "rows")]
-    pub last_orders: Vec<Vec<usize>>,
+    #[serde(skip_serializing_if = "Rows::is_empty")]
+    pub last_orders: Rows<usize>,
     /// Which entries of EV above PV are computed, if not all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logits: Option<Box<Entries>>,
@@ -155,8 +167,8 @@ pub struct Entries {
     #[serde(skip_serializing_if = "Vec::is_empty", with = "text")]
     pub centre: Vec<i64>,
     /// The rows of B.
-    #[serde(skip_serializing_if = "Vec::is_empty", with = "rows")]
-    pub basis: Vec<Vec<i64>>,
+    #[serde(skip_serializing_if = "Rows::is_empty")]
+    pub basis: Rows<i64>,
     /// For every row of X, a bound on what B does not see of it; 0 where none is needed.
     #[serde(skip_serializing_if = "Vec::is_empty", with = "text")]
     pub left: Vec<i64>,
@@ -166,16 +178,18 @@ pub struct Entries {
 }
 
 /// The criterion.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "rule", rename_all = "snake_case")]
 pub enum Criterion {
     /// Partition of the wrong answers, window, whole-level test, count.
     Partition(Partition),
     /// Published: a gap below the maximum.
     Gaps(Gaps),
-    /// Published: no hints.
-    Convexity {},
+    /// Published.
+    Convexity(NoHints),
 }
+
+ruled!(Criterion: "partition" => Partition, "gaps" => Gaps, "convexity" => Convexity);
 
 /// Hints for the criterion `partition`: which plan each (query, maximum) follows.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -184,8 +198,8 @@ pub struct Partition {
     /// The distinct plans.
     pub plans: Vec<Plan>,
     /// For every maximum m, the plan of each query q ≤ m; empty when all follow plan 0.
-    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "rows")]
-    pub assignment: Vec<Vec<usize>>,
+    #[serde(default, skip_serializing_if = "Rows::is_empty")]
+    pub assignment: Rows<usize>,
 }
 
 impl Partition {
@@ -268,14 +282,16 @@ pub enum Test {
 }
 
 /// How failures are counted.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(tag = "rule", rename_all = "snake_case")]
 pub enum Count {
-    /// All groups together, by a tree over the inputs.
-    Tree(Script),
+    /// All groups together, by a tree over the inputs, which goes everywhere if there is no script.
+    Tree(#[serde(serialize_with = "script")] Option<Box<Script>>),
     /// Group by group, by convolution on a grid.
-    Grid(Grid),
+    Grid(Box<Grid>),
 }
+
+ruled!(Count: "tree" => Tree, "grid" => Grid);
 
 /// Counts of sums on a grid of `2^-bits`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -286,8 +302,8 @@ pub struct Grid {
     pub bits: u32,
     /// For each counted group: nothing, or an earlier one without whose inputs its own are counted, and by how many bits
     /// the grid is coarser there.
-    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "rows")]
-    pub without: Vec<Vec<usize>>,
+    #[serde(default, skip_serializing_if = "Rows::is_empty")]
+    pub without: Rows<usize>,
     /// Nothing, or a counted group of one answer that shows inputs to be wrong; another that shows more, outside the
     /// first; by how many bits the grid is coarser there.
     #[serde(default, skip_serializing_if = "Vec::is_empty", with = "text")]
@@ -296,7 +312,7 @@ pub struct Grid {
 
 impl Default for Count {
     fn default() -> Self {
-        Self::Tree(Script::default())
+        Self::Tree(None)
     }
 }
 
@@ -311,20 +327,24 @@ impl Count {
 #[serde(default, deny_unknown_fields)]
 pub struct Script {
     /// For each position, then counted group: the items in descending order of their terms.
-    #[serde(skip_serializing_if = "Vec::is_empty", with = "rows")]
-    pub upper: Vec<Vec<usize>>,
+    #[serde(skip_serializing_if = "Rows::is_empty")]
+    pub upper: Rows<usize>,
     /// Likewise: the items in ascending order, where wrong inputs are shown with the group.
-    #[serde(skip_serializing_if = "Vec::is_empty", with = "rows")]
-    pub lower: Vec<Vec<usize>>,
+    #[serde(skip_serializing_if = "Rows::is_empty")]
+    pub lower: Rows<usize>,
     /// The nodes, each before those below it; empty to go everywhere.
     #[serde(skip_serializing_if = "Vec::is_empty", with = "text")]
     pub walk: Vec<usize>,
 }
 
+fn script<S: Serializer>(script: &Option<Box<Script>>, serializer: S) -> Result<S::Ok, S::Error> {
+    script.as_deref().unwrap_or(&Script::default()).serialize(serializer)
+}
+
 /// A number of tokens, or `all`.
 fn window<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    if text == "all" { Ok(None) } else { Text::read(&text).map_err(D::Error::custom) }
+    let text = <&str>::deserialize(deserializer)?;
+    if text == "all" { Ok(None) } else { Text::read(text).map_err(D::Error::custom) }
 }
 
 /// The version alone, whatever else the file holds.
@@ -362,7 +382,7 @@ impl Certificate {
             return Err(Decline::Version { found, supported: VERSION }.into());
         }
         let certificate = deserialize(text)?;
-        shaped(&deserialize(text)?, "")?;
+        deserialize_seed(Shape { list: false }, text)?;
         Ok(certificate)
     }
 
@@ -401,8 +421,13 @@ fn malformed(path: impl ToString, found: impl ToString) -> Rejection {
 }
 
 fn deserialize<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, Refusal> {
-    let mut json = serde_json::Deserializer::from_slice(text);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| malformed(error.path(), error.inner()))?;
+    deserialize_seed(PhantomData, text)
+}
+
+fn deserialize_seed<'a, S: DeserializeSeed<'a>>(seed: S, text: &'a [u8]) -> Result<S::Value, Refusal> {
+    let (mut json, mut track) = (serde_json::Deserializer::from_slice(text), Track::new());
+    let value = seed.deserialize(serde_path_to_error::Deserializer::new(&mut json, &mut track));
+    let value = value.map_err(|error| malformed(track.path(), error))?;
     json.end().map_err(|error| malformed(".", error))?;
     Ok(value)
 }
@@ -411,17 +436,44 @@ fn deserialize<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, Refusal> {
 const ARRAYS: &str = "orders basis peel left right means token_orders query_orders last_orders plans assignment groups \
     without upper lower references slopes gaps";
 
-/// Everything else is a string or an object: serde alone would take an array for an object, and null for what may be left
-/// out.
-fn shaped(value: &Value, path: &str) -> Result<(), Rejection> {
-    let field = path.rsplit('.').next();
-    match value {
-        Value::String(_) => Ok(()),
-        Value::Object(fields) => fields.iter().try_for_each(|(name, value)| shaped(value, &format!("{path}.{name}"))),
-        Value::Array(items) if ARRAYS.split(' ').any(|name| Some(name) == field) => {
-            items.iter().enumerate().try_for_each(|(index, item)| shaped(item, &format!("{path}[{index}]")))
+/// Strings and objects, and arrays of them where lists stand: serde alone would take an array for an object, and null for
+/// what may be left out.
+struct Shape {
+    list: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for Shape {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Shape {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string or an object")
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
+        while let Some(name) = fields.next_key::<String>()? {
+            fields.next_value_seed(Self { list: ARRAYS.split(' ').any(|array| array == name) })?;
         }
-        _ => Err(malformed(path.trim_start_matches('.'), "expected a string or an object")),
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        if !self.list {
+            return Err(A::Error::invalid_type(Unexpected::Seq, &self));
+        }
+        while items.next_element_seed(Self { list: false })?.is_some() {}
+        Ok(())
     }
 }
 

@@ -1,8 +1,10 @@
 //! Numbers and lists, which stand in the file as strings: every number has one spelling, every list one separator.
 
 use num_bigint::BigUint;
-use serde::de::Error;
-use serde::{Deserialize, Deserializer, Serializer};
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+use std::marker::PhantomData;
 
 /// The most digits of a number in a certificate.
 const MAX_DIGITS: usize = 100;
@@ -42,12 +44,21 @@ number!(i64, "an integer from -2^63 to 2^63 - 1");
 /// A list, with single spaces between its items.
 impl<T: Text> Text for Vec<T> {
     fn read(text: &str) -> Result<Self, String> {
-        text.split(' ').filter(|_| !text.is_empty()).map(T::read).collect()
+        let mut items = Self::new();
+        append(text, &mut items).map(|()| items)
     }
 
     fn write(&self) -> String {
         self.iter().map(T::write).collect::<Vec<_>>().join(" ")
     }
+}
+
+/// Adds the items of a list to others.
+fn append<T: Text>(text: &str, items: &mut Vec<T>) -> Result<(), String> {
+    text.split(' ').filter(|_| !text.is_empty()).try_for_each(|item| {
+        items.push(T::read(item)?);
+        Ok(())
+    })
 }
 
 /// What may be left out, but not be null.
@@ -70,21 +81,99 @@ pub(super) mod text {
     }
 
     pub(crate) fn deserialize<'de, T: Text, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
-        T::read(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+        T::read(<&str>::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
 
-/// For `serde(with = …)`: an array of strings, each a [`Text`].
-pub(super) mod rows {
-    use super::{Deserialize, Deserializer, Error, Serializer, Text};
+/// Lists of numbers, one after the other: a file of short lists takes no more memory than one of long ones.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rows<T> {
+    numbers: Vec<T>,
+    /// Where each row ends.
+    ends: Vec<usize>,
+}
 
-    pub(crate) fn serialize<T: Text, S: Serializer>(rows: &[T], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(rows.iter().map(T::write))
+impl<T> Rows<T> {
+    /// No rows.
+    pub const EMPTY: Self = Self { numbers: Vec::new(), ends: Vec::new() };
+
+    /// The number of rows.
+    pub fn len(&self) -> usize {
+        self.ends.len()
     }
 
-    pub(crate) fn deserialize<'de, T: Text, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
-        let rows = Vec::<String>::deserialize(deserializer)?;
-        rows.iter().map(|row| T::read(row).map_err(D::Error::custom)).collect()
+    /// Are there none?
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The row with this index.
+    pub fn get(&self, row: usize) -> Option<&[T]> {
+        let end = *self.ends.get(row)?;
+        let start = row.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        self.numbers.get(start..end)
+    }
+
+    /// All rows.
+    pub fn iter(&self) -> impl Iterator<Item = &[T]> {
+        (0..self.len()).filter_map(|row| self.get(row))
+    }
+
+    /// Adds a row.
+    pub fn push(&mut self, row: impl IntoIterator<Item = T>) {
+        self.numbers.extend(row);
+        self.ends.push(self.numbers.len());
+    }
+}
+
+impl<T> Default for Rows<T> {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
+impl<T, R: IntoIterator<Item = T>> FromIterator<R> for Rows<T> {
+    fn from_iter<I: IntoIterator<Item = R>>(rows: I) -> Self {
+        let mut all = Self::EMPTY;
+        for row in rows {
+            all.push(row);
+        }
+        all
+    }
+}
+
+impl<T> From<Vec<Vec<T>>> for Rows<T> {
+    fn from(rows: Vec<Vec<T>>) -> Self {
+        rows.into_iter().collect()
+    }
+}
+
+impl<T: Text + Clone> Serialize for Rows<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter().map(|row| row.to_vec().write()))
+    }
+}
+
+impl<'de, T: Text> Deserialize<'de> for Rows<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct All<T>(PhantomData<T>);
+        impl<'de, T: Text> Visitor<'de> for All<T> {
+            type Value = Rows<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of strings")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<Rows<T>, A::Error> {
+                let mut all = Rows::EMPTY;
+                while let Some(row) = rows.next_element::<&str>()? {
+                    append(row, &mut all.numbers).map_err(A::Error::custom)?;
+                    all.ends.push(all.numbers.len());
+                }
+                Ok(all)
+            }
+        }
+        deserializer.deserialize_seq(All(PhantomData))
     }
 }
 
@@ -109,6 +198,21 @@ mod tests {
         assert_eq!(i64::read("-9223372036854775808"), Ok(i64::MIN));
         for bad in ["", "-0", "--1", "+1", "-01", "-", "9223372036854775808"] {
             assert!(refused::<i64>(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn rows_are_read_and_written_as_they_stand() {
+        for text in ["[]", r#"[""]"#, r#"["","2 0","","7"]"#] {
+            let rows: Rows<usize> = serde_json::from_str(text).unwrap();
+            assert_eq!(serde_json::to_string(&rows).unwrap(), text);
+            assert_eq!(rows, rows.iter().map(<[usize]>::to_vec).collect());
+            assert_eq!((rows.get(rows.len()), rows.get(usize::MAX)), (None, None));
+        }
+        let rows: Rows<usize> = serde_json::from_str(r#"["","2 0","","7"]"#).unwrap();
+        assert_eq!([rows.get(0), rows.get(1), rows.get(3)], [Some(&[][..]), Some(&[2, 0]), Some(&[7])]);
+        for bad in [r#"["2  0"]"#, r#""2 0""#, "[2]", "[null]", "{}"] {
+            assert!(serde_json::from_str::<Rows<usize>>(bad).is_err(), "{bad}");
         }
     }
 

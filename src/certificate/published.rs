@@ -1,6 +1,7 @@
 //! Hints of the published strategies.
 
-use super::numbers::{rows, text};
+use super::Rows;
+use super::numbers::text;
 use serde::{Deserialize, Serialize};
 
 /// Vectors, references and slopes are hinted in units of 2^-20.
@@ -9,6 +10,11 @@ pub const VECTOR_BITS: i32 = super::OFFSET_BITS;
 pub const SPECTRAL_BITS: i32 = 40;
 /// The most columns that are taken out of one factor.
 pub const MAX_RANK: usize = 32;
+
+/// A rule without hints.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoHints {}
 
 /// Hints for rule `low_rank`: the scores are a product of factors; a part of low rank is computed, the rest is bounded.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -39,40 +45,55 @@ pub enum Chain {
 #[serde(deny_unknown_fields)]
 pub struct Peel {
     /// The columns.
-    #[serde(with = "rows")]
-    pub left: Vec<Vec<i64>>,
+    pub left: Rows<i64>,
     /// The rows.
-    #[serde(with = "rows")]
-    pub right: Vec<Vec<i64>>,
+    pub right: Rows<i64>,
 }
 
 /// A bound on the range of each row of a product of factors.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "rule", rename_all = "snake_case")]
 pub enum Residual {
     /// The product is computed.
-    Exact {},
-    /// √2 times its largest singular value is at most `bound`.
-    Svd {
-        /// The bound, in units of 2^-SPECTRAL_BITS.
-        #[serde(with = "text")]
-        bound: i64,
-        /// A scale above 2/bound², likewise.
-        #[serde(with = "text")]
-        scale: i64,
-    },
-    /// Dimension by dimension, at the best place to split the product.
-    MaxDiff {
-        /// A mean row that is taken out at each split.
-        #[serde(default, skip_serializing_if = "Vec::is_empty", with = "rows")]
-        means: Vec<Vec<i64>>,
-    },
-    /// Dimension by dimension, factor by factor.
-    Recursive {
-        /// A mean row that is taken out of each factor.
-        #[serde(default, skip_serializing_if = "Vec::is_empty", with = "rows")]
-        means: Vec<Vec<i64>>,
-    },
+    Exact(NoHints),
+    /// √2 times its largest singular value is at most a bound.
+    Svd(Spectral),
+    /// Dimension by dimension, at the best place to split the product: a mean row is taken out at each split.
+    MaxDiff(Means),
+    /// Dimension by dimension, factor by factor: a mean row is taken out of each.
+    Recursive(Means),
+}
+
+ruled!(Residual: "exact" => Exact, "svd" => Svd, "max_diff" => MaxDiff, "recursive" => Recursive);
+
+/// Hints for rule `svd`, in units of 2^-SPECTRAL_BITS.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spectral {
+    /// The bound.
+    #[serde(with = "text")]
+    pub bound: i64,
+    /// A scale above 2/bound².
+    #[serde(with = "text")]
+    pub scale: i64,
+}
+
+/// Mean rows.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Means {
+    /// For each place, or each factor.
+    #[serde(skip_serializing_if = "Rows::is_empty")]
+    pub means: Rows<i64>,
+}
+
+/// Hints for the direct path dimension by dimension.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MaxDiff {
+    /// A row that is taken out of all queries.
+    #[serde(skip_serializing_if = "Vec::is_empty", with = "text")]
+    pub mean: Vec<i64>,
 }
 
 /// Hints of the subcubic family: one gap for every (query, maximum, copies).
@@ -81,13 +102,12 @@ pub enum Residual {
 pub struct Gaps {
     /// By maximum, then copies c − 1: the ratio at which all answers are compared. Empty when the answer is pessimised
     /// apart from attention.
-    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "rows")]
-    pub references: Vec<Vec<i64>>,
+    #[serde(default, skip_serializing_if = "Rows::is_empty")]
+    pub references: Rows<i64>,
     /// Likewise: the slope up to that ratio.
-    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "rows")]
-    pub slopes: Vec<Vec<i64>>,
+    #[serde(default, skip_serializing_if = "Rows::is_empty")]
+    pub slopes: Rows<i64>,
     /// By maximum: for every query q ≤ m and 1 ≤ c < n copies of other tokens, the least distance of those below the
     /// maximum; 0 to certify nothing.
-    #[serde(with = "rows")]
-    pub gaps: Vec<Vec<usize>>,
+    pub gaps: Rows<usize>,
 }

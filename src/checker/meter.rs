@@ -2,8 +2,6 @@
 
 use crate::refusal::{Decline, Refusal};
 use std::cell::Cell;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What an operation was for. FLOPs are operations on real quantities; [`Kind::Integer`] are operations on counts,
 /// histogram indices and bins.
@@ -47,41 +45,29 @@ impl Kind {
     ];
 }
 
-/// One thread's tally, and what all threads together have spent of the limit.
+/// A tally, and the limit on it. One belongs to one thread; the tallies of several are joined in a fixed order.
 #[derive(Debug)]
 pub struct Meter {
     counts: [Cell<u64>; Kind::ALL.len()],
-    /// FLOPs and integer operations already reported to the pool.
-    reported: Cell<(u64, u64)>,
-    pool: Arc<Pool>,
-}
-
-#[derive(Debug)]
-struct Pool {
     limit: u64,
-    flops: AtomicU64,
-    int_ops: AtomicU64,
 }
 
 impl Meter {
     /// An empty tally that allows `limit` FLOPs and as many integer operations.
     pub fn new(limit: u64) -> Self {
-        let pool = Pool { limit, flops: AtomicU64::new(0), int_ops: AtomicU64::new(0) };
-        Self { counts: Default::default(), reported: Cell::default(), pool: Arc::new(pool) }
+        Self { counts: Default::default(), limit }
     }
 
-    /// An empty tally for another thread, with the same limit on all together.
+    /// An empty tally with the same limit.
     pub fn fork(&self) -> Self {
-        Self { counts: Default::default(), reported: Cell::default(), pool: Arc::clone(&self.pool) }
+        Self::new(self.limit)
     }
 
-    /// Adds another thread's tally to this one.
+    /// Adds another tally to this one.
     pub fn join(&self, other: &Self) {
         for (mine, theirs) in self.counts.iter().zip(&other.counts) {
             mine.set(mine.get().saturating_add(theirs.get()));
         }
-        let ((a, b), (c, d)) = (self.reported.get(), other.reported.get());
-        self.reported.set((a.saturating_add(c), b.saturating_add(d)));
     }
 
     fn slot(&self, kind: Kind) -> Option<&Cell<u64>> {
@@ -96,24 +82,24 @@ impl Meter {
         }
     }
 
-    /// Adds operations before a batch of them, unless all threads together have passed the limit.
+    /// Adds operations before a batch of them, unless the limit is passed.
     ///
     /// # Errors
     /// [`Decline::Work`] when the limit is passed.
     pub fn spend(&self, kind: Kind, operations: usize) -> Result<(), Refusal> {
         self.add(kind, operations);
-        let (flops, int_ops) = (self.flops(), self.int_ops());
-        let (flops_before, int_ops_before) = self.reported.replace((flops, int_ops));
-        let limit = self.pool.limit;
-        let passes = |pool: &AtomicU64, more: u64| {
-            // A sum of more than 2^64 operations passes any limit at the operation that makes it so.
-            pool.fetch_add(more, Ordering::Relaxed).checked_add(more).is_none_or(|spent| spent > limit)
-        };
-        let flops = passes(&self.pool.flops, flops - flops_before);
-        if passes(&self.pool.int_ops, int_ops - int_ops_before) || flops {
-            return Err(Decline::Work { limit }.into());
-        }
-        Ok(())
+        self.within()
+    }
+
+    /// Is the tally within its limit?
+    ///
+    /// # Errors
+    /// [`Decline::Work`] when it is not.
+    pub fn within(&self) -> Result<(), Refusal> {
+        let limit = self.limit;
+        // A tally that no longer counts is beyond every limit.
+        let passes = |spent: u64| spent > limit || spent == u64::MAX;
+        if passes(self.flops()) || passes(self.int_ops()) { Err(Decline::Work { limit }.into()) } else { Ok(()) }
     }
 
     /// The operations of one kind.
@@ -143,15 +129,15 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_is_on_all_threads_together() {
-        let meter = Meter::new(10);
-        let other = meter.fork();
+    fn the_limit_is_on_flops_and_on_integer_operations() {
+        let (meter, other) = (Meter::new(10), Meter::new(10));
         assert!(meter.spend(Kind::Terms, 6).is_ok());
-        assert!(other.spend(Kind::Integer, 6).is_ok());
+        assert!(other.spend(Kind::Integer, 10).is_ok());
         assert!(other.spend(Kind::Whole, 4).is_ok());
-        assert_eq!(other.spend(Kind::Whole, 1), Err(Decline::Work { limit: 10 }.into()));
+        assert_eq!(other.spend(Kind::Integer, 1), Err(Decline::Work { limit: 10 }.into()));
         meter.join(&other);
-        assert_eq!((meter.flops(), meter.int_ops(), meter.of(Kind::Whole)), (11, 6, 5));
-        assert!(Meter::new(u64::MAX - 1).spend(Kind::Tree, usize::MAX).is_err());
+        assert_eq!((meter.flops(), meter.int_ops(), meter.of(Kind::Whole)), (10, 11, 4));
+        assert!(meter.within().is_err() && meter.fork().within().is_ok());
+        assert!(Meter::new(u64::MAX).spend(Kind::Tree, usize::MAX).is_err());
     }
 }

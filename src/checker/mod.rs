@@ -27,12 +27,12 @@ pub mod product;
 pub mod published;
 pub mod rules;
 
-use crate::certificate::{self as hints, Certificate, Claim, Entries, Split};
+use crate::certificate::{self as hints, Certificate, Claim, ExactAttention, Split};
 use crate::model::Network;
 use crate::refusal::{Refusal, Rejection};
 use arithmetic::Enclosure;
 use criterion::{Level, Tables};
-use meter::{Kind, Meter};
+use meter::Meter;
 use num_bigint::BigUint;
 use paths::Paths;
 use rules::{Attention, DirectPath};
@@ -45,7 +45,7 @@ pub const DEFAULT_MAX_FLOPS: u64 = 50_000_000_000;
 /// What a check may spend, and who is told of its progress.
 #[derive(Clone, Copy)]
 pub struct Options<'a> {
-    /// The most FLOPs, and the most integer operations.
+    /// The most FLOPs, and the most integer operations: of all maxima together, in the end, and of each while it runs.
     pub max_flops: u64,
     /// Number of threads. The result and the tally do not depend on it.
     pub threads: usize,
@@ -106,32 +106,22 @@ pub fn certify<R: Enclosure>(
     options: Options<'_>,
 ) -> Result<Certified, Refusal> {
     let Certificate { attention, direct_path, criterion, .. } = certificate;
-    let (
-        hints::Attention::Exact { orders, entries },
-        hints::DirectPath::Split(split),
-        hints::Criterion::Partition(partition),
-    ) = (attention, direct_path, criterion)
+    let (hints::Attention::Exact(exact), hints::DirectPath::Split(split), hints::Criterion::Partition(partition)) =
+        (attention, direct_path, criterion)
     else {
         return published::certify::<R>(network, certificate, options);
     };
     let meter = Meter::new(options.max_flops);
-    let tables = tables::<R>(network, (orders, entries.as_ref()), split, &meter)?;
+    let tables = tables::<R>(network, exact, split, &meter)?;
     let v = tables.d_vocab;
     // The largest maximum, with the most inputs, first.
-    let meters: Vec<Meter> = (0..v).map(|_| meter.fork()).collect();
-    let levels = parallel(meters, options.threads, |index, meter| {
-        let certified = Level::new(&tables, v - 1 - index, &meter).certified(partition);
-        (options.progress)();
-        (certified, meter)
-    });
+    let certified = |m, meter: &Meter| Level::new(&tables, m, meter).certified(partition);
+    let levels = in_order((0..v).rev().collect(), &meter, options, certified)?;
     let total = network.config.inputs();
     let (mut correct, mut upper) = (BigUint::default(), total.clone());
-    for (found, level) in levels {
-        let (certified, wrong) = found?;
+    for (certified, wrong) in levels {
         (correct, upper) = (correct + certified, upper - wrong);
-        meter.join(&level);
     }
-    meter.spend(Kind::Integer, 0)?;
     Ok(Certified { correct, upper, total, meter })
 }
 
@@ -141,17 +131,53 @@ pub fn certify<R: Enclosure>(
 /// As [`certify`].
 pub fn tables<R: Enclosure>(
     network: &Network,
-    (orders, scores): (&[Vec<usize>], Option<&Entries>),
+    attention: &ExactAttention,
     split: &Split,
     meter: &Meter,
 ) -> Result<Tables<R>, Refusal> {
-    let paths = Paths::<R>::new(network, [scores, split.logits.as_deref(), split.direct.as_deref()], meter)?;
+    let paths = Paths::<R>::new(
+        network,
+        [attention.entries.as_ref(), split.logits.as_deref(), split.direct.as_deref()],
+        meter,
+    )?;
     Ok(Tables {
-        attention: Attention::new(&paths, orders, meter)?,
+        attention: Attention::new(&paths, &attention.orders, meter)?,
         direct_path: DirectPath::new(&paths, split, meter)?,
         d_vocab: paths.d_vocab,
         n_ctx: paths.n_ctx,
     })
+}
+
+/// The results of `work` on each item, in the order of the items, its tallies joined to `meter`. The refusal is that of
+/// the first item in this order that has one; the limit is judged item by item, after the work: a verdict does not depend
+/// on which thread was faster. No item takes more than the limit, and none begins when those done have passed it.
+///
+/// # Errors
+/// Those of `work`; [`crate::refusal::Decline::Work`].
+pub fn in_order<S: Send, T: Send>(
+    items: Vec<S>,
+    meter: &Meter,
+    options: Options<'_>,
+    work: impl Fn(S, &Meter) -> Result<T, Refusal> + Sync,
+) -> Result<Vec<T>, Refusal> {
+    let spent = meter.fork();
+    spent.join(meter);
+    let spent = Mutex::new(spent);
+    let items = items.into_iter().map(|item| (item, meter.fork())).collect();
+    let done = parallel(items, options.threads, |_, (item, meter)| {
+        // All that is done comes before this item, whose result is then never asked for.
+        let within = spent.lock().unwrap_or_else(PoisonError::into_inner).within();
+        let result = within.and_then(|()| work(item, &meter));
+        spent.lock().unwrap_or_else(PoisonError::into_inner).join(&meter);
+        (options.progress)();
+        (result, meter)
+    });
+    let judged = done.into_iter().map(|(result, item)| {
+        meter.join(&item);
+        meter.within()?;
+        result
+    });
+    judged.collect()
 }
 
 /// The results of `work` on each item, with its index, in the order of the items; computed by several threads.

@@ -2,29 +2,28 @@
 
 use super::{Cause, Derived, MOST_POSITIONS, Outcome, Replacement, Row};
 use crate::certificate::{
-    Answers, Attention, Certificate, Count, Criterion, DirectPath, Entries, Grid, Group, MAX_GRID_BITS, Partition,
-    Plan, Split, Test,
+    Answers, Attention, Certificate, Count, Criterion, DirectPath, ExactAttention, Grid, Group, MAX_GRID_BITS,
+    Partition, Plan, Rows, Split, Test,
 };
 use crate::checker::arithmetic::Fixed;
 use crate::checker::criterion::{Level, Tables};
 use crate::checker::meter::Meter;
 use crate::checker::rules::Set;
-use crate::checker::{self, Options, parallel};
+use crate::checker::{self, Options, in_order};
 use crate::model::Network;
 use crate::refusal::Refusal;
 use num_bigint::BigUint;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How the checker sees forfeited inputs that are to be counted where there are too many to look at each.
-const FORFEITED: (Count, Option<usize>) = (Count::Grid(Grid { bits: 8, without: vec![], wrong: vec![] }), Some(12));
+const FORFEITED: (u32, usize) = (8, 12);
 /// How many bits finer a grid becomes.
 const FINER: u32 = 3;
 
 /// The hints of a certificate with this criterion.
 #[derive(Clone, Copy)]
 pub(super) struct Rules<'a> {
-    orders: &'a [Vec<usize>],
-    scores: Option<&'a Entries>,
+    attention: &'a ExactAttention,
     split: &'a Split,
     partition: &'a Partition,
 }
@@ -34,15 +33,15 @@ impl<'a> Rules<'a> {
     pub(super) fn of(certificate: &'a Certificate) -> Option<Self> {
         let Certificate { attention, direct_path, criterion, .. } = certificate;
         match (attention, direct_path, criterion) {
-            (Attention::Exact { orders, entries }, DirectPath::Split(split), Criterion::Partition(partition)) => {
-                Some(Self { orders, scores: entries.as_ref(), split, partition })
+            (Attention::Exact(attention), DirectPath::Split(split), Criterion::Partition(partition)) => {
+                Some(Self { attention, split, partition })
             }
             _ => None,
         }
     }
 
     fn tables(self, network: &Network, meter: &Meter) -> Result<Tables<Fixed>, Refusal> {
-        checker::tables(network, (self.orders, self.scores), self.split, meter)
+        checker::tables(network, self.attention, self.split, meter)
     }
 }
 
@@ -55,18 +54,14 @@ pub(super) fn derive(
 ) -> Result<Derived, Refusal> {
     let meter = Meter::new(options.max_flops);
     let tables = rules.tables(network, &meter)?;
-    let meters: Vec<Meter> = (0..tables.d_vocab).map(|_| meter.fork()).collect();
+    let shared_flops = meter.flops();
     // The largest maximum, with the most inputs, first.
-    let levels = parallel(meters, options.threads, |index, meter| {
-        let m = tables.d_vocab - 1 - index;
-        let mut level = Level::new(&tables, m, &meter);
-        let rows: Result<Vec<Row>, Refusal> =
-            (0..=m).filter(|q| only(*q, m)).map(|q| row(&mut level, rules.partition, (q, m), &meter)).collect();
-        (options.progress)();
-        rows
-    });
-    let rows: Result<Vec<Vec<Row>>, Refusal> = levels.into_iter().rev().collect();
-    Ok(Derived { rows: rows?.into_iter().flatten().collect(), shared_flops: meter.flops() })
+    let levels = in_order((0..tables.d_vocab).rev().collect(), &meter, options, |m, meter| {
+        let mut level = Level::new(&tables, m, meter);
+        let rows = (0..=m).filter(|q| only(*q, m)).map(|q| row(&mut level, rules.partition, (q, m), meter));
+        rows.collect::<Result<Vec<Row>, Refusal>>()
+    })?;
+    Ok(Derived { rows: levels.into_iter().rev().flatten().collect(), shared_flops })
 }
 
 fn row(level: &mut Level<'_, Fixed>, hints: &Partition, (q, m): (usize, usize), meter: &Meter) -> Result<Row, Refusal> {
@@ -100,8 +95,8 @@ pub(super) fn every_input(
 ) -> Result<Derived, Refusal> {
     let groups = vec![Group { answers: Answers::Each, test: Test::Count, window: None }];
     let partition =
-        Partition { plans: vec![Plan { groups, count: Count::default(), window: None }], assignment: vec![] };
-    let rules = Rules { orders: &[], scores: None, split: &Split::default(), partition: &partition };
+        Partition { plans: vec![Plan { groups, count: Count::default(), window: None }], assignment: Rows::EMPTY };
+    let rules = Rules { attention: &ExactAttention::default(), split: &Split::default(), partition: &partition };
     derive(network, rules, only, options)
 }
 
@@ -109,7 +104,7 @@ pub(super) fn every_input(
 fn without_script(count: &Count) -> Count {
     match count {
         Count::Tree(_) => Count::default(),
-        Count::Grid(grid) => Count::Grid(Grid { bits: grid.bits, ..Grid::default() }),
+        Count::Grid(grid) => Count::Grid(Box::new(Grid { bits: grid.bits, ..Grid::default() })),
     }
 }
 
@@ -149,7 +144,10 @@ fn counted(plan: &Plan, positions: usize) -> Plan {
     let counted = |group: &Group| Group { answers: group.answers.clone(), test: Test::Count, window: None };
     let groups = plan.groups.iter().map(counted).collect();
     let (count, window) = match &plan.count {
-        Count::Tree(_) if positions > MOST_POSITIONS => FORFEITED,
+        Count::Tree(_) if positions > MOST_POSITIONS => {
+            let (bits, window) = FORFEITED;
+            (Count::Grid(Box::new(Grid { bits, ..Grid::default() })), Some(window))
+        }
         other => (without_script(other), plan.window),
     };
     Plan { groups, count, window }
@@ -160,10 +158,11 @@ fn exact_count(plan: &Plan, positions: usize) -> Plan {
         return plan.clone();
     }
     let count = match &plan.count {
-        Count::Tree(script) if script.walk.is_empty() => plan.count.clone(),
+        Count::Tree(script) if script.as_ref().is_none_or(|script| script.walk.is_empty()) => plan.count.clone(),
         _ if positions <= MOST_POSITIONS => Count::default(),
         Count::Grid(grid) => {
-            Count::Grid(Grid { bits: grid.bits.saturating_add(FINER).min(MAX_GRID_BITS), ..grid.clone() })
+            let bits = grid.bits.saturating_add(FINER).min(MAX_GRID_BITS);
+            Count::Grid(Box::new(Grid { bits, ..grid.as_ref().clone() }))
         }
         tree @ Count::Tree(_) => tree.clone(),
     };
@@ -178,7 +177,8 @@ pub(super) fn replacements(
     options: Options<'_>,
 ) -> Result<Vec<Replacement>, Refusal> {
     let n = network.config.n_ctx;
-    let Rules { scores, split, partition, .. } = rules;
+    let Rules { attention, split, partition } = rules;
+    let all_scores = ExactAttention { entries: None, ..attention.clone() };
     let in_full = Split { logits: None, direct: None, ..split.clone() };
     let with = |replaced: &dyn Fn(&Plan) -> Plan| Partition {
         plans: partition.plans.iter().map(replaced).collect(),
@@ -189,7 +189,7 @@ pub(super) fn replacements(
     let planned = |partition| Rules { partition, ..rules };
     let count = if n <= MOST_POSITIONS { "every input looked at" } else { "a finer grid" };
     let variants = [
-        ("entries bounded", "full tables", Rules { scores: None, split: &in_full, ..rules }),
+        ("entries bounded", "full tables", Rules { attention: &all_scores, split: &in_full, ..rules }),
         ("windows", "all tokens", planned(&everywhere)),
         ("groups of answers", "every answer apart", planned(&apart)),
         ("whole-level tests, forfeits", "counts", planned(&counts)),
@@ -201,7 +201,7 @@ pub(super) fn replacements(
         .filter(|row| row.undecided() > BigUint::default())
         .filter_map(|row| Some(((row.query?, row.maximum), row)))
         .collect();
-    let bounded = scores.is_some() || split.logits.is_some() || split.direct.is_some();
+    let bounded = attention.entries.is_some() || split.logits.is_some() || split.direct.is_some();
     let outcome = |(index, (rule, by, new)): (usize, (&'static str, &'static str, Rules<'_>))| {
         // A pair of which something is certified passes all its whole-level tests.
         let concerned = |(q, m): &(usize, usize), row: &Row| match index {
@@ -234,9 +234,8 @@ pub(super) fn causes(
     for row in before.rows.iter().filter(|row| row.undecided() > BigUint::default()) {
         queries.entry(row.maximum).or_default().extend(row.query);
     }
-    let levels: Vec<(usize, Vec<usize>, Meter)> = queries.into_iter().map(|(m, row)| (m, row, meter.fork())).collect();
-    let found = parallel(levels, options.threads, |_, (m, queries, meter)| {
-        let mut level = Level::new(&tables, m, &meter);
+    let found = in_order(queries.into_iter().collect(), &meter, options, |(m, queries), meter| {
+        let mut level = Level::new(&tables, m, meter);
         let mut found = vec![];
         for q in queries {
             let Some((plan, _)) = rules.partition.plan(q, m) else { continue };
@@ -248,15 +247,13 @@ pub(super) fn causes(
                 }
             }
         }
-        Ok::<_, Refusal>(found)
-    });
+        Ok(found)
+    })?;
     let mut causes: BTreeMap<Name, (BigUint, usize)> = BTreeMap::new();
-    for level in found {
-        for (name, fails) in level? {
-            let entry = causes.entry(name).or_default();
-            entry.0 += fails;
-            entry.1 += 1;
-        }
+    for (name, fails) in found.into_iter().flatten() {
+        let entry = causes.entry(name).or_default();
+        entry.0 += fails;
+        entry.1 += 1;
     }
     let cause = |(name, (fails, rows)): (Name, _)| Cause { answers: name.text(), fails, rows };
     let mut causes: Vec<Cause> = causes.into_iter().map(cause).collect();

@@ -3,13 +3,13 @@
 //! Gaps are hints for the rules beside them: with another rule, the least gaps that then pass are looked for anew.
 
 use super::{Derived, Outcome, Replacement, Row};
-use crate::certificate::published::{Gaps, LowRank, Residual, VECTOR_BITS};
-use crate::certificate::{Attention, Certificate, Criterion, DirectPath};
+use crate::certificate::published::{Gaps, LowRank, NoHints, Residual, VECTOR_BITS};
+use crate::certificate::{Attention, Certificate, Criterion, DirectPath, ExactAttention, Rows};
 use crate::checker::arithmetic::{Enclosure, Fixed};
 use crate::checker::meter::Meter;
 use crate::checker::published::convexity;
 use crate::checker::published::gaps::{Level, Tables};
-use crate::checker::{Options, parallel};
+use crate::checker::{Options, in_order, parallel};
 use crate::model::Network;
 use crate::refusal::Refusal;
 use num_bigint::BigUint;
@@ -18,7 +18,7 @@ use num_bigint::BigUint;
 pub(super) fn derive(network: &Network, certificate: &Certificate, options: Options<'_>) -> Result<Derived, Refusal> {
     let meter = Meter::new(options.max_flops);
     match &certificate.criterion {
-        Criterion::Partition(_) | Criterion::Convexity {} => {
+        Criterion::Partition(_) | Criterion::Convexity(NoHints {}) => {
             let tables = convexity::Tables::<Fixed>::new(network, &meter)?;
             levels(network, &meter, options, |m, meter| {
                 let certified = tables.certified(m, meter)?;
@@ -38,10 +38,9 @@ fn levels(
     options: Options<'_>,
     rows: impl Fn(usize, &Meter) -> Result<Vec<Row>, Refusal> + Sync,
 ) -> Result<Derived, Refusal> {
-    let maxima: Vec<(usize, Meter)> = (0..network.config.d_vocab).rev().map(|m| (m, meter.fork())).collect();
-    let found = parallel(maxima, options.threads, |_, (m, meter)| rows(m, &meter));
-    let rows: Result<Vec<Vec<Row>>, Refusal> = found.into_iter().rev().collect();
-    Ok(Derived { rows: rows?.into_iter().flatten().collect(), shared_flops: meter.flops() })
+    let shared_flops = meter.flops();
+    let rows = in_order((0..network.config.d_vocab).rev().collect(), meter, options, rows)?;
+    Ok(Derived { rows: rows.into_iter().rev().flatten().collect(), shared_flops })
 }
 
 /// The checker's own rule, with all gaps of a maximum, then with each query's alone. What the queries share counts for
@@ -56,16 +55,15 @@ fn by_query(
     let copies = network.config.n_ctx - 1;
     let level = Level::new(tables, m, meter);
     let base = meter.flops();
-    let row_of_gaps = gaps.gaps.get(m).cloned().unwrap_or_default();
+    let row_of_gaps = gaps.gaps.get(m).unwrap_or_default();
     let (references, slopes) = (gaps.references.clone(), gaps.slopes.clone());
-    let mut alone = Gaps { references, slopes, gaps: vec![vec![]; m + 1] };
+    let mut alone = Gaps { references, slopes, gaps: Rows::EMPTY };
     // Each run has a tally of its own; only the last is the proof's, and counts against the limit.
     let mut with = |query: Option<usize>| {
         let masked =
             row_of_gaps.iter().enumerate().map(|(index, gap)| if Some(index / copies) == query { *gap } else { 0 });
-        if let Some(row) = alone.gaps.get_mut(m) {
-            *row = masked.collect();
-        }
+        let masked: Vec<usize> = masked.collect();
+        alone.gaps = (0..=m).map(|row| if row == m { masked.clone() } else { vec![] }).collect();
         let meter = Meter::new(u64::MAX);
         let certified = level.certified(&alone, &meter)?;
         Ok::<_, Refusal>((certified, meter.flops(), meter.int_ops()))
@@ -107,14 +105,16 @@ pub(super) fn replacements(
     let Criterion::Gaps(gaps) = &certificate.criterion else { return Ok(vec![]) };
     let (scores, path) = (&certificate.attention, &certificate.direct_path);
     let computed = match scores {
-        Attention::LowRank(hints) => Attention::LowRank(LowRank { error: Residual::Exact {}, ..hints.clone() }),
-        exact @ Attention::Exact { .. } => exact.clone(),
+        Attention::LowRank(hints) => {
+            Attention::LowRank(LowRank { error: Residual::Exact(NoHints {}), ..hints.clone() })
+        }
+        exact @ Attention::Exact(_) => exact.clone(),
     };
-    let in_full = Attention::Exact { orders: vec![], entries: None };
-    let exact = matches!(scores, Attention::Exact { .. });
-    let bounded = !exact && !matches!(scores, Attention::LowRank(LowRank { error: Residual::Exact {}, .. }));
-    let direct = !matches!(path, DirectPath::MaxDiffExact {});
-    let (ranges, by_query) = (DirectPath::MaxDiffExact {}, "the exact range of each query");
+    let in_full = Attention::Exact(ExactAttention::default());
+    let exact = matches!(scores, Attention::Exact(_));
+    let bounded = !exact && !matches!(scores, Attention::LowRank(LowRank { error: Residual::Exact(NoHints {}), .. }));
+    let direct = !matches!(path, DirectPath::MaxDiffExact(NoHints {}));
+    let (ranges, by_query) = (DirectPath::MaxDiffExact(NoHints {}), "the exact range of each query");
     let variants = [
         ("gaps as hinted", "the least that pass", true, scores, path),
         ("bound on the scores' rest", "its exact range", bounded, &computed, path),
@@ -137,7 +137,7 @@ pub(super) fn replacements(
         let outcome = if used { before.replaced(replaced())? } else { Outcome::Unused };
         found.push(Replacement { rule, by, outcome });
     }
-    let cubic = derive(network, &with(&in_full, &ranges, Criterion::Convexity {}), options);
+    let cubic = derive(network, &with(&in_full, &ranges, Criterion::Convexity(NoHints {})), options);
     let outcome = by_maximum(before).replaced(cubic)?;
     found.push(Replacement { rule: "gaps", by: "convexity, the cubic proof", outcome });
     Ok(found)
@@ -198,7 +198,7 @@ fn least_gaps(
         }
         row
     });
-    Ok(Gaps { gaps, ..hints.clone() })
+    Ok(Gaps { gaps: gaps.into(), ..hints.clone() })
 }
 
 /// The first entry that `before` is false of, if there is one, by binary search.

@@ -1,16 +1,18 @@
-//! `config.json`: the sizes, the attention scale, and everything that must be off.
+//! `config.json`: the sizes, the attention scale, and an allow-list of everything else.
 
 use super::unsupported;
-use crate::refusal::{Decline, Refusal};
+use crate::refusal::{Decline, Mismatch, Refusal};
 use num_rational::BigRational;
-use serde::Deserialize;
-use serde_json::Value;
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Number, Value};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// What attention scores are divided by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scale {
-    /// √d_head: `attn_scale` is absent or the double nearest to it.
+    /// √d_head: `attn_scale` is absent, −1, or the double nearest to it.
     SqrtDHead,
     /// 1: `use_attn_scale` is false.
     One,
@@ -41,38 +43,111 @@ pub struct Config {
     pub scale: Scale,
 }
 
-/// The fields that are read; all others are those of a trainer, or must be off (see [`OFF`]).
-#[derive(Deserialize)]
-struct File {
-    task: Option<String>,
-    d_vocab: i64,
-    n_ctx: i64,
-    d_model: i64,
-    d_head: i64,
-    n_heads: i64,
-    n_layers: i64,
-    attn_only: bool,
-    d_vocab_out: Option<i64>,
-    attn_scale: Option<f64>,
-    #[serde(default = "yes")]
-    use_attn_scale: bool,
-    normalization_type: Option<String>,
-    attention_dir: Option<String>,
-    positional_embedding_type: Option<String>,
-    dtype: Option<String>,
-    #[serde(flatten)]
-    others: BTreeMap<String, Value>,
+/// Fields that cannot change the function of an attention-only model with standard position embeddings, whatever they say:
+/// a trainer's notes, TransformerLens's bookkeeping, initialisation, hooks, tokenizers, rotary embeddings, MLPs.
+/// docs/transformerlens.md says of each what it is.
+const FREE: &str = "name training shapes accuracy source model_seed dataset_seed model_name seed device n_devices n_params \
+    init_mode initializer_range init_weights from_checkpoint checkpoint_index checkpoint_label_type checkpoint_value \
+    tokenizer_name tokenizer_prepends_bos tokenizer_appends_eos default_prepend_bos trust_remote_code \
+    use_attn_result use_split_qkv_input use_attn_in use_hook_mlp_in use_hook_tokens ungroup_grouped_query_attention \
+    split_attention_weights decoder_start_token_id act_fn d_mlp eps train_seq_length \
+    rotary_dim rotary_base rotary_base_local rotary_scaling_factor rotary_adjacent_pairs use_dynamic_ntk_rope \
+    use_NTK_by_parts_rope NTK_by_parts_low_freq_factor NTK_by_parts_high_freq_factor NTK_by_parts_factor \
+    NTK_original_ctx_len use_yarn_rope yarn_factor yarn_attention_factor yarn_beta_fast yarn_beta_slow \
+    yarn_original_max_position_embeddings yarn_truncate yarn_global_attn_only";
+
+/// An object's fields, each named once.
+struct Fields(BTreeMap<String, Value>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Once;
+        impl<'de> Visitor<'de> for Once {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = BTreeMap::new();
+                while let Some((name, value)) = map.next_entry::<String, Value>()? {
+                    if fields.insert(name.clone(), value).is_some() {
+                        return Err(A::Error::custom(format_args!("field {name:?} twice")));
+                    }
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(Once)
+    }
 }
 
-fn yes() -> bool {
-    true
+/// Fields as they are taken out, and what is wrong with them.
+struct Reader {
+    fields: BTreeMap<String, Value>,
+    reasons: Vec<Mismatch>,
 }
 
-/// TransformerLens fields that change the function when they are on.
-const OFF: &str = "attn_scores_soft_cap output_logits_soft_cap use_local_attn window_size attn_types \
-    scale_attn_by_inverse_layer_idx parallel_attn_mlp gated_mlp post_embedding_ln \
-    use_normalization_before_and_after use_qk_norm final_rms num_experts experts_per_token prepend_bos \
-    default_prepend_bos rotary_dim relative_attention_num_buckets";
+impl Reader {
+    fn mismatch(&mut self, field: &str, expected: impl Into<String>, found: Option<&Value>) {
+        let found: String = found.map_or("no such field".into(), Value::to_string).chars().take(80).collect();
+        self.reasons.push(Mismatch { field: field.into(), expected: expected.into(), found });
+    }
+
+    /// The field's value, if it is what is expected.
+    fn take<T>(&mut self, field: &str, expected: &str, read: impl FnOnce(Option<&Value>) -> Option<T>) -> Option<T> {
+        let value = self.fields.remove(field);
+        let read = read(value.as_ref());
+        if read.is_none() {
+            self.mismatch(field, expected, value.as_ref());
+        }
+        read
+    }
+
+    /// A field that may be absent, and has one of these values if it is there.
+    fn one_of(&mut self, field: &str, values: &[Value]) {
+        let list: Vec<String> = values.iter().map(Value::to_string).collect();
+        let allowed = |value: Option<&Value>| value.is_none_or(|value| values.contains(value)).then_some(());
+        self.take(field, &list.join(" or "), allowed);
+    }
+
+    /// A size from `least` to `most`.
+    fn size(&mut self, field: &str, least: usize, most: usize) -> Option<usize> {
+        let whole = |value: Option<&Value>| usize::try_from(value?.as_u64()?).ok();
+        let fits = |value: Option<&Value>| whole(value).filter(|size| (least..=most).contains(size));
+        self.take(field, &format!("a whole number from {least} to {most}"), fits)
+    }
+
+    /// What scores are divided by.
+    fn scale(&mut self, d_head: Option<usize>) -> Option<Scale> {
+        let native = Value::from("TransformerLensNative");
+        let is_native = self.fields.get("architecture") == Some(&native);
+        self.one_of("architecture", &[Value::Null, native]);
+        // TransformerLens's native models divide by √d_head whatever this says.
+        let expected = if is_native { "true, for a native model" } else { "true or false" };
+        let flag =
+            |value: Option<&Value>| value.map_or(Some(true), Value::as_bool).filter(|scaled| *scaled || !is_native);
+        let scaled = self.take("use_attn_scale", expected, flag);
+        let root = |scale: f64| scale == -1.0 || d_head.is_none_or(|d_head| nearest_to_sqrt(scale, d_head));
+        // Not read when scores are not scaled.
+        let fits = |value: &Value| scaled != Some(true) || value.as_f64().is_some_and(root);
+        let expected = format!("-1, or the double nearest to the square root of d_head = {}", d_head.unwrap_or(0));
+        self.take("attn_scale", &expected, |value| value.is_none_or(fits).then_some(()));
+        scaled.map(|scaled| if scaled { Scale::SqrtDHead } else { Scale::One })
+    }
+
+    /// What no field that is left may be: on.
+    fn others_are_off(&mut self) {
+        for (field, value) in std::mem::take(&mut self.fields) {
+            if !is_off(&value) && !FREE.split(' ').any(|free| free == field) {
+                let expected = "no such field, or null, false, 0 or \"\": this field is not known to leave the function as \
+                    it is (a trainer's own notes go into the object \"training\")";
+                self.mismatch(&field, expected, Some(&value));
+            }
+        }
+    }
+}
 
 impl Config {
     /// The one supported task: the answer is the largest token of the input.
@@ -86,65 +161,63 @@ impl Config {
     /// The largest supported `d_model` and `d_head`.
     pub const MAX_WIDTH: usize = 4096;
 
+    /// Reads a configuration: an allow-list. A field is free, or it has the value that the network here has, or it is
+    /// declined; all reasons at once.
     pub(super) fn from_json(bytes: &[u8]) -> Result<Self, Refusal> {
-        let mut json = serde_json::Deserializer::from_slice(bytes);
-        let file: File = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-            let place = format!("config.json, {}", error.path());
-            unsupported(&place, "a TransformerLens configuration", error.inner().to_string())
-        })?;
-        json.end().map_err(|error| unsupported("config.json", "one JSON object", error.to_string()))?;
-        let require = |at: &str, expected: &str, found: String| {
-            if found == expected { Ok(()) } else { Err(unsupported(&format!("config.json, {at}"), expected, found)) }
-        };
-        let text = |value: &Option<String>, absent: &str| value.clone().unwrap_or_else(|| absent.into());
-        require("task", Self::TASK, text(&file.task, "no task (add \"task\": \"max_of_n\")"))?;
-        require("n_layers", "1", file.n_layers.to_string())?;
-        require("n_heads", "1", file.n_heads.to_string())?;
-        require("attn_only", "true", file.attn_only.to_string())?;
-        require("normalization_type", "null", text(&file.normalization_type, "null"))?;
-        require("attention_dir", "causal", text(&file.attention_dir, "causal"))?;
-        require("positional_embedding_type", "standard", text(&file.positional_embedding_type, "standard"))?;
-        require("dtype", "float32", text(&file.dtype, "float32").trim_start_matches("torch.").into())?;
-        require("d_vocab_out", &file.d_vocab.to_string(), file.d_vocab_out.unwrap_or(file.d_vocab).to_string())?;
-        for key in OFF.split(' ') {
-            let (off, on) = ("off (absent, null, false)", file.others.get(key).filter(|value| !is_off(value)));
-            require(key, off, on.map_or(off.into(), Value::to_string))?;
+        let expected = "a JSON object, the configuration of a TransformerLens model";
+        let Fields(fields) =
+            serde_json::from_slice(bytes).map_err(|error| unsupported("config.json", expected, error.to_string()))?;
+        let mut reader = Reader { fields, reasons: vec![] };
+        // What is required; where TransformerLens's own value of an absent field is another, the field must be there.
+        let is = |expected: Value| move |value: Option<&Value>| (value == Some(&expected)).then_some(());
+        reader.take("task", "\"max_of_n\", the one task of this version", is(Self::TASK.into()));
+        reader.take("n_layers", "1", is(1.into()));
+        reader.take("n_heads", "1", is(1.into()));
+        reader.take("attn_only", "true", is(true.into()));
+        let none = "null (where it is absent, TransformerLens takes \"LN\")";
+        reader.take("normalization_type", none, is(Value::Null));
+        reader.one_of("attention_dir", &["causal".into()]);
+        reader.one_of("positional_embedding_type", &["standard".into()]);
+        reader.one_of("dtype", &["float32".into(), "torch.float32".into()]);
+        reader.one_of("n_key_value_heads", &[Value::Null, 1.into()]);
+        // Clips to nothing at 0.
+        reader.one_of("clip_qkv", &[Value::Null]);
+        for cap in ["attn_scores_soft_cap", "output_logits_soft_cap"] {
+            reader.one_of(cap, &[Value::Null, 0.into(), 0.0.into(), (-1).into(), (-1.0).into()]);
         }
-        let kv_heads = file.others.get("n_key_value_heads").filter(|value| !value.is_null());
-        require("n_key_value_heads", "1", kv_heads.map_or("1".into(), Value::to_string))?;
-        let size = |at: &str, value: i64, least: usize, most: usize| {
-            let found = usize::try_from(value).ok().filter(|size| *size >= least);
-            let found = found.ok_or_else(|| {
-                unsupported(&format!("config.json, {at}"), &format!("a size of at least {least}"), value.to_string())
-            })?;
-            if found > most {
-                return Err(Refusal::from(Decline::too_large(format!("config.json, {at}"), most, found)));
-            }
-            Ok(found)
-        };
-        let d_head = size("d_head", file.d_head, 1, Self::MAX_WIDTH)?;
-        let scale = match file.attn_scale {
-            _ if !file.use_attn_scale => Scale::One,
-            None => Scale::SqrtDHead,
-            Some(scale) if nearest_to_sqrt(scale, d_head) => Scale::SqrtDHead,
-            Some(scale) => {
-                let expected = format!("the double nearest to the square root of d_head = {d_head}");
-                return Err(unsupported("config.json, attn_scale", &expected, scale.to_string()));
-            }
-        };
-        let d_vocab = size("d_vocab", file.d_vocab, 2, Self::MAX_VOCAB)?;
-        let n_ctx = size("n_ctx", file.n_ctx, 2, Self::MAX_CTX)?;
-        let rows = d_vocab.saturating_mul(d_vocab).saturating_mul(n_ctx);
-        if rows > Self::MAX_ROWS {
-            return Err(Decline::too_large("config.json, d_vocab² · n_ctx", Self::MAX_ROWS, rows).into());
+        let d_vocab = reader.size("d_vocab", 2, Self::MAX_VOCAB);
+        match d_vocab {
+            Some(d_vocab) => reader.one_of("d_vocab_out", &[Value::Null, (-1).into(), d_vocab.into()]),
+            None => drop(reader.fields.remove("d_vocab_out")),
         }
-        Ok(Self { d_vocab, n_ctx, d_model: size("d_model", file.d_model, 1, Self::MAX_WIDTH)?, d_head, scale })
+        let n_ctx = reader.size("n_ctx", 2, Self::MAX_CTX);
+        let d_model = reader.size("d_model", 1, Self::MAX_WIDTH);
+        let d_head = reader.size("d_head", 1, Self::MAX_WIDTH);
+        let scale = reader.scale(d_head);
+        reader.others_are_off();
+        match (d_vocab, n_ctx, d_model, d_head, scale) {
+            (Some(d_vocab), Some(n_ctx), Some(d_model), Some(d_head), Some(scale)) if reader.reasons.is_empty() => {
+                let rows = d_vocab.saturating_mul(d_vocab).saturating_mul(n_ctx);
+                if rows > Self::MAX_ROWS {
+                    return Err(Decline::too_large("config.json, d_vocab² · n_ctx", Self::MAX_ROWS, rows).into());
+                }
+                Ok(Self { d_vocab, n_ctx, d_model, d_head, scale })
+            }
+            _ => Err(Decline::Config(reader.reasons).into()),
+        }
     }
 }
 
-/// Absent values: null, false, and the numbers −1 and 0 with which TransformerLens says "none".
+/// What is no value: null, false, zero, an empty string.
 fn is_off(value: &Value) -> bool {
-    value.is_null() || *value == Value::Bool(false) || ["0", "0.0", "-1", "-1.0"].contains(&value.to_string().as_str())
+    let zero = |number: &Number| ["0", "0.0", "-0.0"].contains(&number.to_string().as_str());
+    match value {
+        Value::Null => true,
+        Value::Bool(on) => !on,
+        Value::Number(number) => zero(number),
+        Value::String(text) => text.is_empty(),
+        Value::Array(_) | Value::Object(_) => false,
+    }
 }
 
 /// Is `value` the double nearest to √n? Decided exactly: √n lies between the midpoints to its two neighbours.

@@ -64,6 +64,15 @@ impl<T: Clone> Matrix<T> {
         Self::from_fn(rows.1.saturating_sub(rows.0), cols.1.saturating_sub(cols.0), self.outside.clone(), entry)
     }
 
+    /// Puts a table into this one, its first entry at this row and column; what does not fit is left out.
+    pub fn paste<S: Clone + Into<T>>(&mut self, (first_row, first_col): (usize, usize), table: &Matrix<S>) {
+        for (row, entries) in self.data.chunks_exact_mut(self.cols).skip(first_row).zip(table.iter_rows()) {
+            for (place, entry) in row.iter_mut().skip(first_col).zip(entries) {
+                *place = entry.clone().into();
+            }
+        }
+    }
+
     /// The four quarters of a table with even sides: above left and right, below left and right.
     pub fn quarters(&self) -> [Self; 4] {
         let (rows, cols) = (self.rows(), self.cols());

@@ -24,7 +24,7 @@ pub use matrix::Matrix;
 
 use crate::refusal::{Decline, Refusal};
 use hmac_sha256::Hash;
-use safetensors::{Dtype, SafeTensors};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
@@ -149,10 +149,12 @@ impl Network {
         ]);
         let file = SafeTensors::deserialize(weights)
             .map_err(|error| unsupported("model.safetensors", "a safetensors file", error.to_string()))?;
-        let unknown = file.names().into_iter().filter(|name| !shapes.contains_key(name)).min();
-        if let Some(unknown) = unknown {
+        let extra = file.iter().filter(|(name, _)| !shapes.contains_key(name));
+        if let Some((name, _)) =
+            extra.filter(|(name, tensor)| !says_nothing(name, tensor, n)).min_by_key(|(name, _)| *name)
+        {
             let expected = "only the tensors of a one-layer, one-head, attention-only model";
-            return Err(unsupported("model.safetensors", expected, format!("unknown tensor {unknown:?}")));
+            return Err(unsupported("model.safetensors", expected, format!("unknown tensor {name:?}")));
         }
         let mut hash = Hash::new();
         hash.update(format!("gbmi network 1\ntask {}\nattn_scale {}\n", Config::TASK, config.scale.name()));
@@ -200,6 +202,20 @@ impl Network {
             sha256: hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
             config,
         })
+    }
+}
+
+/// Is this tensor what TransformerLens stores beside the weights: the causal mask, the score that stands for it, or the
+/// zero weights of an MLP that an attention-only model does not have?
+fn says_nothing(name: &str, tensor: &TensorView<'_>, n: usize) -> bool {
+    let data = tensor.data();
+    match (name, tensor.dtype()) {
+        ("blocks.0.attn.mask", Dtype::BOOL) => {
+            let causal = (0..n).flat_map(|query| (0..n).map(move |key| u8::from(key <= query)));
+            tensor.shape() == [n, n] && causal.eq(data.iter().copied())
+        }
+        ("blocks.0.attn.IGNORE", Dtype::F32) => tensor.shape().is_empty() && data == f32::NEG_INFINITY.to_le_bytes(),
+        (mlp, _) => mlp.starts_with("blocks.0.mlp.") && data.iter().all(|byte| *byte == 0),
     }
 }
 

@@ -113,7 +113,7 @@ impl Table {
         Entries {
             blocks,
             centre: self.centre.clone(),
-            basis: self.basis.clone(),
+            basis: self.basis.iter().cloned().collect(),
             left: left.collect(),
             right: right.collect(),
         }

@@ -5,7 +5,7 @@
 
 use super::orders::Orders;
 use super::plans::{Windowed, group};
-use crate::certificate::{Answers, Count, Plan, Script, Test};
+use crate::certificate::{Answers, Count, Plan, Rows, Script, Test};
 
 /// Sums closer to zero than this, in units of the maximum's weight, are left alone.
 const CLEAR: f64 = 3e-10;
@@ -329,7 +329,7 @@ impl<'a> Case<'a> {
         };
         Plan {
             groups: groups.drain(..).enumerate().map(written).collect(),
-            count: Count::Tree(tree.map(|tree| tree.script.clone()).unwrap_or_default()),
+            count: Count::Tree(tree.map(|tree| Box::new(tree.script.clone()))),
             window: tree.and_then(|tree| self.window(tree.tokens)),
         }
     }
@@ -454,17 +454,13 @@ impl Tree {
             }
         }
         if !shown.contains(&true) {
-            tree.script.lower.clear();
+            tree.script.lower = Rows::EMPTY;
         } else if !bounded {
             return None;
         }
-        for (group, shown) in shown.iter().enumerate() {
-            if *shown {
-                tree.cost += (n - 1) * (tokens - 1);
-            } else {
-                tree.script.lower.iter_mut().skip(group).step_by(groups).for_each(Vec::clear);
-            }
-        }
+        tree.cost += shown.iter().filter(|shown| **shown).count() * (n - 1) * (tokens - 1);
+        let lower = tree.script.lower.iter().zip(shown.iter().cycle());
+        tree.script.lower = lower.map(|(order, shown)| if *shown { order.to_vec() } else { vec![] }).collect();
         (tree.complete && tree.cost <= room).then_some(tree)
     }
 

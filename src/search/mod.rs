@@ -12,7 +12,8 @@ mod priced;
 mod published;
 
 use crate::certificate::{
-    Answers, Attention, Certificate, Claim, Count, Criterion, DirectPath, Group, Partition, Plan, Split, Test, VERSION,
+    Answers, Attention, Certificate, Claim, Count, Criterion, DirectPath, ExactAttention, Group, Partition, Plan, Rows,
+    Split, Test, VERSION,
 };
 use crate::checker::arithmetic::Fixed;
 use crate::checker::criterion::Tables;
@@ -175,12 +176,12 @@ fn hinted(
 }
 
 /// Scores computed in full, without orders.
-const EXACT: Attention = Attention::Exact { orders: vec![], entries: None };
+const EXACT: Attention = Attention::Exact(ExactAttention { orders: Rows::EMPTY, entries: None });
 
 fn brute_force(network: &Network) -> Certificate {
     let groups = vec![Group { answers: Answers::Each, test: Test::Count, window: None }];
     let plan = Plan { groups, count: Count::default(), window: None };
-    let partition = Partition { plans: vec![plan], assignment: vec![] };
+    let partition = Partition { plans: vec![plan], assignment: Rows::EMPTY };
     let (direct_path, criterion) = (DirectPath::Split(Split::default()), Criterion::Partition(partition));
     hinted(network, Strategy::BruteForce, EXACT, direct_path, criterion)
 }
@@ -201,8 +202,8 @@ struct Ways {
 impl Ways {
     /// The tables that the checker makes of this.
     fn tables(&self, network: &Network) -> Result<Tables<Fixed>, Refusal> {
-        let Attention::Exact { orders, entries } = &self.scores else { unreachable!("our own attention rule") };
-        checker::tables::<Fixed>(network, (orders, entries.as_ref()), &self.split, &Meter::new(u64::MAX))
+        let Attention::Exact(attention) = &self.scores else { unreachable!("our own attention rule") };
+        checker::tables::<Fixed>(network, attention, &self.split, &Meter::new(u64::MAX))
     }
 
     fn hinted(self, network: &Network, strategy: Strategy, partition: Partition) -> Certificate {
@@ -213,9 +214,9 @@ impl Ways {
 fn split(orders: &Orders) -> Split {
     Split {
         offset: orders.offset.clone(),
-        token_orders: orders.token.clone(),
-        query_orders: orders.query.clone(),
-        last_orders: orders.last.clone(),
+        token_orders: orders.token.iter().cloned().collect(),
+        query_orders: orders.query.iter().cloned().collect(),
+        last_orders: orders.last.iter().cloned().collect(),
         ..Split::default()
     }
 }

@@ -1,7 +1,7 @@
 //! Counts on a grid where several wrong answers fail on the same inputs: each input once, and how many are wrong.
 
 use super::plans::{Offer, Pair, group};
-use crate::certificate::{Answers, Count, Grid, Group, Plan, Test};
+use crate::certificate::{Answers, Count, Grid, Group, Plan, Rows, Test};
 use crate::checker::rules::Set;
 use crate::refusal::Refusal;
 use num_traits::ToPrimitive;
@@ -74,7 +74,7 @@ impl Pair<'_> {
                 grid.wrong.extend([other, without[other].get(1).copied().unwrap_or(4)]);
             }
         }
-        Ok(Grid { without, ..grid })
+        Ok(Grid { without: without.into(), ..grid })
     }
 
     /// What each group leaves uncertified by itself.
@@ -106,7 +106,7 @@ impl Pair<'_> {
         let mut found: Vec<(f64, usize)> = vec![];
         for coarser in (0..bits as usize).rev() {
             let spent = self.meter.int_ops();
-            let grid = Grid { bits, without: vec![vec![], vec![0, coarser]], wrong: vec![] };
+            let grid = Grid { bits, without: vec![vec![], vec![0, coarser]].into(), wrong: vec![] };
             let left = self.counted(q, &[earlier, set], window, &grid)?.0 - before;
             found.push((left, coarser));
             // A grid twice as fine has four times as many cells.
@@ -125,7 +125,7 @@ impl Pair<'_> {
         if inputs <= negligible {
             return Ok(offers);
         }
-        let grid = Grid { bits: self.style.bits, without: vec![], wrong: vec![0] };
+        let grid = Grid { bits: self.style.bits, without: Rows::EMPTY, wrong: vec![0] };
         let coarse = Grid { bits: self.style.search_bits, ..Grid::default() };
         let mut failing = vec![];
         // First the answers that are likely to win everywhere: then no other is looked at.
@@ -162,7 +162,9 @@ impl Pair<'_> {
             let rest = group(Answers::Rest, (Test::Forfeit, None));
             let wrong = if answers.len() > 1 { vec![0, 1, 4] } else { vec![0] };
             let groups = answers.iter().map(single).chain([rest]).collect();
-            offers.push(self.offer(q, Plan { groups, count: Count::Grid(Grid { wrong, ..grid.clone() }), window })?);
+            offers.push(
+                self.offer(q, Plan { groups, count: Count::Grid(Box::new(Grid { wrong, ..grid.clone() })), window })?,
+            );
         }
         Ok(offers)
     }

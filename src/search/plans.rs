@@ -176,7 +176,7 @@ pub(super) fn assemble(levels: impl Iterator<Item = impl Iterator<Item = Plan>>)
                 hints.plans.len() - 1
             })
         });
-        hints.assignment.push(row.collect());
+        hints.assignment.push(row);
     }
     hints
 }
@@ -297,7 +297,8 @@ impl<'a> Pair<'a> {
         }
         let mut offers: Vec<Offer> = vec![];
         for window in self.style.count_windows {
-            let plan = Plan { count: Count::Grid(grid.clone()), window: self.window(*window), ..plan.clone() };
+            let plan =
+                Plan { count: Count::Grid(Box::new(grid.clone())), window: self.window(*window), ..plan.clone() };
             if offers.last().is_some_and(|last| last.plan.window == plan.window) {
                 break;
             }
@@ -314,7 +315,7 @@ impl<'a> Pair<'a> {
         window: Option<usize>,
         grid: &Grid,
     ) -> Result<(f64, f64), Refusal> {
-        let plan = Plan { groups: vec![], count: Count::Grid(grid.clone()), window };
+        let plan = Plan { groups: vec![], count: Count::Grid(Box::new(grid.clone())), window };
         let group = group(Answers::Rest, (Test::Count, None));
         let sets: Vec<(Set, &Group)> = sets.iter().map(|set| ((*set).clone(), &group)).collect();
         let counted = allowed(self.level.uncertified(q, &sets, &plan))?;
@@ -356,7 +357,7 @@ impl<'a> Pair<'a> {
 
     /// The inputs that a set leaves uncertified, counted coarsely.
     fn failures(&mut self, q: usize, set: &Set, window: Option<usize>) -> Result<f64, Refusal> {
-        let count = Count::Grid(Grid { bits: self.style.search_bits, ..Grid::default() });
+        let count = Count::Grid(Box::new(Grid { bits: self.style.search_bits, ..Grid::default() }));
         let plan = Plan { groups: vec![], count, window };
         let widest = self.style.windows.get(self.style.windows.len() / 2).copied().unwrap_or(8);
         if self.uncertified(q, set, (Test::Pooled, Some(widest)), &plan)?.is_zero() {

@@ -5,7 +5,7 @@ use super::entries::{Search, Start, TableHints};
 use super::orders::Orders;
 use super::plans::{self, Menu, Style};
 use super::{PREFIX, Proof, Ways, derive, prove, split};
-use crate::certificate::{Attention, Certificate, Split};
+use crate::certificate::{Attention, Certificate, ExactAttention, Split};
 use crate::checker::Options;
 use crate::model::Network;
 use crate::refusal::{Decline, Refusal};
@@ -179,7 +179,7 @@ impl<'a> Prover<'a> {
 /// With the orders of attention that windows need.
 fn ways(orders: &Orders, tables: TableHints) -> Ways {
     let TableHints { scores: entries, logits, direct } = tables;
-    let scores = Attention::Exact { orders: orders.attention.clone(), entries };
+    let scores = Attention::Exact(ExactAttention { orders: orders.attention.iter().cloned().collect(), entries });
     Ways { scores, split: Split { logits: logits.map(Box::new), direct: direct.map(Box::new), ..split(orders) } }
 }
 

@@ -2,8 +2,10 @@
 
 use super::orders::{double, doubles};
 use super::{EXACT, hinted};
-use crate::certificate::published::{Chain, Gaps, LowRank, Peel, Residual, SPECTRAL_BITS, VECTOR_BITS};
-use crate::certificate::{Attention, Certificate, Criterion, DirectPath};
+use crate::certificate::published::{
+    Chain, Gaps, LowRank, MaxDiff, Means, NoHints, Peel, Residual, SPECTRAL_BITS, Spectral, VECTOR_BITS,
+};
+use crate::certificate::{Attention, Certificate, Criterion, DirectPath, Rows};
 use crate::checker::arithmetic::{Enclosure, Fixed};
 use crate::checker::meter::Meter;
 use crate::checker::paths::Factors;
@@ -77,34 +79,34 @@ fn scores(factors: &Factors<Fixed>, rule: &str) -> Result<Attention, Refusal> {
         if let Some((a, _, _)) = leading(&rests[1]) {
             let row = a.transpose() * &rests[1];
             rests[1] -= &a * &row;
-            peel[1] = Peel { left: vec![vector(a.iter())], right: vec![vector(row.iter())] };
+            peel[1] = Peel { left: vec![vector(a.iter())].into(), right: vec![vector(row.iter())].into() };
         }
         if let Some((_, _, c_t)) = leading(&rests[2]) {
             let column = &rests[2] * c_t.transpose();
             rests[2] -= &column * &c_t;
-            peel[2] = Peel { left: vec![vector(column.iter())], right: vec![vector(c_t.iter())] };
+            peel[2] = Peel { left: vec![vector(column.iter())].into(), right: vec![vector(c_t.iter())].into() };
         }
     }
     let error = match rule {
-        "max-diff-exact" => Residual::Exact {},
+        "max-diff-exact" => Residual::Exact(NoHints {}),
         "svd" => spectral(&product(&rests)),
-        _ if rule.ends_with("recursive") => Residual::Recursive {
+        _ if rule.ends_with("recursive") => Residual::Recursive(Means {
             means: match rule.split('+').next() {
-                Some("mean") => vec![mean_row(&rests[0])],
+                Some("mean") => vec![mean_row(&rests[0])].into(),
                 Some("mean-recursive") => rests[..last].iter().map(mean_row).collect(),
-                _ => vec![],
+                _ => Rows::EMPTY,
             },
-        },
+        }),
         _ if rule.starts_with("mean") => {
             let mut left = rests[0].clone();
-            let mut means = vec![mean_row(&left)];
+            let mut means = Rows::from(vec![mean_row(&left)]);
             for factor in &rests[1..last] {
                 left *= factor;
                 means.push(mean_row(&left));
             }
-            Residual::MaxDiff { means }
+            Residual::MaxDiff(Means { means })
         }
-        _ => Residual::MaxDiff { means: vec![] },
+        _ => Residual::MaxDiff(Means::default()),
     };
     Ok(Attention::LowRank(LowRank { factors: taken, peel, error }))
 }
@@ -116,7 +118,7 @@ fn scores(factors: &Factors<Fixed>, rule: &str) -> Result<Attention, Refusal> {
 #[cfg(feature = "optimise")]
 pub(super) fn bound_anew(factors: &Factors<Fixed>, hints: &mut LowRank) -> Result<(), Refusal> {
     let free = Meter::new(u64::MAX);
-    if let Residual::Svd { .. } = hints.error {
+    if let Residual::Svd(Spectral { .. }) = hints.error {
         let rests = peel(&chain(factors, hints.factors, &free)?, &hints.peel, &free)?.rests;
         let rests: Vec<DMatrix<f64>> = rests.iter().map(dense).collect();
         hints.error = spectral(&product(&rests));
@@ -133,20 +135,20 @@ fn spectral(product: &DMatrix<f64>) -> Residual {
     // The scale must be below 2^20: a product that vanishes is bounded as if it did not quite.
     let norm = norm.max(f64::from(-19).exp2());
     let (scale, bound) = (1.0 / (norm * (1.0 + 1e-5)), (2.0 * norm * (1.0 + 1e-4)).sqrt());
-    Residual::Svd { bound: units(bound, SPECTRAL_BITS, 1 << 60), scale: units(scale, SPECTRAL_BITS, 1 << 60) }
+    Residual::Svd(Spectral { bound: units(bound, SPECTRAL_BITS, 1 << 60), scale: units(scale, SPECTRAL_BITS, 1 << 60) })
 }
 
 fn direct(factors: &Factors<Fixed>, eupu: &str) -> DirectPath {
     let stream = dense(&factors.stream);
     match eupu {
-        "mean-query+max-diff" => DirectPath::MaxDiff { mean: mean_row(&stream) },
+        "mean-query+max-diff" => DirectPath::MaxDiff(MaxDiff { mean: mean_row(&stream) }),
         // The mean query's part along the leading direction: the original subtracts a vector about √v too long.
-        "svd-query+max-diff" => DirectPath::MaxDiff {
+        "svd-query+max-diff" => DirectPath::MaxDiff(MaxDiff {
             mean: leading(&stream).map_or_else(Vec::new, |(u, sigma, v_t)| vector((v_t * (sigma * u.mean())).iter())),
-        },
-        "max-diff" => DirectPath::MaxDiff { mean: vec![] },
-        "max-diff-exact" => DirectPath::MaxDiffExact {},
-        _ => DirectPath::GlobalMaxDiffExact {},
+        }),
+        "max-diff" => DirectPath::MaxDiff(MaxDiff::default()),
+        "max-diff-exact" => DirectPath::MaxDiffExact(NoHints {}),
+        _ => DirectPath::GlobalMaxDiffExact(NoHints {}),
     }
 }
 
@@ -231,16 +233,26 @@ pub(super) fn family(
     let levels: Vec<Vec<Choice>> = levels.into_iter().rev().collect();
     let by_copies = |part: fn(&(i64, i64)) -> i64| {
         let row = |level: &Vec<Choice>| level.iter().map(|(_, reference, _)| part(reference)).collect();
-        if references { levels.iter().map(row).collect() } else { vec![] }
+        if references { levels.iter().map(row).collect::<Vec<Vec<i64>>>().into() } else { Rows::EMPTY }
     };
     let gaps = levels.iter().enumerate().map(|(m, level)| {
         (0..=m).flat_map(|q| level.iter().map(move |(_, _, gaps)| gaps.get(q).copied().unwrap_or(0))).collect()
     });
-    let gaps = Gaps { references: by_copies(|pair| pair.0), slopes: by_copies(|pair| pair.1), gaps: gaps.collect() };
+    let gaps = Gaps {
+        references: by_copies(|pair| pair.0),
+        slopes: by_copies(|pair| pair.1),
+        gaps: gaps.collect::<Vec<Vec<usize>>>().into(),
+    };
     Ok(hinted(network, Strategy::Published(family), attention, direct_path, Criterion::Gaps(gaps)))
 }
 
 /// The paper's own cubic proof needs no hints.
 pub(super) fn cubic(network: &Network) -> Certificate {
-    hinted(network, Strategy::PublishedCubic, EXACT, DirectPath::MaxDiffExact {}, Criterion::Convexity {})
+    hinted(
+        network,
+        Strategy::PublishedCubic,
+        EXACT,
+        DirectPath::MaxDiffExact(NoHints {}),
+        Criterion::Convexity(NoHints {}),
+    )
 }

@@ -18,21 +18,21 @@ pub fn unexplained_dimension(certificate: &Certificate, config: &Config) -> BigU
     let (v, n, d) = (config.d_vocab, config.n_ctx, config.d_model);
     match &certificate.criterion {
         Criterion::Partition(partition) if walks_everything(partition) => return config.inputs() * v,
-        Criterion::Partition(_) | Criterion::Convexity {} => return (3 * v * v + 2 * n * v).into(),
+        Criterion::Partition(_) | Criterion::Convexity(_) => return (3 * v * v + 2 * n * v).into(),
         Criterion::Gaps(_) => {}
     }
     let direct = match &certificate.direct_path {
-        DirectPath::GlobalMaxDiffExact {} | DirectPath::Split(_) => 2,
-        DirectPath::MaxDiffExact {} => 2 * v,
-        DirectPath::MaxDiff { mean } => v * d + 2 + if mean.is_empty() { 0 } else { v },
+        DirectPath::GlobalMaxDiffExact(_) | DirectPath::Split(_) => 2,
+        DirectPath::MaxDiffExact(_) => 2 * v,
+        DirectPath::MaxDiff(hints) => v * d + 2 + if hints.mean.is_empty() { 0 } else { v },
     };
     let scores = match &certificate.attention {
-        Attention::Exact { .. } => v * v,
+        Attention::Exact(_) => v * v,
         Attention::LowRank(LowRank { error, .. }) => match error {
-            Residual::Exact {} => 4 * v,
-            Residual::Svd { .. } => 2 * v,
-            Residual::MaxDiff { means } | Residual::Recursive { means } => {
-                2 * v + 2 * d + if means.is_empty() { 0 } else { v }
+            Residual::Exact(_) => 4 * v,
+            Residual::Svd(_) => 2 * v,
+            Residual::MaxDiff(hints) | Residual::Recursive(hints) => {
+                2 * v + 2 * d + if hints.means.is_empty() { 0 } else { v }
             }
         },
     };

@@ -1,7 +1,7 @@
 //! The names of the rules that a certificate's proof uses.
 
 use crate::certificate::published::{LowRank, Residual};
-use crate::certificate::{Attention, Certificate, Count, Criterion, DirectPath, Partition, Test};
+use crate::certificate::{Attention, Certificate, Count, Criterion, DirectPath, ExactAttention, Partition, Test};
 use std::collections::BTreeSet;
 
 /// The rules that a certificate uses, by the names of their files.
@@ -11,7 +11,7 @@ pub fn rules(certificate: &Certificate) -> Vec<&'static str> {
             let entries = computed_in_part(certificate).then_some("entries");
             entries.into_iter().chain(self::partition(partition)).collect()
         }
-        Criterion::Convexity {} => vec!["published/convexity"],
+        Criterion::Convexity(_) => vec!["published/convexity"],
         Criterion::Gaps(gaps) if gaps.references.is_empty() || gaps.slopes.is_empty() => {
             [bounds(certificate), vec!["published/gaps"]].concat()
         }
@@ -36,26 +36,26 @@ fn partition(partition: &Partition) -> Vec<&'static str> {
 
 /// Are some entries of a table only bounded?
 fn computed_in_part(certificate: &Certificate) -> bool {
-    matches!(certificate.attention, Attention::Exact { entries: Some(_), .. })
+    matches!(certificate.attention, Attention::Exact(ExactAttention { entries: Some(_), .. }))
         || matches!(&certificate.direct_path, DirectPath::Split(split) if split.logits.is_some() || split.direct.is_some())
 }
 
 /// The rules of a published strategy's tables.
 fn bounds(certificate: &Certificate) -> Vec<&'static str> {
     let mut rules = match &certificate.attention {
-        Attention::Exact { .. } => vec!["attention/exact"],
+        Attention::Exact(_) => vec!["attention/exact"],
         Attention::LowRank(LowRank { error, .. }) => match error {
-            Residual::Exact {} => vec!["published/peel", "published/residual-exact"],
-            Residual::Svd { .. } => vec!["published/peel", "published/residual-svd"],
-            Residual::MaxDiff { .. } => vec!["published/peel", "published/residual-max-diff"],
-            Residual::Recursive { .. } => vec!["published/peel", "published/residual-recursive"],
+            Residual::Exact(_) => vec!["published/peel", "published/residual-exact"],
+            Residual::Svd(_) => vec!["published/peel", "published/residual-svd"],
+            Residual::MaxDiff(_) => vec!["published/peel", "published/residual-max-diff"],
+            Residual::Recursive(_) => vec!["published/peel", "published/residual-recursive"],
         },
     };
     rules.push(match &certificate.direct_path {
         DirectPath::Split(_) => "direct_path/split",
-        DirectPath::MaxDiff { .. } => "published/direct-max-diff",
-        DirectPath::MaxDiffExact {} => "published/direct-max-diff-exact",
-        DirectPath::GlobalMaxDiffExact {} => "published/direct-global-max-diff-exact",
+        DirectPath::MaxDiff(_) => "published/direct-max-diff",
+        DirectPath::MaxDiffExact(_) => "published/direct-max-diff-exact",
+        DirectPath::GlobalMaxDiffExact(_) => "published/direct-global-max-diff-exact",
     });
     rules
 }

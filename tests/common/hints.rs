@@ -1,9 +1,10 @@
 //! Certificates: by hand for one plan, and random ones that are of the right form but guided by nothing.
 
 use super::Random;
+use super::change;
 use gbmi::certificate::{
-    Answers, Attention, Certificate, Claim, Count, Criterion, DirectPath, ENTRY_BITS, Entries, Grid, Group,
-    OFFSET_BITS, Partition, Plan, Script, Split, Test, VERSION,
+    Answers, Attention, Certificate, Claim, Count, Criterion, DirectPath, ENTRY_BITS, Entries, ExactAttention, Grid,
+    Group, OFFSET_BITS, Partition, Plan, Rows, Script, Split, Test, VERSION,
 };
 use gbmi::checker::arithmetic::{Enclosure, Rational};
 use gbmi::checker::meter::Meter;
@@ -38,8 +39,8 @@ pub(crate) fn bare(
 
 /// A certificate without orders of attention; all (query, maximum) follow the first plan.
 pub(crate) fn by_hand(network: &Network, direct_path: DirectPath, plans: Vec<Plan>) -> Certificate {
-    let partition = Partition { plans, assignment: vec![] };
-    bare(network, Attention::Exact { orders: vec![], entries: None }, direct_path, Criterion::Partition(partition))
+    let partition = Partition { plans, assignment: Rows::EMPTY };
+    bare(network, Attention::Exact(ExactAttention::default()), direct_path, Criterion::Partition(partition))
 }
 
 /// The hints of rule `partition`.
@@ -75,7 +76,7 @@ pub(crate) fn plan(groups: Vec<Group>, count: Count, window: &str) -> Plan {
 /// so groups without the maximum want it listed first.
 pub(crate) fn split(network: &Network, order: &str) -> DirectPath {
     let (v, n) = (network.config.d_vocab, network.config.n_ctx);
-    let rows = |rows: usize| vec![numbers(order); rows];
+    let rows = |rows: usize| vec![numbers(order); rows].into();
     DirectPath::Split(Split {
         offset: vec![],
         token_orders: rows(v * (n - 1)),
@@ -120,9 +121,9 @@ fn list<T: ToString>(numbers: impl IntoIterator<Item = T>) -> String {
 
 /// No orders, or one for every row: a shuffled prefix, possibly empty or whole. At times a row less or more, and rows
 /// that repeat an entry or name one that does not exist.
-fn orders(random: &mut Random, rows: usize, v: usize) -> Vec<Vec<usize>> {
+fn orders(random: &mut Random, rows: usize, v: usize) -> Rows<usize> {
     if random.once_in(6) {
-        return vec![];
+        return Rows::EMPTY;
     }
     let rows = if random.once_in(12) { random.within(rows - 1, rows + 1) } else { rows };
     let (whole, sloppy) = (random.once_in(2), random.once_in(4));
@@ -176,13 +177,13 @@ fn tree(random: &mut Random, v: usize) -> Count {
             }
             items
         };
-        (0..12).map(row).collect::<Vec<Vec<usize>>>()
+        (0..12).map(row).collect::<Rows<usize>>()
     };
     let upper = rows(random);
-    let lower = if random.once_in(3) { vec![] } else { rows(random) };
+    let lower = if random.once_in(3) { Rows::EMPTY } else { rows(random) };
     let token = |_| random.pick(&[0, 0, 0, 1, 1, 2, 2, 2, 3, 3, 4, 5]);
     let walk = (0..200).map(token).collect();
-    Count::Tree(Script { upper, lower, walk })
+    Count::Tree(Some(Box::new(Script { upper, lower, walk })))
 }
 
 /// A grid on which groups are counted without earlier ones, later ones and none, and show wrong inputs.
@@ -195,10 +196,10 @@ fn grid(random: &mut Random) -> Count {
         1 => vec![place(random)],
         _ => vec![place(random), coarser(random)],
     });
-    let without = without.collect();
+    let without = without.collect::<Vec<Vec<usize>>>().into();
     let mut wrong = vec![place(random), place(random), coarser(random)];
     wrong.truncate(random.within(0, 3));
-    Count::Grid(Grid { bits, without, wrong })
+    Count::Grid(Box::new(Grid { bits, without, wrong }))
 }
 
 /// A plan whose groups hold every answer but m once.
@@ -230,7 +231,7 @@ pub(crate) fn entries(random: &mut Random, rows: usize, cols: usize, d: usize) -
     let mut number = |most: i64| i64::try_from(random.next() >> 1).unwrap() % (2 * most + 1) - most;
     let size = [unit / 64, unit / 8, unit][usize::try_from(number(1) + 1).unwrap()];
     let rank = usize::try_from(number(1) + 1).unwrap();
-    let basis = (0..rank).map(|_| (0..d).map(|_| number(size)).collect()).collect();
+    let basis = (0..rank).map(|_| (0..d).map(|_| number(size)).collect::<Vec<i64>>()).collect();
     let centre = if number(1) > 0 { vec![] } else { (0..d).map(|_| number(unit)).collect() };
     let ample = [unit / 4, 8 * unit, 512 * unit][usize::try_from(number(1) + 1).unwrap()];
     let bounds =
@@ -259,14 +260,14 @@ pub(crate) fn hints(random: &mut Random, network: &Network) -> Certificate {
     if random.once_in(2) {
         let Config { n_ctx: n, d_model: d, d_head, .. } = network.config;
         scores = some_entries(random, v, v + n, d.min(d_head));
-        orders.truncate(if random.once_in(8) { 0 } else { v });
+        change(&mut orders, |orders| orders.truncate(if random.once_in(8) { 0 } else { v }));
         if let DirectPath::Split(split) = &mut direct_path {
             split.logits = some_entries(random, v + n, v, d.min(d_head)).map(Box::new);
             split.direct = some_entries(random, v, v, d).map(Box::new);
         }
     }
-    let attention = Attention::Exact { orders, entries: scores };
-    let (mut plans, mut assignment) = (vec![], vec![]);
+    let attention = Attention::Exact(ExactAttention { orders, entries: scores });
+    let (mut plans, mut assignment): (_, Vec<Vec<usize>>) = (vec![], vec![]);
     for m in 0..v {
         let first = plans.len();
         plans.extend((0..random.within(1, 2)).map(|_| random_plan(random, v, m)));
@@ -279,7 +280,7 @@ pub(crate) fn hints(random: &mut Random, network: &Network) -> Certificate {
             _ => {}
         }
     }
-    bare(network, attention, direct_path, Criterion::Partition(Partition { plans, assignment }))
+    bare(network, attention, direct_path, Criterion::Partition(Partition { plans, assignment: assignment.into() }))
 }
 
 /// Hints of the right form, in which some wrong answer is in no group or in two, or the right one is in a group.
@@ -308,8 +309,10 @@ pub(crate) fn broken_hints(random: &mut Random, network: &Network) -> Certificat
     let broken = plan(groups.iter().map(|answers| group(answers, test, "all")).collect(), Count::default(), "all");
     let Partition { plans, assignment } = partition(&mut certificate);
     // Any query's plan may be the broken one.
-    assignment[m].resize(m + 1, usize::MAX);
-    assignment[m][random.within(0, m)] = plans.len();
+    change(assignment, |assignment| {
+        assignment[m].resize(m + 1, usize::MAX);
+        assignment[m][random.within(0, m)] = plans.len();
+    });
     plans.push(broken);
     certificate
 }

@@ -15,7 +15,7 @@ pub(crate) use oracle::{correct_by_pair, exact_correct, verdicts};
 pub(crate) use published::{published_hints, tight_model};
 pub(crate) use random::{Kind, Random, random_model};
 
-use gbmi::certificate::{Attention, Certificate, Criterion, DirectPath};
+use gbmi::certificate::{Attention, Certificate, Criterion, DirectPath, Rows};
 use gbmi::checker::arithmetic::{Enclosure, Fixed};
 use gbmi::checker::criterion::{Level, Tables};
 use gbmi::checker::meter::Meter;
@@ -131,7 +131,7 @@ impl Model {
     /// `config.json`.
     pub(crate) fn config(&self) -> String {
         format!(
-            r#"{{"task":"max_of_n","d_vocab":{},"n_ctx":{},"d_model":{},"d_head":{},"n_heads":1,"n_layers":1,"attn_only":true,"use_attn_scale":{}}}"#,
+            r#"{{"task":"max_of_n","d_vocab":{},"n_ctx":{},"d_model":{},"d_head":{},"n_heads":1,"n_layers":1,"attn_only":true,"normalization_type":null,"use_attn_scale":{}}}"#,
             self.d_vocab, self.n_ctx, self.d_model, self.d_head, self.use_attn_scale
         )
     }
@@ -161,12 +161,18 @@ pub(crate) fn certified<R: Enclosure>(network: &Network, certificate: &Certifica
 
 /// The tables under a certificate's rules, those of our own proofs.
 pub(crate) fn tables(network: &Network, certificate: &Certificate, meter: &Meter) -> Tables<Fixed> {
-    let (Attention::Exact { orders, entries }, DirectPath::Split(split)) =
-        (&certificate.attention, &certificate.direct_path)
+    let (Attention::Exact(attention), DirectPath::Split(split)) = (&certificate.attention, &certificate.direct_path)
     else {
         panic!("other rules")
     };
-    checker::tables::<Fixed>(network, (orders, entries.as_ref()), split, meter).unwrap()
+    checker::tables::<Fixed>(network, attention, split, meter).unwrap()
+}
+
+/// Changes rows of hints as lists of their own.
+pub(crate) fn change<T: Clone>(rows: &mut Rows<T>, by: impl FnOnce(&mut Vec<Vec<T>>)) {
+    let mut lists = rows.iter().map(<[T]>::to_vec).collect();
+    by(&mut lists);
+    *rows = lists.into();
 }
 
 /// What a certificate, written and read, establishes for every (query, maximum) apart: from below and from above.

@@ -1,8 +1,10 @@
 //! Random hints of the published strategies: those of the search, perturbed, and others guided by nothing.
 
-use super::{Model, NOTHING, Paths, Random, bare, reread};
-use gbmi::certificate::published::{Chain, Gaps, LowRank, Peel, Residual, SPECTRAL_BITS, VECTOR_BITS};
-use gbmi::certificate::{Attention, Certificate, Criterion, DirectPath};
+use super::{Model, NOTHING, Paths, Random, bare, change, reread};
+use gbmi::certificate::published::{
+    Chain, Gaps, LowRank, MaxDiff, Means, NoHints, Peel, Residual, SPECTRAL_BITS, Spectral, VECTOR_BITS,
+};
+use gbmi::certificate::{Attention, Certificate, Criterion, DirectPath, ExactAttention, Rows};
 use gbmi::checker::Options;
 use gbmi::model::Network;
 use gbmi::search::prove;
@@ -39,10 +41,10 @@ fn residual(random: &mut Random, sizes: &[usize]) -> Residual {
     let count = random.within(0, inner.len() + 1);
     let means = (0..count).map(|index| vector(random, inner.get(index).copied().unwrap_or(2))).collect();
     match random.within(0, 3) {
-        0 => Residual::Exact {},
+        0 => Residual::Exact(NoHints {}),
         1 => spectral(random),
-        2 => Residual::MaxDiff { means },
-        _ => Residual::Recursive { means },
+        2 => Residual::MaxDiff(Means { means }),
+        _ => Residual::Recursive(Means { means }),
     }
 }
 
@@ -51,7 +53,7 @@ fn spectral(random: &mut Random) -> Residual {
     let bound = f64::from(random.unit().abs()) * random.pick(&[0.01, 0.1, 1.0, 4.0, 30.0]);
     let scale = 2.0 / (bound * bound) * random.pick(&[1.000_01, 1.000_01, 1.000_01, 0.999, 0.5, 0.01, -1.0]);
     let units = |value: f64| ((value * f64::from(SPECTRAL_BITS).exp2()) as i64).clamp(-(1 << 59), 1 << 59);
-    Residual::Svd { bound: units(bound) * if random.once_in(12) { -1 } else { 1 }, scale: units(scale) }
+    Residual::Svd(Spectral { bound: units(bound) * if random.once_in(12) { -1 } else { 1 }, scale: units(scale) })
 }
 
 fn low_rank(random: &mut Random, network: &Network) -> Attention {
@@ -69,16 +71,16 @@ fn low_rank(random: &mut Random, network: &Network) -> Attention {
 
 fn direct(random: &mut Random, network: &Network) -> DirectPath {
     match random.within(0, 3) {
-        0 => DirectPath::MaxDiffExact {},
-        1 => DirectPath::GlobalMaxDiffExact {},
-        _ => DirectPath::MaxDiff { mean: vector(random, network.config.d_model) },
+        0 => DirectPath::MaxDiffExact(NoHints {}),
+        1 => DirectPath::GlobalMaxDiffExact(NoHints {}),
+        _ => DirectPath::MaxDiff(MaxDiff { mean: vector(random, network.config.d_model) }),
     }
 }
 
 /// References and slopes, or none. At times references are below zero, or a row is short or long.
-fn references(random: &mut Random, network: &Network) -> (Vec<Vec<i64>>, Vec<Vec<i64>>) {
+fn references(random: &mut Random, network: &Network) -> (Rows<i64>, Rows<i64>) {
     if random.once_in(3) {
-        return (vec![], vec![]);
+        return (Rows::EMPTY, Rows::EMPTY);
     }
     let slope = random.pick(&[1, 1 << 18, 1 << 20, 1 << 22, 1 << 23, 1 << 60]);
     let ratio = random.pick(&[1, 1 << 14, 1 << 17, 1 << 20, 1 << 20, 1 << 22, 1 << 60]);
@@ -87,7 +89,7 @@ fn references(random: &mut Random, network: &Network) -> (Vec<Vec<i64>>, Vec<Vec
     let rows = |random: &mut Random, size: i64, below: bool| {
         let entry = |random: &mut Random| integer(random, size);
         let row = |random: &mut Random| {
-            (0..length(random)).map(|_| if below { entry(random) } else { entry(random).abs() }).collect()
+            (0..length(random)).map(|_| if below { entry(random) } else { entry(random).abs() }).collect::<Vec<i64>>()
         };
         (0..network.config.d_vocab).map(|_| row(random)).collect()
     };
@@ -95,7 +97,7 @@ fn references(random: &mut Random, network: &Network) -> (Vec<Vec<i64>>, Vec<Vec
 }
 
 /// Gaps of any size: the narrow ones certify most, if anything.
-fn gaps(random: &mut Random, network: &Network) -> Vec<Vec<usize>> {
+fn gaps(random: &mut Random, network: &Network) -> Rows<usize> {
     let most = random.pick(&[1, 1, 2, usize::MAX]);
     let gap = |random: &mut Random, m: usize| {
         let least = usize::from(!random.once_in(8));
@@ -135,16 +137,18 @@ fn perturb(random: &mut Random, network: &Network, certificate: &mut Certificate
     if let Attention::LowRank(LowRank { factors, peel, error }) = attention {
         if random.once_in(3) {
             for Peel { left, right } in peel.iter_mut() {
-                jitter(random, left);
-                jitter(random, right);
+                change(left, |left| jitter(random, left));
+                change(right, |right| jitter(random, right));
                 if random.once_in(3) {
-                    left.pop();
+                    change(left, |left| drop(left.pop()));
                 }
             }
         }
         match error {
-            Residual::MaxDiff { means } | Residual::Recursive { means } if random.once_in(2) => jitter(random, means),
-            Residual::Svd { bound, scale } if random.once_in(2) => {
+            Residual::MaxDiff(Means { means }) | Residual::Recursive(Means { means }) if random.once_in(2) => {
+                change(means, |means| jitter(random, means))
+            }
+            Residual::Svd(Spectral { bound, scale }) if random.once_in(2) => {
                 // Smaller, and consistent; or one of the two alone.
                 let factor = random.pick(&[0.999, 0.99, 0.9, 0.5, 1.01, 2.0]);
                 let both = random.within(0, 3);
@@ -160,24 +164,27 @@ fn perturb(random: &mut Random, network: &Network, certificate: &mut Certificate
         *direct_path = direct(random, network);
     }
     match (direct_path, random.within(0, 2)) {
-        (DirectPath::MaxDiff { mean }, 0) => jitter(random, std::slice::from_mut(mean)),
+        (DirectPath::MaxDiff(MaxDiff { mean }), 0) => jitter(random, std::slice::from_mut(mean)),
         _ if random.once_in(3) => (hints.references, hints.slopes) = references(random, network),
         _ => {
             let size = 1 << (VECTOR_BITS - 3);
-            for ratio in hints.references.iter_mut().flatten() {
-                *ratio = (*ratio + integer(random, size)).clamp(0, 1 << 59);
-            }
-            for slope in hints.slopes.iter_mut().flatten() {
-                *slope = (*slope + integer(random, size)).clamp(-(1 << 59), 1 << 59);
+            for (rows, least) in [(&mut hints.references, 0), (&mut hints.slopes, -(1 << 59))] {
+                change(rows, |rows| {
+                    for number in rows.iter_mut().flatten() {
+                        *number = (*number + integer(random, size)).clamp(least, 1 << 59);
+                    }
+                });
             }
         }
     }
     match random.within(0, 2) {
         0 => hints.gaps = gaps(random, network),
         1 => {
-            for (m, row) in hints.gaps.iter_mut().enumerate() {
-                row.iter_mut().for_each(|gap| *gap = (*gap + random.within(0, 2)).saturating_sub(1).min(m));
-            }
+            change(&mut hints.gaps, |gaps| {
+                for (m, row) in gaps.iter_mut().enumerate() {
+                    row.iter_mut().for_each(|gap| *gap = (*gap + random.within(0, 2)).saturating_sub(1).min(m));
+                }
+            });
         }
         _ => {}
     }
@@ -185,9 +192,9 @@ fn perturb(random: &mut Random, network: &Network, certificate: &mut Certificate
 
 /// A certificate of any published rule, written and read as any other. It claims nothing.
 pub(crate) fn published_hints(random: &mut Random, network: &Network) -> Certificate {
-    let exact = || Attention::Exact { orders: vec![], entries: None };
+    let exact = || Attention::Exact(ExactAttention::default());
     let certificate = if random.once_in(16) {
-        bare(network, exact(), DirectPath::MaxDiffExact {}, Criterion::Convexity {})
+        bare(network, exact(), DirectPath::MaxDiffExact(NoHints {}), Criterion::Convexity(NoHints {}))
     } else if random.once_in(3) {
         let attention = if random.once_in(6) { exact() } else { low_rank(random, network) };
         let (direct_path, (references, slopes)) = (direct(random, network), references(random, network));

@@ -18,11 +18,12 @@ use crate::checker::rules::{Margin, Set};
 use crate::refusal::{Decline, Refusal};
 use num_bigint::BigUint;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// L, in bins.
 const LIMIT: i64 = 1 << 16;
-/// The most cells of a histogram, but for its last row.
-const MOST_CELLS: usize = 1 << 23;
+/// The most bytes of a histogram, but for its last row.
+const MOST_BYTES: usize = 1 << 26;
 
 /// Bins of the last position's term, then of the items of every other position: token m, the other tokens of the
 /// window, the far class.
@@ -53,7 +54,7 @@ impl<R: Enclosure> Level<'_, R> {
         }
         let (mut uncertified, mut wrong) = (BigUint::default(), BigUint::default());
         for (index, (_, _, ceilings)) in known.iter().enumerate() {
-            let without = hint.without.get(index).map_or(&[][..], Vec::as_slice);
+            let without = hint.without.get(index).unwrap_or_default();
             let earlier = known.get(..index).and_then(|known| known.get(*without.first()?));
             let earlier = earlier.map(|(_, _, ceilings)| ceilings);
             uncertified += self.count(q, window, (ceilings, earlier), without.get(1), true)?;
@@ -200,11 +201,17 @@ fn sequences<T: Amount>(positions: &[Vec<((i64, i64), u64)>], meter: &Meter) -> 
                 let sum = (second + other).max(other_stays);
                 if sum < -rest.1.least {
                     // A row takes as much as some cells, however short it is.
-                    let cells = next.len().saturating_mul(width + 8);
-                    if cells > MOST_CELLS {
-                        return Err(Decline::too_large("a histogram", MOST_CELLS, cells).into());
+                    let bytes = next.len().saturating_mul((width + 8) * size_of::<T>());
+                    if bytes > MOST_BYTES {
+                        return Err(Decline::too_large("a histogram, in bytes", MOST_BYTES, bytes).into());
                     }
-                    let target = next.entry(sum).or_insert_with(|| vec![T::default(); width]);
+                    let target = match next.entry(sum) {
+                        Entry::Occupied(row) => row.into_mut(),
+                        Entry::Vacant(place) => {
+                            meter.spend(Kind::Integer, width)?;
+                            place.insert(vec![T::default(); width])
+                        }
+                    };
                     let shift = least + i64::try_from(from).unwrap_or(0) + first - next_least;
                     spread(counts, shift, &T::from(*times), target);
                 }

@@ -18,7 +18,7 @@ mod window;
 use super::arithmetic::Enclosure;
 use super::meter::{Kind, Meter};
 use super::rules::{Attention, DirectPath, Margin, Margins, Set};
-use crate::certificate::{Answers, Count, Group, Partition, Plan, Test};
+use crate::certificate::{Answers, Count, Group, Partition, Plan, Script, Test};
 use crate::refusal::{Refusal, Rejection};
 use num_bigint::BigUint;
 use window::Window;
@@ -88,9 +88,9 @@ impl<'a, R: Enclosure> Level<'a, R> {
         sets: &[(Set, &Group)],
         plan: &Plan,
     ) -> Result<(BigUint, BigUint), Refusal> {
-        self.meter.spend(Kind::Integer, 0)?;
         let (mut holds, mut counted) = (true, Vec::new());
         for (set, group) in sets {
+            self.meter.within()?;
             let margin = self.margins.of(q, set);
             let window = group.window.unwrap_or(usize::MAX);
             match group.test {
@@ -104,7 +104,9 @@ impl<'a, R: Enclosure> Level<'a, R> {
         if !counted.is_empty() {
             let window = self.window(q, plan.window.unwrap_or(usize::MAX));
             (uncertified, wrong) = match &plan.count {
-                Count::Tree(script) => self.tree(q, &counted, &window, script)?,
+                Count::Tree(script) => {
+                    self.tree(q, &counted, &window, script.as_deref().unwrap_or(&Script::default()))?
+                }
                 Count::Grid(grid) => self.grid(q, &counted, &window, grid)?,
             };
         }
@@ -122,6 +124,8 @@ impl<'a, R: Enclosure> Level<'a, R> {
         if plan.groups.len() > v {
             return Err(broken(format!("{} groups for {v} answers", plan.groups.len())).into());
         }
+        // Each answer is looked at when it is named, and when those left are found; each group once.
+        self.meter.add(Kind::Integer, v);
         let mut named = vec![false; v];
         for answer in plan.groups.iter().flat_map(|group| match &group.answers {
             Answers::These(answers) => answers.as_slice(),

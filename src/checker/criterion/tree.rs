@@ -10,7 +10,7 @@
 //! for as many tokens as it has. A script says which tests to make; one that fails or is missing leaves its inputs
 //! undecided. Without a script, every group is tested at every node, and every item is a node.
 //! **Cost.** An addition for each open group to reach a node; at most two additions and a comparison for a test. A hinted
-//! order bounds any set of a position's items, at one comparison an item.
+//! order bounds any set of a position's items, at one comparison an item. An integer operation for each word of a script.
 
 use super::{Level, Window};
 use crate::certificate::Script;
@@ -20,6 +20,7 @@ use crate::checker::rules::{Margin, Order, Set};
 use crate::model::Matrix;
 use crate::refusal::{Decline, Refusal};
 use num_bigint::BigUint;
+use std::collections::BTreeMap;
 
 /// What the script says of a node that is not settled by its dropped groups.
 const WRONG: usize = 1;
@@ -67,14 +68,14 @@ impl<R: Enclosure> Position<R> {
     }
 
     /// A term whose upper end is at least that of every item which `member` picks.
-    fn most(&self, group: usize, member: impl FnMut(usize) -> bool) -> R {
-        let item = self.orders.get(group).and_then(|(upper, _)| upper.bound(member));
+    fn most(&self, group: usize, member: impl FnMut(usize) -> bool, meter: &Meter) -> R {
+        let item = self.orders.get(group).and_then(|(upper, _)| upper.bound(member, meter));
         item.map_or_else(R::everything, |item| self.terms.at(item, group).clone())
     }
 
     /// A term whose lower end is at most that of every item which `member` picks, if they have an order.
-    fn least(&self, group: usize, member: impl FnMut(usize) -> bool) -> Option<R> {
-        let item = self.orders.get(group).and_then(|(_, lower)| lower.bound(member));
+    fn least(&self, group: usize, member: impl FnMut(usize) -> bool, meter: &Meter) -> Option<R> {
+        let item = self.orders.get(group).and_then(|(_, lower)| lower.bound(member, meter));
         item.map(|item| self.terms.at(item, group).clone())
     }
 }
@@ -95,8 +96,8 @@ struct Walk<'a, R> {
     meter: &'a Meter,
     /// By group: the term of the last position.
     last: Open<R>,
-    /// The groups of one answer, if their terms are bounded from below.
-    shows: Vec<usize>,
+    /// By group: is it of one answer, with terms bounded from below?
+    shows: Vec<bool>,
     script: Option<std::slice::Iter<'a, usize>>,
 }
 
@@ -117,8 +118,7 @@ impl<R: Enclosure> Level<'_, R> {
         let last = groups.iter().map(|group| self.last_term(group, q)).enumerate().collect();
         let positions: Vec<Position<R>> = (0..n - 1).map(|p| self.items(q, groups, window, p, script)).collect();
         let below = window.far == 0 || !script.lower.is_empty();
-        let shows = |(_, group): &(usize, &Margin<'_, R>)| below && matches!(group.set, Set::One(_));
-        let shows = groups.iter().enumerate().filter(shows).map(|(group, _)| group).collect();
+        let shows = groups.iter().map(|group| below && matches!(group.set, Set::One(_))).collect();
         let walk = (!script.walk.is_empty()).then(|| script.walk.iter());
         let mut walk = Walk { meter: self.meter, last, shows, script: walk };
         let mut found = Found::default();
@@ -154,7 +154,7 @@ impl<R: Enclosure> Level<'_, R> {
             let row = || terms.iter().skip(group).step_by(groups.len());
             let place = p.saturating_mul(groups.len()).saturating_add(group);
             // Token m is bounded apart from the others, which may stand before it.
-            let hint = script.upper.get(place).map_or(&[0][..], Vec::as_slice);
+            let hint = script.upper.get(place).unwrap_or(&[0]);
             let upper = Order::by(hint, row(), |a, b| b.upper_at_most(a), Kind::Tree, self.meter);
             // No hint: no wrong input is looked for with this group.
             let lower = script.lower.get(place).filter(|hint| !hint.is_empty());
@@ -176,6 +176,10 @@ impl<R: Enclosure> Level<'_, R> {
 }
 
 impl<R: Enclosure> Walk<'_, R> {
+    fn shows(&self, group: usize) -> bool {
+        self.shows.get(group) == Some(&true)
+    }
+
     fn next(&mut self) -> Option<usize> {
         self.script.as_mut()?.next().copied()
     }
@@ -197,10 +201,12 @@ impl<R: Enclosure> Walk<'_, R> {
                 rest.map_or(here.clone(), |rest| here.add(&rest))
             };
             let groups = 0..self.last.len();
-            let most =
-                |group| plus(position.most(group, |item| item >= start), after(behind, |step| &step.most, group));
+            let most = |group| {
+                let here = position.most(group, |item| item >= start, self.meter);
+                plus(here, after(behind, |step| &step.most, group))
+            };
             let least = |group| {
-                let here = position.least(group, |item| item >= start);
+                let here = position.least(group, |item| item >= start, self.meter);
                 here.map_or_else(R::everything, |here| plus(here, after(behind, |step| &step.least, group)))
             };
             let tokens = (start..position.items()).fold(0_u128, |sum, item| sum.saturating_add(position.times(item)));
@@ -229,15 +235,10 @@ impl<R: Enclosure> Walk<'_, R> {
         self.meter.spend(Kind::Integer, 1)?;
         let step = steps.first();
         let inputs = step.map_or(1, |step| step.inputs);
-        let stays = |walk: &Self, (group, sum): &(usize, R)| {
-            !walk.total(sum, None, after(step, |step| &step.most, *group)).is_negative()
-        };
         if self.script.is_none() {
-            open.retain(|entry| stays(self, entry));
-        }
-        for _ in 0..self.next().unwrap_or(0).min(open.len()) {
-            let dropped = self.next();
-            open.retain(|entry| Some(entry.0) != dropped || stays(self, entry));
+            open.retain(|entry| self.stays(step, entry));
+        } else {
+            self.drop_named(step, &mut open);
         }
         if open.is_empty() {
             return Ok(Found { certified: inputs, wrong: 0 });
@@ -253,9 +254,27 @@ impl<R: Enclosure> Walk<'_, R> {
         };
         let wrong = open
             .iter()
-            .filter(|(group, _)| by.is_none_or(|by| by == *group) && self.shows.contains(group))
+            .filter(|(group, _)| by.is_none_or(|by| by == *group) && self.shows(*group))
             .any(|(group, sum)| self.total(sum, None, after(step, |step| &step.least, *group)).is_nonnegative());
         Ok(Found { certified: 0, wrong: if wrong { inputs } else { 0 } })
+    }
+
+    /// Is a group not shown negative everywhere below a node?
+    fn stays(&self, step: Option<&Step<'_, R>>, (group, sum): &(usize, R)) -> bool {
+        !self.total(sum, None, after(step, |step| &step.most, *group)).is_negative()
+    }
+
+    /// Drops the groups that the script names, if they are.
+    fn drop_named(&mut self, step: Option<&Step<'_, R>>, open: &mut Open<R>) {
+        let mut dropped = vec![false; open.len()];
+        for _ in 0..self.next().unwrap_or(0).min(open.len()) {
+            self.meter.add(Kind::Integer, 1);
+            let named = self.next().and_then(|group| index(open, group));
+            let Some((entry, dropped)) = named.and_then(|at| open.get(at).zip(dropped.get_mut(at))) else { continue };
+            *dropped = *dropped || !self.stays(step, entry);
+        }
+        let mut dropped = dropped.into_iter();
+        open.retain(|_| dropped.next() == Some(false));
     }
 
     /// Without a script.
@@ -283,36 +302,44 @@ impl<R: Enclosure> Walk<'_, R> {
     fn split(&mut self, step: &Step<'_, R>, behind: &[Step<'_, R>], open: &Open<R>) -> Result<Found, Refusal> {
         let (position, next) = (step.position, behind.first());
         let labels: Vec<usize> = (step.start..position.items()).map_while(|_| self.next()).collect();
+        self.meter.add(Kind::Integer, labels.len());
         let has = |item: usize, label: usize| item >= step.start && labels.get(item - step.start) == Some(&label);
-        let labelled = |label: usize| (step.start..position.items()).filter(move |item| has(*item, label));
-        let inputs = |label: usize| {
-            let tokens = labelled(label).fold(0_u128, |sum, item| sum.saturating_add(position.times(item)));
-            tokens.saturating_mul(next.map_or(1, |step| step.inputs))
-        };
+        // By label: the inputs below its items.
+        let mut inputs: BTreeMap<usize, u128> = BTreeMap::new();
+        for (item, label) in (step.start..).zip(&labels) {
+            let below = position.times(item).saturating_mul(next.map_or(1, |step| step.inputs));
+            let sum = inputs.entry(*label).or_default();
+            *sum = sum.saturating_add(below);
+        }
         let mut found = Found::default();
-        if labelled(CERTIFIED).next().is_some() {
+        if let Some(inputs) = inputs.remove(&CERTIFIED) {
             let holds = open.iter().all(|(group, sum)| {
-                let item = position.most(*group, |item| has(item, CERTIFIED));
+                let item = position.most(*group, |item| has(item, CERTIFIED), self.meter);
                 self.total(sum, Some(item), after(next, |step| &step.most, *group)).is_negative()
             });
-            found.add(u128::from(holds), inputs(CERTIFIED), 0);
+            found.add(u128::from(holds), inputs, 0);
         }
-        for (group, sum) in open.iter().filter(|(group, _)| self.shows.contains(group)) {
-            let by = WRONG_BY.saturating_add(*group);
-            if labelled(by).next().is_some() {
-                let item = position.least(*group, |item| has(item, by));
-                let wrong = self
-                    .total(sum, Some(item.unwrap_or_else(R::everything)), after(next, |step| &step.least, *group))
-                    .is_nonnegative();
-                found.add(u128::from(wrong), 0, inputs(by));
+        for (label, inputs) in inputs.split_off(&WRONG_BY) {
+            let group = label - WRONG_BY;
+            let entry = index(open, group).filter(|_| self.shows(group)).and_then(|at| open.get(at));
+            let Some((_, sum)) = entry else { continue };
+            let item = position.least(group, |item| has(item, label), self.meter).unwrap_or_else(R::everything);
+            let wrong = self.total(sum, Some(item), after(next, |step| &step.least, group)).is_nonnegative();
+            found.add(u128::from(wrong), 0, inputs);
+        }
+        for (item, label) in (step.start..).zip(&labels) {
+            if *label == NODE {
+                let below = self.node(behind, self.extended(open, position, item))?;
+                found.add(position.times(item), below.certified, below.wrong);
             }
-        }
-        for item in labelled(NODE) {
-            let below = self.node(behind, self.extended(open, position, item))?;
-            found.add(position.times(item), below.certified, below.wrong);
         }
         Ok(found)
     }
+}
+
+/// Where a group stands among the open ones, which are in order.
+fn index<R>(open: &Open<R>, group: usize) -> Option<usize> {
+    open.binary_search_by_key(&group, |(group, _)| *group).ok()
 }
 
 /// A group's bound of what comes behind; everything if there is something and no bound of it.

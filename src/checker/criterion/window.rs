@@ -3,10 +3,12 @@
 //! **Statement** (theorem `far_class`; T4). Let the tokens t < m outside the window have weights w(t,p) ≤ w(s,p). Then
 //! `φ_j(t,p) ≤ max(0, w(s,p)·Y(p))` for every wrong j, where Y(p) bounds every wrong answer's margin at every t < m.
 //! **Why.** 0 ≤ w(t,p) ≤ w(s,p), and w·y ≤ w(s,p)·max(0, y).
-//! **Cost.** Three operations a position, and the order of the query's attention.
+//! **Cost.** Three operations a position, and the order of the query's attention; to look it up, an integer operation a
+//! token.
 
 use super::Level;
 use crate::checker::arithmetic::Enclosure;
+use crate::checker::rules::Order;
 
 /// The tokens up to m, split into those treated one by one and the others.
 #[derive(Debug)]
@@ -26,11 +28,9 @@ impl<R: Enclosure> Level<'_, R> {
         if size > m {
             return Window { tokens: std::iter::once(m).chain(0..m).collect(), far: 0, strongest_far: None };
         }
-        let order = self.tables.attention.order(q);
-        let mut below = order.into_iter().flat_map(|order| order.ranks()).filter(|(t, _)| *t < m);
-        let near = below.by_ref().take(size.saturating_sub(1)).map(|(t, _)| t);
+        let leading = |order: &Order| order.leading(size.saturating_sub(1), |t| t < m, self.meter);
+        let (near, strongest_far) = self.tables.attention.order(q).map(leading).unwrap_or_default();
         let tokens: Vec<usize> = std::iter::once(m).chain(near).collect();
-        let strongest_far = below.next().map(|(_, bound)| bound).or_else(|| order?.bound(|_| false));
         Window { far: m + 1 - tokens.len(), tokens, strongest_far }
     }
 }

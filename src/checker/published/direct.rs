@@ -10,6 +10,7 @@
 
 use super::{largest, ranges, spread, vector};
 use crate::certificate::DirectPath;
+use crate::certificate::published::MaxDiff;
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
 use crate::checker::paths::Factors;
@@ -35,7 +36,7 @@ impl<R: Enclosure> Direct<R> {
         const KIND: Kind = Kind::Logits;
         let Factors { stream, w_u, b_u, .. } = factors;
         Ok(match hints {
-            DirectPath::MaxDiff { mean } => {
+            DirectPath::MaxDiff(MaxDiff { mean }) => {
                 let mean = vector::<R>(mean, stream.cols());
                 let widths = ranges(w_u, KIND, meter);
                 let spread = spread(stream, mean.as_deref(), &widths, KIND, meter);
@@ -56,9 +57,9 @@ impl<R: Enclosure> Direct<R> {
                 };
                 Self { offset, spread }
             }
-            DirectPath::MaxDiffExact {} => Self { offset: None, spread: ranges(table, KIND, meter) },
+            DirectPath::MaxDiffExact(_) => Self { offset: None, spread: ranges(table, KIND, meter) },
             // `split` has a path of its own; this bound is sound for any rule.
-            DirectPath::GlobalMaxDiffExact {} | DirectPath::Split(_) => {
+            DirectPath::GlobalMaxDiffExact(_) | DirectPath::Split(_) => {
                 meter.add(KIND, 2 * table.rows() * table.cols() - 1);
                 let entries = || table.iter_rows().flatten().cloned();
                 let range = largest(entries()).zip(entries().reduce(|a, b| a.min(&b)));

@@ -227,7 +227,7 @@ impl<'a, R: Enclosure> Level<'a, R> {
                 lines.collect()
             }
         };
-        let gaps = hints.gaps.get(m).map_or(&[][..], Vec::as_slice);
+        let gaps = hints.gaps.get(m).unwrap_or_default();
         for (q, gaps) in gaps.chunks(n - 1).enumerate() {
             for ((c, g), lines) in (1..n).zip(gaps).zip(&lines) {
                 meter.spend(Kind::Terms, 0)?;

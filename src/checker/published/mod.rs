@@ -12,7 +12,7 @@ pub mod scores;
 
 use super::arithmetic::Enclosure;
 use super::meter::{Kind, Meter};
-use super::{Certified, Options, parallel};
+use super::{Certified, Options, in_order};
 use crate::certificate::{Attention, Certificate, Criterion, DirectPath};
 use crate::model::{Matrix, Network};
 use crate::refusal::{Refusal, Rejection};
@@ -30,10 +30,10 @@ pub fn certify<R: Enclosure>(
     let Certificate { attention, direct_path, criterion, .. } = certificate;
     let meter = Meter::new(options.max_flops);
     // What only the criterion `partition` goes with.
-    let ordered = matches!(attention, Attention::Exact { orders, entries } if !orders.is_empty() || entries.is_some());
+    let ordered = matches!(attention, Attention::Exact(hints) if !hints.orders.is_empty() || hints.entries.is_some());
     let own = ordered || matches!(direct_path, DirectPath::Split(_));
     let correct = match (criterion, attention, direct_path) {
-        (Criterion::Convexity {}, Attention::Exact { .. }, DirectPath::MaxDiffExact {}) if !own => {
+        (Criterion::Convexity(_), Attention::Exact(_), DirectPath::MaxDiffExact(_)) if !own => {
             let tables = convexity::Tables::<R>::new(network, &meter)?;
             levels(network, &meter, options, |m, meter| tables.certified(m, meter))?
         }
@@ -47,7 +47,6 @@ pub fn certify<R: Enclosure>(
             return Err(Rejection::Malformed { path: "criterion.rule".into(), found }.into());
         }
     };
-    meter.spend(Kind::Integer, 0)?;
     let total = network.config.inputs();
     Ok(Certified { correct, upper: total.clone(), total, meter })
 }
@@ -59,16 +58,8 @@ fn levels(
     options: Options<'_>,
     certified: impl Fn(usize, &Meter) -> Result<BigUint, Refusal> + Sync,
 ) -> Result<BigUint, Refusal> {
-    let maxima: Vec<(usize, Meter)> = (0..network.config.d_vocab).rev().map(|m| (m, meter.fork())).collect();
-    let done = parallel(maxima, options.threads, |_, (m, meter)| {
-        let certified = certified(m, &meter);
-        (options.progress)();
-        (certified, meter)
-    });
-    done.into_iter().try_fold(BigUint::default(), |sum, (certified, level)| {
-        meter.join(&level);
-        Ok(sum + certified?)
-    })
+    let levels = in_order((0..network.config.d_vocab).rev().collect(), meter, options, certified)?;
+    Ok(levels.into_iter().sum())
 }
 
 /// A hinted vector of this length; `None` if nothing is hinted. Missing entries are zero, others too many.

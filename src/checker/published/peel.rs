@@ -31,8 +31,8 @@ pub fn peel<R: Enclosure>(chain: &[Matrix<R>], hints: &[Peel], meter: &Meter) ->
     let mut rests: Vec<Matrix<R>> = vec![];
     let mut parts: Option<(Matrix<R>, Matrix<R>)> = None;
     for (index, factor) in chain.iter().enumerate() {
-        let (left, right) = hints.get(index).map_or((&[][..], &[][..]), |peel| (&peel.left, &peel.right));
-        let pairs = left.iter().zip(right).take(MAX_RANK);
+        let hinted = hints.get(index).into_iter().flat_map(|peel| peel.left.iter().zip(peel.right.iter()));
+        let pairs = hinted.take(MAX_RANK);
         let (left, right): (Vec<_>, Vec<_>) = pairs
             .filter_map(|(left, right)| vector::<R>(left, factor.rows()).zip(vector::<R>(right, factor.cols())))
             .unzip();

@@ -13,7 +13,8 @@
 //! the smallest inner dimension. A hint that fails its test bounds nothing.
 
 use super::{ranges, spread, vector};
-use crate::certificate::published::{Residual, SPECTRAL_BITS};
+use crate::certificate::Rows;
+use crate::certificate::published::{Residual, SPECTRAL_BITS, Spectral};
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
 use crate::checker::product::{plain, product};
@@ -30,14 +31,14 @@ const SQUARINGS: usize = 5;
 /// [`crate::refusal::Decline::Work`].
 pub fn bound<R: Enclosure>(chain: &[Matrix<R>], rule: &Residual, meter: &Meter) -> Result<Vec<R>, Refusal> {
     match rule {
-        Residual::Exact {} => Ok(ranges(&product(chain.to_vec(), meter, KIND)?, KIND, meter)),
-        Residual::Svd { bound, scale } => svd(chain, *bound, *scale, meter),
-        Residual::MaxDiff { means } => max_diff(chain, means, meter),
-        Residual::Recursive { means } => recursive(chain, means, meter),
+        Residual::Exact(_) => Ok(ranges(&product(chain.to_vec(), meter, KIND)?, KIND, meter)),
+        Residual::Svd(hints) => svd(chain, *hints, meter),
+        Residual::MaxDiff(hints) => max_diff(chain, &hints.means, meter),
+        Residual::Recursive(hints) => recursive(chain, &hints.means, meter),
     }
 }
 
-fn max_diff<R: Enclosure>(chain: &[Matrix<R>], means: &[Vec<i64>], meter: &Meter) -> Result<Vec<R>, Refusal> {
+fn max_diff<R: Enclosure>(chain: &[Matrix<R>], means: &Rows<i64>, meter: &Meter) -> Result<Vec<R>, Refusal> {
     let mut right: Vec<Matrix<R>> = vec![];
     for factor in chain.iter().skip(1).rev() {
         let next = match right.last() {
@@ -67,7 +68,7 @@ fn max_diff<R: Enclosure>(chain: &[Matrix<R>], means: &[Vec<i64>], meter: &Meter
     Ok(best.unwrap_or_default())
 }
 
-fn recursive<R: Enclosure>(chain: &[Matrix<R>], means: &[Vec<i64>], meter: &Meter) -> Result<Vec<R>, Refusal> {
+fn recursive<R: Enclosure>(chain: &[Matrix<R>], means: &Rows<i64>, meter: &Meter) -> Result<Vec<R>, Refusal> {
     let mut bound = chain.last().map(|last| ranges(last, KIND, meter)).unwrap_or_default();
     for (index, factor) in chain.iter().enumerate().rev().skip(1) {
         let mean = means.get(index).and_then(|mean| vector::<R>(mean, factor.cols()));
@@ -93,11 +94,12 @@ fn split<R: Enclosure>(
     Ok(rest.iter().map(|rest| rest.add(&super::entry(&shared, 0))).collect())
 }
 
-fn svd<R: Enclosure>(chain: &[Matrix<R>], bound: i64, scale: i64, meter: &Meter) -> Result<Vec<R>, Refusal> {
+fn svd<R: Enclosure>(chain: &[Matrix<R>], hints: Spectral, meter: &Meter) -> Result<Vec<R>, Refusal> {
     // At the smallest inner dimension: G is never larger than the weights.
     let inner = chain.iter().enumerate().skip(1).min_by_key(|(_, factor)| factor.rows());
     let (left, right) = chain.split_at(inner.map_or(0, |(index, _)| index));
     let (left, right) = (product(left.to_vec(), meter, KIND)?, product(right.to_vec(), meter, KIND)?);
+    let Spectral { bound, scale } = hints;
     let [b, tau] = [bound, scale].map(|number| R::dyadic(number, -SPECTRAL_BITS));
     let rows = left.rows();
     // The bound hangs on the last digits of these powers.

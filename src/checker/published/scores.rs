@@ -54,7 +54,7 @@ impl<R: Enclosure> Scores<R> {
         let path = vec![query.clone(), w_q.clone(), w_k.clone(), places.transposed()];
         let positions = product(path, meter, Kind::Attention)?;
         let (table, error) = match hints {
-            Attention::Exact { .. } => (product(chain(factors, Chain::Two, meter)?, meter, Kind::Attention)?, None),
+            Attention::Exact(_) => (product(chain(factors, Chain::Two, meter)?, meter, Kind::Attention)?, None),
             Attention::LowRank(LowRank { factors: kind, peel: hinted, error }) => {
                 let Peeled { table, rests } = peel(&chain(factors, *kind, meter)?, hinted, meter)?;
                 let zero = || Matrix::from_fn(v, v, R::everything(), |_, _| R::dyadic(0, 0));

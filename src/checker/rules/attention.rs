@@ -6,6 +6,7 @@
 //! **Cost.** v² + v·n exponentials; one multiplication for every w that is used, once.
 
 use super::Order;
+use crate::certificate::Rows;
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
 use crate::checker::paths::Paths;
@@ -29,7 +30,7 @@ impl<R: Enclosure> Attention<R> {
     ///
     /// # Errors
     /// [`crate::refusal::Decline::Work`].
-    pub fn new(paths: &Paths<R>, orders: &[Vec<usize>], meter: &Meter) -> Result<Self, Refusal> {
+    pub fn new(paths: &Paths<R>, orders: &Rows<usize>, meter: &Meter) -> Result<Self, Refusal> {
         let (v, n) = (paths.d_vocab, paths.n_ctx);
         meter.spend(Kind::Weights, v * v + v * n)?;
         let outside = (R::everything(), 0);

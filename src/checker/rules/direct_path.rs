@@ -18,6 +18,9 @@ use crate::refusal::Refusal;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+/// The most pooled margins that are remembered: memory that groups by the thousand must not lengthen.
+const MOST_POOLED: usize = 1 << 17;
+
 /// A set of wrong answers.
 #[derive(Debug, Clone)]
 pub enum Set {
@@ -29,10 +32,10 @@ pub enum Set {
 
 impl Set {
     /// An answer whose entry is at least every member's, by the row's order; one member needs none.
-    fn top(&self, order: Option<&Order>) -> Option<usize> {
+    fn top(&self, order: Option<&Order>, meter: &Meter) -> Option<usize> {
         match self {
             Self::One(one) => Some(*one),
-            Self::Marked(marks) => order?.bound(|answer| marks.get(answer) == Some(&true)),
+            Self::Marked(marks) => order?.bound(|answer| marks.get(answer) == Some(&true), meter),
         }
     }
 }
@@ -99,7 +102,7 @@ impl<R: Enclosure> DirectPath<R> {
                 return R::everything();
             }
             meter.add(Kind::Far, table.rows() * (table.cols() + 1) - 1);
-            let top = |(row, order): (&[R], &Order)| order.bound(|_| true).and_then(|top| row.get(top)).cloned();
+            let top = |(row, order): (&[R], &Order)| order.bound(|_| true, meter).and_then(|top| row.get(top)).cloned();
             let tops = table.iter_rows().zip(orders).map(|entry| top(entry).unwrap_or_else(R::everything));
             let most = tops.reduce(|a, b| a.max(&b));
             let least = table.iter_rows().flatten().cloned().reduce(|a, b| a.min(&b));
@@ -149,7 +152,8 @@ pub struct Margin<'s, R> {
 impl<R: Enclosure> Margins<'_, R> {
     /// The margin of a set of answers for query q.
     pub fn of<'s>(&self, q: usize, set: &'s Set) -> Margin<'s, R> {
-        let query = set.top(self.path.query_orders.get(q)).map_or(R::everything(), |top| {
+        let top = set.top(self.path.query_orders.get(q), self.meter);
+        let query = top.map_or(R::everything(), |top| {
             self.meter.add(Kind::Terms, 1);
             self.path.query_rows.at(q, top).sub(self.path.query_rows.at(q, self.m))
         });
@@ -162,7 +166,7 @@ impl<R: Enclosure> Margins<'_, R> {
         let (order, meter) = (self.path.token_orders.get(row), self.meter);
         let mut difference = self.token_differences(row);
         margins.iter().map(move |margin| {
-            let Some(top) = margin.set.top(order) else { return R::everything() };
+            let Some(top) = margin.set.top(order, meter) else { return R::everything() };
             meter.add(Kind::Terms, 1);
             difference(top).add(&margin.query)
         })
@@ -171,7 +175,7 @@ impl<R: Enclosure> Margins<'_, R> {
     /// An upper bound of the margin at token t over all positions p < n − 1.
     pub fn pooled(&mut self, margin: &Margin<'_, R>, t: usize) -> R {
         let rows: Vec<usize> = (0..self.path.positions).map(|p| self.row(t, p)).collect();
-        let tops = rows.iter().map(|row| margin.set.top(self.path.token_orders.get(*row)));
+        let tops = rows.iter().map(|row| margin.set.top(self.path.token_orders.get(*row), self.meter));
         let Some(tops) = tops.collect::<Option<Vec<usize>>>() else { return R::everything() };
         let key = (t, tops);
         let token = if let Some(known) = self.pooled.get(&key) {
@@ -179,6 +183,9 @@ impl<R: Enclosure> Margins<'_, R> {
         } else {
             let differences = rows.iter().zip(&key.1).map(|(row, top)| self.token_differences(*row)(*top)).collect();
             let largest = largest(differences, Kind::Terms, self.meter);
+            if self.pooled.len() == MOST_POOLED {
+                self.pooled.clear();
+            }
             self.pooled.insert(key, largest.clone());
             largest
         };
@@ -189,7 +196,8 @@ impl<R: Enclosure> Margins<'_, R> {
     /// An upper bound of the margin at the last position.
     pub fn last(&mut self, margin: &Margin<'_, R>) -> R {
         let (q, rows) = (margin.q, &self.path.last_rows);
-        let top = margin.set.top(self.path.last_orders.get(q)).map_or(R::everything(), |top| rows.at(q, top).clone());
+        let top = margin.set.top(self.path.last_orders.get(q), self.meter);
+        let top = top.map_or(R::everything(), |top| rows.at(q, top).clone());
         self.meter.add(Kind::Terms, 1);
         top.sub(rows.at(q, self.m))
     }
@@ -211,7 +219,8 @@ impl<R: Enclosure> Margins<'_, R> {
             (0..p).map(|p| self.far_token(p)).collect()
         } else {
             let tops = (0..self.m).map(|t| self.row(t, p));
-            let tops: Vec<_> = tops.map(|row| (row, self.wrong.top(self.path.token_orders.get(row)))).collect();
+            let top = |row| (row, self.wrong.top(self.path.token_orders.get(row), self.meter));
+            let tops: Vec<_> = tops.map(top).collect();
             tops.into_iter()
                 .map(|(row, top)| top.map_or(R::everything(), |top| self.token_differences(row)(top)))
                 .collect()

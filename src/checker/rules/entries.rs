@@ -15,7 +15,6 @@ use crate::checker::paths::{Chain, add_row};
 use crate::checker::product::{Product, product, times};
 use crate::model::Matrix;
 use crate::refusal::Refusal;
-use std::collections::BTreeMap;
 
 /// The product of a chain of matrices, up to a constant for each row: computed in full, or as the hints say.
 ///
@@ -32,8 +31,9 @@ pub fn table<R: Enclosure>(chain: Chain<R>, hints: Option<&Entries>, meter: &Met
         meter.spend(kind, right.rows() * right.cols())?;
         right = add_row(&right, &vector(&hints.centre));
     }
-    let mut computed = BTreeMap::new();
+    let mut table = Matrix::from_fn(left.rows(), right.rows(), None, |_, _| None);
     for [first_row, row, first_col, col] in hints.blocks.as_chunks().0 {
+        meter.spend(Kind::Integer, 1)?;
         let (row, col) = (*row.min(&left.rows()), *col.min(&right.rows()));
         // What is empty costs nothing, its other side's copy included.
         if *first_row >= row || *first_col >= col {
@@ -41,14 +41,12 @@ pub fn table<R: Enclosure>(chain: Chain<R>, hints: Option<&Entries>, meter: &Met
         }
         let part = |side: &Matrix<R>, from: usize, to: usize| side.block((from, to), (0, side.cols()));
         let block = times(&part(&left, *first_row, row), &part(&right, *first_col, col), meter, kind)?;
-        for (row, entries) in block.iter_rows().enumerate() {
-            let place = |col: usize| (first_row + row, first_col + col);
-            computed.extend(entries.iter().cloned().enumerate().map(|(col, entry)| (place(col), entry)));
-        }
+        table.paste((*first_row, *first_col), &block);
     }
-    let rank = hints.basis.len();
+    // More rows than X and Y have, or than they are wide, see nothing new.
+    let rank = hints.basis.len().min(left.cols()).min(left.rows() + right.rows());
     meter.spend(kind, rank * rank * (2 * left.cols() + 2) + 2 * rank)?;
-    let basis: Vec<Vec<R>> = hints.basis.iter().map(|row| vector(row)).collect();
+    let basis: Vec<Vec<R>> = hints.basis.iter().take(rank).map(vector).collect();
     let dot = |x: &[R], y: &[R]| R::dot(x.iter().zip(y));
     let (zero, one) = (R::dyadic(0, 0), R::dyadic(1, 0));
     let small = basis.iter().fold(true, |small, row| {
@@ -57,20 +55,20 @@ pub fn table<R: Enclosure>(chain: Chain<R>, hints: Option<&Entries>, meter: &Met
         small & one.sub(&sum).is_nonnegative()
     });
     // By row: what the basis sees of it, and the bound on the rest.
-    let rows = |rows: &Matrix<R>, bounds: &[i64]| -> Vec<Option<(Vec<R>, i64)>> {
+    let rows = |rows: &Matrix<R>, bounds: &[i64]| -> Result<Vec<Option<(Vec<R>, i64)>>, Refusal> {
         let row = |(row, bound): (&[R], &i64)| {
             if *bound <= 0 || !small {
-                return None;
+                return Ok(None);
             }
-            meter.add(kind, (rank + 1) * (2 * row.len() - 1) + 2 * rank + 3);
+            meter.spend(kind, (rank + 1) * (2 * row.len() - 1) + 2 * rank + 3)?;
             let seen: Vec<R> = basis.iter().map(|vector| dot(row, vector)).collect();
             let (square, bound_square) = (dot(row, row), R::dyadic(*bound, -ENTRY_BITS));
             let rest = seen.iter().fold(square, |rest, part| rest.sub(&part.mul(part)));
-            rest.sub(&bound_square.mul(&bound_square)).is_negative().then_some((seen, *bound))
+            Ok(rest.sub(&bound_square.mul(&bound_square)).is_negative().then_some((seen, *bound)))
         };
         rows.iter_rows().zip(bounds).map(row).collect()
     };
-    let (queries, keys) = (rows(&left, &hints.left), rows(&right, &hints.right));
+    let (queries, keys) = (rows(&left, &hints.left)?, rows(&right, &hints.right)?);
     let bound = |row: usize, col: usize| {
         let (Some(Some((x, s))), Some(Some((y, z)))) = (queries.get(row), keys.get(col)) else {
             return R::everything();
@@ -79,9 +77,12 @@ pub fn table<R: Enclosure>(chain: Chain<R>, hints: Option<&Entries>, meter: &Met
         let either = R::dyadic(-z, -ENTRY_BITS).hull(&R::dyadic(*z, -ENTRY_BITS));
         dot(x, y).add(&R::dyadic(*s, -ENTRY_BITS).mul(&either))
     };
-    Ok(Matrix::from_fn(left.rows(), right.rows(), R::everything(), |row, col| {
-        computed.get(&(row, col)).cloned().unwrap_or_else(|| bound(row, col))
-    }))
+    let mut entries = Vec::with_capacity(left.rows() * right.rows());
+    for row in 0..left.rows() {
+        meter.within()?;
+        entries.extend((0..right.rows()).map(|col| table.at(row, col).clone().unwrap_or_else(|| bound(row, col))));
+    }
+    Ok(Matrix::new(right.rows(), entries, R::everything()))
 }
 
 /// X and Y: the chain of matrices cut at its narrowest place, the last of several.

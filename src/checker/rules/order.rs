@@ -4,8 +4,10 @@
 //! whose entry has the largest upper end among all indices but o₀ … o_{i−1}. For every set S, if `o_i` is the first of
 //! the order in S, then `r(j) ≤ r(b_i)` by upper ends for every j in S.
 //! **Why.** S holds none of o₀ … o_{i−1}. The order need not be sorted: a bad one only makes `b_i` large.
-//! **Cost.** v − 1 comparisons a row, from the last index to the first, however long the hinted order.
+//! **Cost.** v − 1 comparisons a row, from the last index to the first, however long the hinted order. To find a set's
+//! first index is an integer operation for every index that is looked at.
 
+use crate::certificate::Rows;
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
 use crate::model::Matrix;
@@ -24,9 +26,9 @@ impl Order {
     ///
     /// # Errors
     /// [`crate::refusal::Decline::Work`].
-    pub fn of_rows<R: Enclosure>(hints: &[Vec<usize>], table: &Matrix<R>, meter: &Meter) -> Result<Vec<Self>, Refusal> {
+    pub fn of_rows<R: Enclosure>(hints: &Rows<usize>, table: &Matrix<R>, meter: &Meter) -> Result<Vec<Self>, Refusal> {
         meter.spend(Kind::Orders, 0)?;
-        let order = |(hint, row): (&Vec<usize>, &[R])| {
+        let order = |(hint, row): (&[usize], &[R])| {
             Self::by(hint, row.iter(), |a: &R, b| b.upper_at_most(a), Kind::Orders, meter)
         };
         Ok(hints.iter().zip(table.iter_rows()).map(order).collect())
@@ -60,12 +62,19 @@ impl Order {
     }
 
     /// An index whose entry is at least every entry of the set.
-    pub fn bound(&self, mut member: impl FnMut(usize) -> bool) -> Option<usize> {
-        self.ranks.iter().find(|(index, _)| member(*index)).map(|(_, bound)| *bound).or(self.unlisted)
+    pub fn bound(&self, mut member: impl FnMut(usize) -> bool, meter: &Meter) -> Option<usize> {
+        let first = self.ranks.iter().position(|(index, _)| member(*index));
+        meter.add(Kind::Integer, first.map_or(self.ranks.len(), |first| first + 1));
+        first.and_then(|first| self.ranks.get(first)).map(|(_, bound)| *bound).or(self.unlisted)
     }
 
-    /// The listed indices and their bounds, in order.
-    pub fn ranks(&self) -> impl Iterator<Item = (usize, usize)> {
-        self.ranks.iter().copied()
+    /// The first `count` listed indices that are members, and an index whose entry is at least that of every other one.
+    pub fn leading(&self, count: usize, member: impl Fn(usize) -> bool, meter: &Meter) -> (Vec<usize>, Option<usize>) {
+        let mut members = self.ranks.iter().filter(|(index, _)| {
+            meter.add(Kind::Integer, 1);
+            member(*index)
+        });
+        let leading = members.by_ref().take(count).map(|(index, _)| *index).collect();
+        (leading, members.next().map(|(_, bound)| *bound).or(self.unlisted))
     }
 }

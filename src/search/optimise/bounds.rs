@@ -1,6 +1,6 @@
 //! The tables that hinted vectors bound (rules `peel`, `residual`, `direct max_diff`), as tensors with gradients.
 
-use crate::certificate::published::{Chain, LowRank, Peel, Residual};
+use crate::certificate::published::{Chain, LowRank, MaxDiff, Means, NoHints, Peel, Residual, Spectral};
 use crate::certificate::{Attention, DirectPath};
 use crate::checker::arithmetic::Fixed;
 use crate::checker::meter::Meter;
@@ -132,7 +132,7 @@ impl Rules {
         if let Attention::LowRank(hints) = attention {
             (table, error) = self.scores(hints, &mut vectors)?;
         }
-        if let (DirectPath::MaxDiff { .. }, Some(mean)) = (direct, vectors.next()) {
+        if let (DirectPath::MaxDiff(MaxDiff { .. }), Some(mean)) = (direct, vectors.next()) {
             offset = (mean.unsqueeze(0)?.matmul(&self.w_u)?.squeeze(0)? + &self.b_u)?;
             spread = self::spread(&self.stream, Some(&mean), &ranges(&self.w_u)?)?;
         }
@@ -144,9 +144,9 @@ impl Rules {
         let table = table.unwrap_or(self.fixed[0].zeros_like()?);
         let last = rests.len() - 1;
         let error = match &hints.error {
-            Residual::Exact {} => ranges(&product(&rests)?)?,
-            Residual::Svd { .. } => spectral(&rests)?,
-            Residual::MaxDiff { means } => {
+            Residual::Exact(NoHints {}) => ranges(&product(&rests)?)?,
+            Residual::Svd(Spectral { .. }) => spectral(&rests)?,
+            Residual::MaxDiff(Means { means }) => {
                 let means: Vec<Tensor> = vectors.take(means.len()).collect();
                 let bound = |cut: usize| {
                     let right = product(&rests[cut + 1..])?;
@@ -154,7 +154,7 @@ impl Rules {
                 };
                 (1..last).try_fold(bound(0)?, |best, cut| best.minimum(&bound(cut)?))?
             }
-            Residual::Recursive { means } => {
+            Residual::Recursive(Means { means }) => {
                 let means: Vec<Tensor> = vectors.take(means.len()).collect();
                 let bound = |bound: Tensor, cut: usize| split(&rests[cut], means.get(cut), &rests[cut + 1..], &bound);
                 (0..last).rev().try_fold(ranges(&rests[last])?, bound)?

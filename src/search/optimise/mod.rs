@@ -10,8 +10,8 @@ mod count;
 
 use super::orders::doubles;
 use super::published::{Hints, bound_anew, closed, units};
-use crate::certificate::published::{LowRank, Peel, Residual, VECTOR_BITS};
-use crate::certificate::{Attention, DirectPath};
+use crate::certificate::published::{LowRank, MaxDiff, Means, Peel, Residual, VECTOR_BITS};
+use crate::certificate::{Attention, DirectPath, Rows};
 use crate::checker::arithmetic::Fixed;
 use crate::checker::meter::{Kind, Meter};
 use crate::checker::paths::Factors;
@@ -68,7 +68,7 @@ fn slope(
 /// Gradient steps from these hints.
 fn climb(rules: &Rules, count: &Count, closed: &Hints, steps: usize) -> candle_core::Result<Hints> {
     let mut best = closed.clone();
-    let mut points: Vec<Vec<f64>> = vectors(&mut best).into_iter().map(|vector| doubled(vector)).collect();
+    let mut points = vectors(closed);
     let mut moments: Vec<Moments> = points.iter().map(|point| Moments::new(point)).collect();
     let mut most = (f64::MIN, f64::MIN);
     for step in 0..steps {
@@ -81,9 +81,11 @@ fn climb(rules: &Rules, count: &Count, closed: &Hints, steps: usize) -> candle_c
         // Where nothing is certified yet, the soft count says what is nearest to it.
         if (judged.certified, judged.soft) > most {
             most = (judged.certified, judged.soft);
-            for (vector, point) in vectors(&mut best).into_iter().zip(&points) {
-                *vector = point.iter().map(|entry| units(*entry, VECTOR_BITS, 1 << 40)).collect();
-            }
+            let mut moved = points.iter();
+            best = replaced(closed, |_| {
+                let entries = moved.next().into_iter().flatten();
+                entries.map(|entry| units(*entry, VECTOR_BITS, 1 << 40)).collect()
+            });
         }
         let slopes = judged.slopes.weigh(&bounds)?.backward()?;
         let length = RATE * (1.0 + (std::f64::consts::PI * done).cos()) / 2.0;
@@ -96,22 +98,34 @@ fn climb(rules: &Rules, count: &Count, closed: &Hints, steps: usize) -> candle_c
     Ok(best)
 }
 
-/// All hinted vectors that the checker's work does not depend on.
-fn vectors((attention, direct): &mut Hints) -> Vec<&mut Vec<i64>> {
-    let mut found = vec![];
-    if let Attention::LowRank(LowRank { peel, error, .. }) = attention {
+/// The hints with every vector replaced that the checker's work does not depend on, one after the other.
+fn replaced((attention, direct): &Hints, mut by: impl FnMut(&[i64]) -> Vec<i64>) -> Hints {
+    let (mut attention, mut direct) = (attention.clone(), direct.clone());
+    let mut each = |rows: &mut Rows<i64>| *rows = rows.iter().map(&mut by).collect();
+    if let Attention::LowRank(LowRank { peel, error, .. }) = &mut attention {
         for Peel { left, right } in peel {
-            found.extend(left.iter_mut().chain(right));
+            each(left);
+            each(right);
         }
-        if let Residual::MaxDiff { means } | Residual::Recursive { means } = error {
-            found.extend(means);
+        if let Residual::MaxDiff(Means { means }) | Residual::Recursive(Means { means }) = error {
+            each(means);
         }
     }
-    if let DirectPath::MaxDiff { mean } = direct
+    if let DirectPath::MaxDiff(MaxDiff { mean }) = &mut direct
         && !mean.is_empty()
     {
-        found.push(mean);
+        *mean = by(mean);
     }
+    (attention, direct)
+}
+
+/// The vectors that [`replaced`] replaces, in its order.
+fn vectors(hints: &Hints) -> Vec<Vec<f64>> {
+    let mut found = vec![];
+    replaced(hints, |vector| {
+        found.push(doubled(vector));
+        vec![]
+    });
     found
 }
 
@@ -162,10 +176,10 @@ mod tests {
 
     /// The closed form of a strategy, the count, and what the tensors bound.
     fn start(network: &Network, factors: &Factors<Fixed>, family: Family) -> (Hints, Count, [Tensor; 4]) {
-        let mut hints = closed(network, family).unwrap();
+        let hints = closed(network, family).unwrap();
         let (rules, count) = slope(network, factors, family, &hints).unwrap();
-        let points: Vec<Vec<f64>> = vectors(&mut hints).into_iter().map(|vector| doubled(vector)).collect();
-        let tensors = points.iter().map(|point| Tensor::from_slice(point, point.len(), &Device::Cpu).unwrap());
+        let tensors = vectors(&hints);
+        let tensors = tensors.iter().map(|point| Tensor::from_slice(point, point.len(), &Device::Cpu).unwrap());
         let bounds = rules.unwrap().bounds(&hints, &tensors.collect::<Vec<_>>()).unwrap();
         (hints, count, bounds)
     }

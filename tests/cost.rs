@@ -1,0 +1,255 @@
+//! What a certificate can cost: every hint at its worst takes no more than ten times the time of an honest one for each
+//! tallied operation, at every size. A check that would take longer is stopped by the limit on what is tallied.
+
+use crate::common::{Model, by_hand, group, partition, plan, published_hints, split};
+use gbmi::certificate::published::{Chain, Gaps, LowRank, Means, Peel, Residual};
+use gbmi::certificate::{
+    Attention, Certificate, Count, Criterion, DirectPath, Entries, ExactAttention, Grid, Plan, Rows, Script, Split,
+    Test,
+};
+use gbmi::checker::arithmetic::Fixed;
+use gbmi::checker::{Options, certify};
+use gbmi::model::Network;
+use gbmi::refusal::{Decline, Refusal};
+use std::time::Instant;
+
+/// More than this is not waited for.
+const LIMIT: u64 = 10_000_000;
+/// How much longer than an honest operation one may take.
+const FACTOR: f64 = 10.0;
+
+/// Without weights: nothing is certified, and every hint is looked at to the end.
+fn empty(v: usize, n: usize) -> Network {
+    Model::zero(v, n, 1, 1).network()
+}
+
+/// Nanoseconds for a tallied operation.
+fn time(network: &Network, certificate: &Certificate) -> f64 {
+    let start = Instant::now();
+    let done = certify::<Fixed>(network, certificate, Options { max_flops: LIMIT, ..Options::default() });
+    let seconds = start.elapsed().as_secs_f64();
+    let operations = match done {
+        Ok(certified) => certified.meter.flops() + certified.meter.int_ops(),
+        Err(Refusal::Declined(Decline::Work { limit })) => limit,
+        Err(other) => panic!("{other}"),
+    };
+    seconds * 1e9 / operations as f64
+}
+
+/// The slowest of our own proofs on a network of this size.
+fn honest(v: usize, n: usize) -> f64 {
+    let network = empty(v, n);
+    let group = |test| vec![plan(vec![group("rest", test, "all")], Count::default(), "all")];
+    let plans = [vec![plan(vec![], Count::default(), "all")], group(Test::Pooled), group(Test::Unpooled)];
+    let times = plans.map(|plans| time(&network, &by_hand(&network, split(&network, "0"), plans)));
+    times.into_iter().fold(0.0, f64::max)
+}
+
+fn numbers(count: usize) -> String {
+    (0..count).map(|number| number.to_string()).collect::<Vec<_>>().join(" ")
+}
+
+/// Wrong answers for maximum m in pairs, the last with what is left.
+fn pairs(v: usize, m: usize, test: Test, window: &str) -> Vec<gbmi::certificate::Group> {
+    let wrong: Vec<String> = (0..v).filter(|j| *j != m).map(|j| j.to_string()).collect();
+    wrong.chunks(2).map(|pair| group(&pair.join(" "), test, window)).collect()
+}
+
+/// One plan for every maximum.
+fn by_maximum(network: &Network, direct_path: DirectPath, plan: impl Fn(usize) -> Plan) -> Certificate {
+    let v = network.config.d_vocab;
+    let mut certificate = by_hand(network, direct_path, (0..v).map(plan).collect());
+    partition(&mut certificate).assignment = (0..v).map(|m| vec![m; m + 1]).collect();
+    certificate
+}
+
+/// Every hint of our own proofs at its worst.
+fn worst(v: usize, n: usize) -> Vec<(&'static str, Certificate)> {
+    let network = &empty(v, n);
+    let all = &numbers(v);
+    let counted = |count: Count, window: &str| vec![plan(vec![group("each", Test::Count, "all")], count, window)];
+    let tree = |script: Script| Count::Tree(Some(Box::new(script)));
+    let orders = |row: &[usize], rows: usize| -> Rows<usize> { vec![row.to_vec(); rows].into() };
+    let plain = || DirectPath::Split(Split::default());
+    let attended = |mut certificate: Certificate, order: Vec<usize>| {
+        certificate.attention = Attention::Exact(ExactAttention { orders: orders(&order, v), entries: None });
+        certificate
+    };
+    let mut cases = vec![];
+    for (name, test) in [("pooled", Test::Pooled), ("unpooled", Test::Unpooled), ("count", Test::Count)] {
+        let plan = |m| plan(pairs(v, m, test, "all"), Count::default(), "all");
+        cases.push((name, by_maximum(network, split(network, all), plan)));
+    }
+    let forfeited = |m| plan(pairs(v, m, Test::Forfeit, "all"), Count::default(), "all");
+    cases.push(("groups forfeited", by_maximum(network, split(network, all), forfeited)));
+    // The tokens below a maximum come last in the order, and only one is asked for.
+    let windows = vec![plan(vec![group("each", Test::Pooled, "1")], Count::default(), "all")];
+    cases.push(("windows", attended(by_hand(network, plain(), windows), (0..v).rev().collect())));
+    let long = vec![0; 50 * v];
+    let never_read = vec![plan(vec![group("rest", Test::Forfeit, "all")], Count::default(), "all")];
+    cases.push(("orders too long", attended(by_hand(network, plain(), never_read), long)));
+
+    // Nodes that drop groups which are not there; items labelled for groups that are not there.
+    let drops = [vec![v - 1], vec![v; v - 1], vec![0]].concat().repeat(v);
+    let script = Script { walk: drops, ..Script::default() };
+    cases.push(("drops", attended(by_hand(network, plain(), counted(tree(script), "1")), (0..v).collect())));
+    let labels = [vec![0, 2], (0..v).map(|item| 3 + item).collect()].concat().repeat(v);
+    let script = Script { walk: labels, upper: orders(&[0], n * v), lower: orders(&[0], n * v) };
+    cases.push(("labels", by_hand(network, plain(), counted(tree(script), "all"))));
+    // One item at the end of every group's order is called certified.
+    let last = [vec![0, 2], vec![2; v - 1], vec![0]].concat().repeat(v);
+    let forward: Vec<usize> = (0..v).collect();
+    let script = Script { walk: last, upper: orders(&forward, n * v), lower: Rows::EMPTY };
+    cases.push(("orders of items", by_hand(network, plain(), counted(tree(script), "all"))));
+    let nothing = Script { walk: vec![0; 1000], ..Script::default() };
+    cases.push(("words without nodes", by_hand(network, plain(), counted(tree(nothing), "all"))));
+
+    let grid = |grid: Grid| Count::Grid(Box::new(grid));
+    let chain: Rows<usize> = (0..v).map(|group| if group == 0 { vec![] } else { vec![group - 1, 0] }).collect();
+    for bits in [0, 16] {
+        let overlaps = Grid { bits, without: chain.clone(), wrong: vec![0, 1, 0] };
+        cases.push(("overlaps", by_hand(network, split(network, all), counted(grid(overlaps), "all"))));
+    }
+
+    let entries = |entries: Entries| {
+        let mut certificate = by_hand(network, plain(), vec![]);
+        certificate.attention = Attention::Exact(ExactAttention { orders: Rows::EMPTY, entries: Some(entries) });
+        certificate
+    };
+    let block = |block: [usize; 4], times: usize| Entries { blocks: block.repeat(times), ..Entries::default() };
+    cases.push(("blocks of nothing", entries(block([1, 1, 0, v], 100_000))));
+    cases.push(("blocks of one", entries(block([v - 1, v, v - 1, v], 100_000))));
+    cases.push(("blocks of a row", entries(block([0, 1, 0, v], 10_000))));
+    let bounds = vec![1 << 30; v + n];
+    let basis =
+        Entries { basis: vec![vec![]; 20_000].into(), left: bounds.clone(), right: bounds, ..Entries::default() };
+    cases.push(("basis", entries(basis)));
+    cases
+}
+
+/// Every hint of the published strategies at its worst.
+fn worst_published(v: usize, n: usize) -> Vec<(&'static str, Certificate)> {
+    let network = &empty(v, n);
+    let base = published_hints(&mut crate::common::Random::new(1), network);
+    let with = |attention: Attention, direct_path: DirectPath, gaps: Gaps| Certificate {
+        attention,
+        direct_path,
+        criterion: Criterion::Gaps(gaps),
+        ..base.clone()
+    };
+    let many = |rows: usize| -> Rows<i64> { vec![vec![]; rows].into() };
+    let low_rank = |peel: Vec<Peel>, error| Attention::LowRank(LowRank { factors: Chain::Four, peel, error });
+    let exact = || Attention::Exact(ExactAttention::default());
+    let direct = || DirectPath::GlobalMaxDiffExact(gbmi::certificate::published::NoHints {});
+    let means = || Means { means: vec![vec![1]; 1000].into() };
+    let gaps = |gap: usize| Gaps { gaps: vec![vec![gap; v * n]; v].into(), ..Gaps::default() };
+    let peel = vec![Peel { left: many(1000), right: many(1000) }; 100];
+    let ratios = || -> Rows<i64> { vec![vec![1; 1000]; v].into() };
+    vec![
+        ("peel", with(low_rank(peel, Residual::MaxDiff(means())), direct(), Gaps::default())),
+        ("means", with(low_rank(vec![], Residual::Recursive(means())), direct(), Gaps::default())),
+        ("gaps", with(exact(), direct(), gaps(1))),
+        ("gaps of nothing", with(exact(), direct(), gaps(0))),
+        ("references", with(exact(), direct(), Gaps { references: ratios(), slopes: ratios(), ..gaps(1) })),
+    ]
+}
+
+#[test]
+fn no_hint_costs_much_more_than_its_tally() {
+    for (v, n) in [(24, 3), (64, 4), (64, 20), (128, 4), (458, 20), (1024, 4)] {
+        let (network, honest) = (empty(v, n), honest(v, n));
+        for (name, certificate) in worst(v, n).into_iter().chain(worst_published(v, n)) {
+            let time = time(&network, &certificate);
+            println!("{v:>5} {n:>3}  {name:<20} {time:>8.2} ns an operation, honest {honest:.2}");
+            assert!(time < FACTOR * honest, "{name} at d_vocab {v}, n_ctx {n}: {time:.1} ns, honest {honest:.1} ns");
+        }
+    }
+}
+
+/// Of these two plans the first is never done, the second holds no partition: where the limit is passed does not depend on
+/// which thread was faster.
+#[test]
+fn the_verdict_is_one_for_any_number_of_threads() {
+    let network = empty(32, 4);
+    let each = plan(vec![group("each", Test::Count, "all")], Count::default(), "all");
+    let broken = plan(vec![group("0", Test::Count, "all")], Count::default(), "all");
+    let mut certificate = by_hand(&network, DirectPath::Split(Split::default()), vec![each, broken]);
+    let mut verdicts = std::collections::BTreeSet::new();
+    for first in [0, 10, 20, 31] {
+        let row = |m: usize| (0..=m).map(|q| usize::from(m == first && q == m)).collect::<Vec<usize>>();
+        partition(&mut certificate).assignment = (0..32).map(row).collect();
+        for limit in [200_000, 400_000, 800_000, 3_000_000, 10_000_000, 1_000_000_000] {
+            let verdict = |threads| {
+                let options = Options { max_flops: limit, threads, ..Options::default() };
+                certify::<Fixed>(&network, &certificate, options).map(|_| ()).unwrap_err()
+            };
+            let one = verdict(1);
+            for threads in [2, 3, 8, 2, 2, 2] {
+                assert_eq!(verdict(threads), one, "{threads} threads, maximum {first}, limit {limit}");
+            }
+            verdicts.insert(matches!(one, Refusal::Declined(_)));
+        }
+    }
+    assert_eq!(verdicts.len(), 2, "both verdicts occur");
+}
+
+/// The most memory that a process has taken so far, in bytes.
+fn peak(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
+}
+
+/// 64 MiB of whatever takes most memory for its length, read by the program.
+#[test]
+fn reading_takes_a_bounded_multiple_of_the_file() {
+    const LENGTH: usize = 64 << 20;
+    const MOST: u64 = 700 << 20;
+    let network = Model::zero(5, 3, 1, 1).network();
+    let claim = r#""strategy":"x","claim":{"task":"max_of_n","d_vocab":"5","n_ctx":"3","correct":"0"},"#;
+    let exact = r#""attention":{"rule":"exact"},"direct_path":{"rule":"split"},"#;
+    let plans = format!(r#"{exact}"criterion":{{"rule":"partition","plans":["#);
+    let gaps = r#""direct_path":{"rule":"max_diff_exact"},"criterion":{"rule":"gaps","gaps":["#;
+    let peel = r#""attention":{"rule":"low_rank","factors":"4","error":{"rule":"exact"},"peel":["#;
+    let low_rank = format!(r#"]}},{gaps}]}}}}"#);
+    let cases: [(&str, &str, &str, &str); 11] = [
+        (&plans, r#"{"groups":[]}"#, ",", "]}}"),
+        (&plans, r#"{"groups":[],"count":{"rule":"tree"}}"#, ",", "]}}"),
+        (&plans, r#"{"groups":[],"count":{"rule":"grid","bits":"1"}}"#, ",", "]}}"),
+        (&plans, r#"{"groups":[{"answers":"0","test":"count"}]}"#, ",", "]}}"),
+        (&format!(r#"{plans}{{"groups":["#), r#"{"answers":"0","test":"count"}"#, ",", "]}]}}"),
+        (&format!(r#"{plans}{{"groups":[],"count":{{"rule":"tree","walk":""#), "0", " ", r#""}}]}}"#),
+        (&format!(r#"{plans}],"assignment":["#), r#""""#, ",", "]}}"),
+        (&format!(r#"{plans}],"assignment":["#), r#""0""#, ",", "]}}"),
+        (peel, r#"{"left":[],"right":[]}"#, ",", &low_rank),
+        (&format!(r#""attention":{{"rule":"exact"}},{gaps}"#), r#""0""#, ",", "]}}"),
+        (r#""attention":{"rule":"exact","unknown":["#, "{}", ",", "]}}"),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model");
+    std::fs::create_dir(&model).unwrap();
+    let zero = Model::zero(5, 3, 1, 1);
+    std::fs::write(model.join("config.json"), zero.config()).unwrap();
+    std::fs::write(model.join("model.safetensors"), zero.weights()).unwrap();
+    for (before, item, between, after) in cases {
+        let mut text = format!(r#"{{"gbmi":"1","network":"{}",{claim}{before}{item}"#, network.sha256);
+        let repeated = (LENGTH - text.len() - after.len()) / (item.len() + between.len());
+        text += &format!("{between}{item}").repeat(repeated);
+        text += after;
+        let path = folder.path().join("cert.json");
+        std::fs::write(&path, &text).unwrap();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_gbmi"));
+        command.arg("check").arg(&path).arg("--model").arg(&model).arg("--json").stdout(std::process::Stdio::piped());
+        let mut process = command.stderr(std::process::Stdio::null()).spawn().unwrap();
+        let mut most = 0;
+        while process.try_wait().unwrap().is_none() {
+            most = peak(process.id()).unwrap_or(0).max(most);
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        let output = process.wait_with_output().unwrap();
+        let verdict = String::from_utf8_lossy(&output.stdout).chars().take(300).collect::<String>();
+        println!("{:>4} MiB for {} MiB of {item}: {verdict}", most >> 20, text.len() >> 20);
+        assert!(matches!(output.status.code(), Some(0..=2)), "{:?}", output.status);
+        assert!(most > LENGTH as u64 && most < MOST, "{} MiB for {item}", most >> 20);
+    }
+}
