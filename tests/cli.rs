@@ -6,14 +6,14 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-struct Run {
-    code: i32,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// Runs `gbmi` in a folder.
-fn gbmi(folder: &Path, args: &[&str]) -> Run {
+pub(crate) fn gbmi(folder: &Path, args: &[&str]) -> Run {
     let output = Command::cargo_bin("gbmi").unwrap().current_dir(folder).args(args).output().unwrap();
     Run {
         code: output.status.code().expect("no signal ends it"),
@@ -22,12 +22,12 @@ fn gbmi(folder: &Path, args: &[&str]) -> Run {
     }
 }
 
-fn here(path: &str) -> String {
+pub(crate) fn here(path: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path).display().to_string()
 }
 
 /// A folder with a copy of the tiny model in `model` and a certificate about it, `cert.json`.
-fn with_certificate() -> TempDir {
+pub(crate) fn with_certificate() -> TempDir {
     let folder = TempDir::new().unwrap();
     copy_tiny(&folder.path().join("model"));
     let run = gbmi(folder.path(), &["prove", "--model", "model", "--quiet"]);
@@ -35,7 +35,7 @@ fn with_certificate() -> TempDir {
     folder
 }
 
-fn copy_tiny(to: &Path) {
+pub(crate) fn copy_tiny(to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for name in ["config.json", "model.safetensors"] {
         std::fs::copy(here(&format!("tests/data/tiny/{name}")), to.join(name)).unwrap();
@@ -43,13 +43,13 @@ fn copy_tiny(to: &Path) {
 }
 
 /// Replaces text in a file that must hold it.
-fn edit(path: &Path, from: &str, to: &str) {
+pub(crate) fn edit(path: &Path, from: &str, to: &str) {
     let text = std::fs::read_to_string(path).unwrap();
     assert!(text.contains(from), "{from}");
     std::fs::write(path, text.replace(from, to)).unwrap();
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files

@@ -23,6 +23,7 @@ mod reference;
 mod report;
 mod soundness;
 mod specification;
+mod streams;
 mod sweep;
 mod tally;
 mod train;

@@ -2,7 +2,7 @@
 
 use super::progress::Progress;
 use super::verdict::Verdict;
-use super::{Common, Failure, model, print};
+use super::{Common, Failure, model, tell};
 use gbmi::certificate::{Certificate, MAX_BYTES};
 #[cfg(feature = "mpfr")]
 use gbmi::checker::arithmetic::Mpfr;
@@ -79,7 +79,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         seconds: start.elapsed().as_secs_f64(),
         written: None,
     };
-    print(&if args.common.json { verdict.json() } else { verdict.text(args.common.quiet) })?;
+    tell(&if args.common.json { verdict.json() } else { verdict.text(args.common.quiet) });
     result.map(|_| ()).map_err(Failure::from)
 }
 

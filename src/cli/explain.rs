@@ -1,6 +1,6 @@
 //! `gbmi explain`.
 
-use super::{Common, Failure, aligned, model, print};
+use super::{Common, Failure, aligned, model, note, print, tell};
 use gbmi::certificate::{Certificate, MAX_BYTES};
 use gbmi::explain::{DEFAULT_SPEND, Explanation, Outcome, Row, Share, draw, explain};
 use gbmi::model::read_limited;
@@ -49,14 +49,15 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let explanation = explain(&found.network, &certificate, args.spend, common.options(&|| ()))?;
     let config = &found.network.config;
     let title = format!("{}, d_vocab {}, n_ctx {}", found.source, config.d_vocab, config.n_ctx);
-    print(&if args.json {
+    let shown = if args.json {
         self::json(&explanation)
     } else if args.csv {
         csv(&explanation.rows)
     } else {
         text(&title, &explanation)
-    })?;
-    let Some(out) = &args.out else { return Ok(()) };
+    };
+    let Some(out) = &args.out else { return print(&shown) };
+    tell(&shown);
     std::fs::create_dir_all(out).map_err(|error| unwritable(out, error))?;
     let written = [
         Pending::with_contents(&out.join("explain.csv"), csv(&explanation.rows).as_bytes())?.keep()?,
@@ -64,7 +65,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         draw(&explanation, out, args.format.into())?,
     ];
     for path in written {
-        eprintln!("written {}", path.display());
+        note(&format!("written {}", path.display()));
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `gbmi export-coq`.
 
-use super::{Failure, model, print};
+use super::{Failure, model, tell};
 use gbmi::certificate::{Certificate, MAX_BYTES};
 use gbmi::coq::export;
 use gbmi::model::read_limited;
@@ -38,5 +38,6 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     certificate.is_about(&found.network).map_err(Refusal::from)?;
     let theorem = export(&certificate, &found.network).map_err(Failure::Other)?;
     let written = Pending::with_contents(&args.out, theorem.as_bytes())?.keep()?;
-    print(&format!("written {0}: compile it with coqc -Q proofs gbmi {0}\n", written.display()))
+    tell(&format!("written {0}: compile it with coqc -Q proofs gbmi {0}\n", written.display()));
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::progress::Progress;
 use super::prove::suggestion;
-use super::{Common, Failure, MOST_INPUTS, aligned, csv, json, model, print, truth};
+use super::{Common, Failure, MOST_INPUTS, aligned, csv, json, model, print, tell, truth};
 use gbmi::checker::Certified;
 use gbmi::inspect::{Bounds, Format, Point, Series, draw_bounds};
 use gbmi::numerals::{decimal, grouped};
@@ -131,13 +131,18 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             draw_bounds(&bounds, out, "frontier", *format)?;
         }
     }
-    print(&if common.json {
+    let shown = if common.json {
         json(&rows)?
     } else if args.csv {
         csv(&rows)?
     } else {
         text(&rows, length)
-    })
+    };
+    match &args.out {
+        Some(_) => tell(&shown),
+        None => print(&shown)?,
+    }
+    Ok(())
 }
 
 /// The name of a certificate's file.

@@ -1,6 +1,6 @@
 //! `gbmi import`.
 
-use super::{Failure, print};
+use super::{Failure, tell};
 use gbmi::import::import;
 use std::path::PathBuf;
 
@@ -19,10 +19,11 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let imported = import(&args.file, &args.config, &args.out)?;
     let ignored = if imported.ignored.is_empty() { "none".into() } else { imported.ignored.join(", ") };
-    print(&format!(
+    tell(&format!(
         "imported {} tensors into {}\n  sha256   {}\n  ignored  {ignored}\n",
         imported.tensors,
         args.out.display(),
         imported.sha256
-    ))
+    ));
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::progress::Progress;
 use super::verdict::Verdict;
-use super::{Common, Failure, model, print};
+use super::{Common, Failure, model, tell};
 use clap::ArgGroup;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use gbmi::checker::Certified;
@@ -247,7 +247,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         seconds: start.elapsed().as_secs_f64(),
         written,
     };
-    print(&if common.json { verdict.json() } else { verdict.text(common.quiet) })?;
+    tell(&if common.json { verdict.json() } else { verdict.text(common.quiet) });
     result.map(|_| ()).map_err(Failure::from)
 }
 

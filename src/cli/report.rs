@@ -1,6 +1,6 @@
 //! `gbmi report`.
 
-use super::{Failure, print, threads};
+use super::{Failure, note, tell, threads};
 use gbmi::report::report;
 use std::path::PathBuf;
 
@@ -20,7 +20,7 @@ pub(crate) struct Args {
 /// Prints the summary, in Markdown.
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let out = args.out.clone().unwrap_or_else(|| args.sweep.join("report"));
-    print(&report(&args.sweep, &out, threads(args.threads))?)?;
-    eprintln!("written: {}", out.join("index.html").display());
+    tell(&report(&args.sweep, &out, threads(args.threads))?);
+    note(&format!("written: {}", out.join("index.html").display()));
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::progress::Progress;
 use super::train::{On, without_threads_in_candle};
-use super::{Failure, print, threads};
+use super::{Failure, tell, threads};
 use gbmi::output::Pending;
 use gbmi::sweep::{Config, How, Step, sweep};
 use std::path::{Path, PathBuf};
@@ -76,12 +76,14 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     drop(progress);
     if args.json {
         let json = serde_json::to_string(&done).map_err(|error| Failure::Other(error.to_string()))?;
-        return print(&format!("{json}\n"));
+        tell(&format!("{json}\n"));
+        return Ok(());
     }
     let gbmi::sweep::Done { models, found, computed, failed } = done;
-    print(&format!(
+    tell(&format!(
         "{models} models trained or copied; {found} units were there, {computed} computed; {failed} failed\n"
-    ))
+    ));
+    Ok(())
 }
 
 /// Writes `sweep.sbatch` into the folder, and submits it.
@@ -107,7 +109,8 @@ fn submit(args: &Args, shards: u16) -> Result<(), Failure> {
     );
     let path = Pending::with_contents(&out.join("sweep.sbatch"), script.as_bytes())?.keep()?;
     if args.dry_run {
-        return print(&format!("written: {}\n", path.display()));
+        tell(&format!("written: {}\n", path.display()));
+        return Ok(());
     }
     let logs = out.join("slurm-%a.log");
     let status = Command::new("sbatch").arg("--output").arg(logs).arg(&path).status();
