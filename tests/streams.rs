@@ -71,7 +71,7 @@ fn a_product_that_is_lost_is_a_failure_and_a_remark_is_not() {
     let (state_dict, config) =
         (here("tests/data/max_of_4_seed50_state_dict.pth"), here("models/max_of_4_seed50/config.json"));
     let train = ["train", "--n-ctx", "2", "--d-vocab", "4", "--d-model", "4", "--steps", "1", "--samples", "1"];
-    let commands: [(&[&str], bool); 16] = [
+    let commands: [(&[&str], bool); 17] = [
         (&["strategies"], true),
         (&["strategies", "--json"], true),
         (&["completions", "fish"], true),
@@ -83,6 +83,7 @@ fn a_product_that_is_lost_is_a_failure_and_a_remark_is_not() {
         (&["compare", "model", "--strategies", "exact", "--csv"], true),
         (&["explain", "cert.json"], true),
         (&["frontier", "--model", "model"], true),
+        (&["prove", "--model", "model", "--out", "-"], true),
         (&["explain", "cert.json", "--out", "explained"], false),
         (&["frontier", "--model", "model", "--out", "frontier"], false),
         (&["export-coq", "cert.json", "--out", "theorem.v"], false),

@@ -15,6 +15,7 @@ mod models;
 mod mutation;
 mod optimiser;
 mod oracles;
+mod output;
 mod overlaps;
 mod perturbed;
 mod planted;

@@ -2,6 +2,7 @@
 
 use super::check::Arithmetic;
 use super::progress::Progress;
+use super::streams::folder;
 use super::{Common, Failure, MOST_INPUTS, aligned, csv, json, model, print, truth};
 use gbmi::checker::Certified;
 use gbmi::numerals::{decimal, grouped};
@@ -39,7 +40,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
     /// Write every certificate into this folder, as MODEL/STRATEGY.json
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = folder())]
     out: Option<PathBuf>,
     /// Print comma-separated values
     #[arg(long, conflicts_with = "json")]

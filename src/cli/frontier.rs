@@ -2,6 +2,7 @@
 
 use super::progress::Progress;
 use super::prove::suggestion;
+use super::streams::folder;
 use super::{Common, Failure, MOST_INPUTS, aligned, csv, json, model, print, tell, truth};
 use gbmi::checker::Certified;
 use gbmi::inspect::{Bounds, Format, Point, Series, draw_bounds};
@@ -25,7 +26,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "json")]
     csv: bool,
     /// Write frontier.csv, frontier.json, the picture and the frontier's certificates, 01.json and so on, into this folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = folder())]
     out: Option<PathBuf>,
     /// The picture's format
     #[arg(long, value_enum, default_value_t = Formats::Both, requires = "out")]

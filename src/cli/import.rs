@@ -1,5 +1,6 @@
 //! `gbmi import`.
 
+use super::streams::folder;
 use super::{Failure, tell};
 use gbmi::import::import;
 use std::path::PathBuf;
@@ -12,7 +13,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     /// The folder for model.safetensors and config.json
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = folder())]
     out: PathBuf,
 }
 

@@ -1,5 +1,6 @@
 //! `gbmi inspect`.
 
+use super::streams::folder;
 use super::{Failure, model, note, print};
 use gbmi::inspect::{Format, draw, inspect};
 use std::path::PathBuf;
@@ -13,7 +14,7 @@ pub(crate) struct Args {
     #[arg(long = "model", value_name = "PATH", conflicts_with = "model")]
     path: Option<PathBuf>,
     /// Draw the QK and OV circuits as heat maps into this folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = folder())]
     out: Option<PathBuf>,
     /// The pictures' format
     #[arg(long, value_enum, default_value_t = Picture::Svg, requires = "out")]

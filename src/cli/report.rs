@@ -1,5 +1,6 @@
 //! `gbmi report`.
 
+use super::streams::folder;
 use super::{Failure, note, tell, threads};
 use gbmi::report::report;
 use std::path::PathBuf;
@@ -10,7 +11,7 @@ pub(crate) struct Args {
     #[arg(value_name = "DIR")]
     sweep: PathBuf,
     /// Where the report goes [default: the folder `report` in the sweep's]
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", value_parser = folder())]
     out: Option<PathBuf>,
     /// Number of threads; the report does not depend on it [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]

@@ -1,6 +1,7 @@
 //! `gbmi sweep`.
 
 use super::progress::Progress;
+use super::streams::folder;
 use super::train::{On, without_threads_in_candle};
 use super::{Failure, tell, threads};
 use gbmi::output::Pending;
@@ -14,7 +15,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     /// The folder that models and results go into; what is there already is not computed again
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = folder())]
     out: PathBuf,
     /// Only a part of the models: the one numbered i, from 0, of every n
     #[arg(long, value_name = "I/N", default_value = "0/1", value_parser = shard, conflicts_with = "slurm")]

@@ -1,6 +1,7 @@
 //! `gbmi train`.
 
 use super::progress::Progress;
+use super::streams::folder;
 use super::{Failure, aligned, tell, threads};
 use candle_core::Device;
 use gbmi::output::unwritable;
@@ -45,7 +46,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
     /// The folder that the models go into, each into one of its own; those that are there are not trained again
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = folder())]
     out: PathBuf,
     /// Print one JSON array on one line
     #[arg(long)]
