@@ -1,13 +1,17 @@
 //! Files that appear under their names only when they are whole.
 
 use crate::refusal::Refusal;
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf, is_separator};
+use std::time::{Duration, SystemTime};
 use tempfile::NamedTempFile;
 
 /// How the temporary names of files begin that are not whole yet.
 const PREFIX: &str = ".gbmi-";
+/// A file is whole within seconds; one that has been temporary for longer than this is so for ever.
+const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// A file that is written under a temporary name and dropped unless [`Pending::keep`] is called.
 ///
@@ -112,6 +116,28 @@ impl Place {
 /// The folder that a file is in.
 fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Removes the temporary files of programs that were killed from a folder: those untouched for an hour. Younger ones may be
+/// those of another program, here or on another machine, that is about to name them.
+pub fn remove_abandoned(folder: &Path) {
+    let now = SystemTime::now();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let changed = entry.metadata().and_then(|metadata| metadata.modified());
+        let age = changed.ok().and_then(|changed| now.duration_since(changed).ok());
+        if entry.file_name().to_string_lossy().starts_with(PREFIX) && age.is_some_and(|age| age > ABANDONED) {
+            // What stays is in nobody's way.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// A name for a file or folder that none of those taken has, which it joins: `name`, or else `name_2` and so on. Small
+/// and capital letters are the same to some file systems.
+pub fn distinct(name: &str, taken: &mut BTreeSet<String>) -> String {
+    let suffixes = (2..).map(|count| format!("_{count}"));
+    let mut names = std::iter::once(String::new()).chain(suffixes).map(|suffix| format!("{name}{suffix}"));
+    names.find(|name| taken.insert(name.to_lowercase())).unwrap_or_default()
 }
 
 /// The refusal for a path that cannot be written.

@@ -292,6 +292,37 @@ fn compare_shows_strategies_side_by_side() {
     assert!(run.code == 0 && verdicts.contains(&true) && verdicts.contains(&false), "{rows}");
 }
 
+#[test]
+fn compare_goes_on_past_what_is_broken() {
+    let folder = with_certificate();
+    let path = folder.path();
+    for name in ["twice/model", "unsupported"] {
+        copy_tiny(&path.join(name));
+    }
+    edit(&path.join("unsupported/config.json"), "\"n_layers\": 1", "\"n_layers\": 2");
+    let compare = |models: &[&str]| {
+        let run = gbmi(path, &[&["compare", "--strategies", "exact", "--json", "--out", "all"], models].concat());
+        let rows: Value = serde_json::from_str(&run.stdout).unwrap();
+        let verdicts: Vec<String> =
+            rows.as_array().unwrap().iter().map(|row| row["verdict"].as_str().unwrap().to_owned()).collect();
+        (run.code, verdicts, run.stderr)
+    };
+    let missing = "no model at missing: there is no such file";
+    let unsupported = "unsupported model at config.json, n_layers: expected 1, found 2";
+    let (code, verdicts, said) = compare(&["missing", "model", "unsupported", "twice/model"]);
+    assert_eq!(verdicts, [&format!("failed: {missing}"), "accepted", &format!("failed: {unsupported}"), "accepted"]);
+    assert_eq!((code, said), (3, format!("gbmi: missing: {missing}\ngbmi: unsupported: {unsupported}\n")));
+    // Two folders of one name: neither overwrites the other.
+    assert_eq!(files(&path.join("all")), [path.join("all/model"), path.join("all/model_2")]);
+    assert_eq!(compare(&["unsupported", "model"]).0, 2);
+    // A certificate that cannot be written.
+    std::fs::remove_file(path.join("all/model/exact.json")).unwrap();
+    std::fs::create_dir(path.join("all/model/exact.json")).unwrap();
+    let (code, verdicts, said) = compare(&["model", "twice/model"]);
+    assert!(code == 3 && verdicts[0].contains("a folder has that name") && verdicts[1] == "accepted", "{verdicts:?}");
+    assert!(said.contains("gbmi: model, exact: cannot write all/model/exact.json"), "{said}");
+}
+
 /// What is asked for is reached, or refused with the nearest proof.
 #[test]
 fn budgets_and_targets() {

@@ -11,6 +11,7 @@ mod explain;
 mod fuzz;
 mod import;
 mod inspect;
+mod killed;
 mod models;
 mod mutation;
 mod optimiser;

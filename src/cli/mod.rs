@@ -133,6 +133,9 @@ fn threads(asked: Option<u16>) -> usize {
 enum Failure {
     /// A verdict other than accepted, or a file that cannot be read: reported by the command itself.
     Refused(Refusal),
+    /// Models, by name, that something was refused of; all the others are done.
+    #[cfg(feature = "prove")]
+    Several(Vec<(String, Refusal)>),
     /// Usage or input and output.
     Other(String),
 }
@@ -145,10 +148,31 @@ impl From<Refusal> for Failure {
 
 impl Failure {
     fn exit_code(&self) -> u8 {
+        let code = |refusal: &Refusal| match refusal {
+            Refusal::Rejected(_) => 1,
+            Refusal::Declined(_) => 2,
+            Refusal::Unreadable(_) => 3,
+        };
         match self {
-            Self::Refused(Refusal::Rejected(_)) => 1,
-            Self::Refused(Refusal::Declined(_)) => 2,
-            Self::Refused(Refusal::Unreadable(_)) | Self::Other(_) => 3,
+            Self::Refused(refusal) => code(refusal),
+            #[cfg(feature = "prove")]
+            Self::Several(refused) => refused.iter().map(|(_, refusal)| code(refusal)).max().unwrap_or(3),
+            Self::Other(_) => 3,
+        }
+    }
+
+    /// What stderr says of it, line by line.
+    fn messages(&self) -> Vec<String> {
+        match self {
+            Self::Refused(refusal) => vec![refusal.to_string()],
+            #[cfg(feature = "prove")]
+            Self::Several(refused) => {
+                const SHOWN: usize = 20;
+                let shown = refused.iter().take(SHOWN).map(|(name, refusal)| format!("{name}: {refusal}"));
+                let more = refused.len().saturating_sub(SHOWN);
+                shown.chain((more > 0).then(|| format!("and {more} more"))).collect()
+            }
+            Self::Other(message) => vec![message.clone()],
         }
     }
 }
@@ -167,10 +191,7 @@ pub(crate) fn run() -> u8 {
     match result {
         Ok(()) => 0,
         Err(failure) => {
-            match &failure {
-                Failure::Refused(refusal) => note(&format!("gbmi: {refusal}")),
-                Failure::Other(message) => note(&format!("gbmi: {message}")),
-            }
+            failure.messages().iter().for_each(|message| note(&format!("gbmi: {message}")));
             failure.exit_code()
         }
     }

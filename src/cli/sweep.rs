@@ -5,7 +5,7 @@ use super::streams::folder;
 use super::train::{On, without_threads_in_candle};
 use super::{Failure, tell, threads};
 use gbmi::output::Pending;
-use gbmi::sweep::{Config, How, Step, sweep};
+use gbmi::sweep::{Config, Done, How, Step, sweep};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -75,16 +75,14 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     };
     let done = sweep(&config, &args.out, &how)?;
     drop(progress);
-    if args.json {
+    let Done { models, found, computed, failed, .. } = done;
+    tell(&if args.json {
         let json = serde_json::to_string(&done).map_err(|error| Failure::Other(error.to_string()))?;
-        tell(&format!("{json}\n"));
-        return Ok(());
-    }
-    let gbmi::sweep::Done { models, found, computed, failed } = done;
-    tell(&format!(
-        "{models} models trained or copied; {found} units were there, {computed} computed; {failed} failed\n"
-    ));
-    Ok(())
+        format!("{json}\n")
+    } else {
+        format!("{models} models trained or copied; {found} units were there, {computed} computed; {failed} failed\n")
+    });
+    if done.refused.is_empty() { Ok(()) } else { Err(Failure::Several(done.refused)) }
 }
 
 /// Writes `sweep.sbatch` into the folder, and submits it.
