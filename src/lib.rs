@@ -20,6 +20,8 @@
 //!
 //! The arrow points one way: the trusted rooms import nothing from the others (`tests/trusted.rs` fails if they do).
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod certificate;
 pub mod checker;
 #[cfg(feature = "coq")]

@@ -1,5 +1,7 @@
 //! The command line: see `gbmi --help` and the README.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod cli;
 
 fn main() -> std::process::ExitCode {

@@ -1,15 +1,36 @@
 //! Files that appear under their names only when they are whole.
 
 use crate::refusal::Refusal;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf, is_separator};
+use std::time::{Duration, SystemTime};
 use tempfile::NamedTempFile;
 
-/// A file written under a temporary name beside its final one; dropped unless [`Pending::keep`] is called.
+/// How the temporary names of files begin that are not whole yet.
+const PREFIX: &str = ".gbmi-";
+/// A file is whole within seconds; one that has been temporary for longer than this is so for ever.
+const ABANDONED: Duration = Duration::from_secs(3600);
+
+/// A file that is written under a temporary name and dropped unless [`Pending::keep`] is called.
+///
+/// It takes the place of a file that is there, with its permissions, or of the one that a symbolic link leads to. What is
+/// there and no file, such as a device or a pipe, is never replaced: the contents are written into it.
 #[derive(Debug)]
 pub struct Pending {
     file: NamedTempFile,
     path: PathBuf,
+    place: Place,
+}
+
+/// What is to become of a pending file.
+#[derive(Debug)]
+enum Place {
+    /// It is renamed to this, and given the permissions of what was there.
+    Name(PathBuf, Option<Permissions>),
+    /// Its contents are written into what is there.
+    Through,
 }
 
 impl Pending {
@@ -18,15 +39,17 @@ impl Pending {
     /// # Errors
     /// [`Refusal::Unreadable`] when nothing can be written there.
     pub fn create(path: &Path) -> Result<Self, Refusal> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        if path.is_dir() {
-            return Err(unwritable(path, "a folder has that name"));
-        }
+        let place = Place::of(path)?;
         let suffix = path.extension().map(|extension| format!(".{}", extension.display())).unwrap_or_default();
         // Not tempfile's own permissions, which are for the owner alone: those of an ordinary new file.
-        let create = |path: &Path| std::fs::OpenOptions::new().write(true).create_new(true).open(path);
-        let file = tempfile::Builder::new().prefix(".gbmi-").suffix(&suffix).make_in(folder, create);
-        Ok(Self { file: file.map_err(|error| unwritable(path, error))?, path: path.to_path_buf() })
+        let create = |path: &Path| OpenOptions::new().write(true).create_new(true).open(path);
+        let mut builder = tempfile::Builder::new();
+        let builder = builder.prefix(PREFIX).suffix(&suffix);
+        let file = match &place {
+            Place::Name(name, _) => builder.make_in(folder(name), create),
+            Place::Through => builder.tempfile(),
+        };
+        Ok(Self { file: file.map_err(|error| unwritable(path, error))?, path: path.to_path_buf(), place })
     }
 
     /// A file with these contents that will be `path`.
@@ -45,14 +68,76 @@ impl Pending {
         self.file.path()
     }
 
-    /// Gives the file its name, replacing what had it.
+    /// Gives the file its name, replacing the file that had it.
     ///
     /// # Errors
     /// As [`Pending::create`].
     pub fn keep(self) -> Result<PathBuf, Refusal> {
-        self.file.persist(&self.path).map_err(|error| unwritable(&self.path, error.error))?;
-        Ok(self.path)
+        let Self { file, path, place } = self;
+        let kept = match place {
+            Place::Name(name, permissions) => permissions
+                .map_or(Ok(()), |permissions| file.as_file().set_permissions(permissions))
+                .and_then(|()| file.persist(name).map_err(|error| error.error))
+                .map(drop),
+            Place::Through => File::open(file.path()).and_then(|mut whole| {
+                let mut through = OpenOptions::new().write(true).open(&path)?;
+                std::io::copy(&mut whole, &mut through).map(drop)
+            }),
+        };
+        kept.map_err(|error| unwritable(&path, error))?;
+        Ok(path)
     }
+}
+
+impl Place {
+    fn of(path: &Path) -> Result<Self, Refusal> {
+        let named = path.file_name().is_some() && !path.to_string_lossy().ends_with(is_separator);
+        match std::fs::metadata(path) {
+            Ok(found) if found.is_dir() => Err(unwritable(path, "a folder has that name")),
+            Ok(found) if !found.is_file() => Ok(Self::Through),
+            Ok(found) => match path.canonicalize() {
+                Ok(name) => Ok(Self::Name(name, Some(found.permissions()))),
+                Err(error) => Err(unwritable(path, error)),
+            },
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(unwritable(path, error)),
+            Err(_) if !named => Err(unwritable(path, "expected the name of a file")),
+            Err(_) => {
+                // Links that lead nowhere yet: not in a circle, which is another error.
+                let mut name = path.to_path_buf();
+                while let Ok(target) = name.read_link() {
+                    name = folder(&name).join(target);
+                }
+                Ok(Self::Name(name, None))
+            }
+        }
+    }
+}
+
+/// The folder that a file is in.
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Removes the temporary files of programs that were killed from a folder: those untouched for an hour. Younger ones may be
+/// those of another program, here or on another machine, that is about to name them.
+pub fn remove_abandoned(folder: &Path) {
+    let now = SystemTime::now();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let changed = entry.metadata().and_then(|metadata| metadata.modified());
+        let age = changed.ok().and_then(|changed| now.duration_since(changed).ok());
+        if entry.file_name().to_string_lossy().starts_with(PREFIX) && age.is_some_and(|age| age > ABANDONED) {
+            // What stays is in nobody's way.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// A name for a file or folder that none of those taken has, which it joins: `name`, or else `name_2` and so on. Small
+/// and capital letters are the same to some file systems.
+pub fn distinct(name: &str, taken: &mut BTreeSet<String>) -> String {
+    let suffixes = (2..).map(|count| format!("_{count}"));
+    let mut names = std::iter::once(String::new()).chain(suffixes).map(|suffix| format!("{name}{suffix}"));
+    names.find(|name| taken.insert(name.to_lowercase())).unwrap_or_default()
 }
 
 /// The refusal for a path that cannot be written.

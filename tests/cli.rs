@@ -6,14 +6,14 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-struct Run {
-    code: i32,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// Runs `gbmi` in a folder.
-fn gbmi(folder: &Path, args: &[&str]) -> Run {
+pub(crate) fn gbmi(folder: &Path, args: &[&str]) -> Run {
     let output = Command::cargo_bin("gbmi").unwrap().current_dir(folder).args(args).output().unwrap();
     Run {
         code: output.status.code().expect("no signal ends it"),
@@ -22,12 +22,12 @@ fn gbmi(folder: &Path, args: &[&str]) -> Run {
     }
 }
 
-fn here(path: &str) -> String {
+pub(crate) fn here(path: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path).display().to_string()
 }
 
 /// A folder with a copy of the tiny model in `model` and a certificate about it, `cert.json`.
-fn with_certificate() -> TempDir {
+pub(crate) fn with_certificate() -> TempDir {
     let folder = TempDir::new().unwrap();
     copy_tiny(&folder.path().join("model"));
     let run = gbmi(folder.path(), &["prove", "--model", "model", "--quiet"]);
@@ -35,7 +35,7 @@ fn with_certificate() -> TempDir {
     folder
 }
 
-fn copy_tiny(to: &Path) {
+pub(crate) fn copy_tiny(to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for name in ["config.json", "model.safetensors"] {
         std::fs::copy(here(&format!("tests/data/tiny/{name}")), to.join(name)).unwrap();
@@ -43,13 +43,13 @@ fn copy_tiny(to: &Path) {
 }
 
 /// Replaces text in a file that must hold it.
-fn edit(path: &Path, from: &str, to: &str) {
+pub(crate) fn edit(path: &Path, from: &str, to: &str) {
     let text = std::fs::read_to_string(path).unwrap();
     assert!(text.contains(from), "{from}");
     std::fs::write(path, text.replace(from, to)).unwrap();
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files
@@ -290,6 +290,37 @@ fn compare_shows_strategies_side_by_side() {
     let rows: Value = serde_json::from_str(&run.stdout).unwrap();
     let verdicts: Vec<bool> = rows.as_array().unwrap().iter().map(|row| row["verdict"] == "accepted").collect();
     assert!(run.code == 0 && verdicts.contains(&true) && verdicts.contains(&false), "{rows}");
+}
+
+#[test]
+fn compare_goes_on_past_what_is_broken() {
+    let folder = with_certificate();
+    let path = folder.path();
+    for name in ["twice/model", "unsupported"] {
+        copy_tiny(&path.join(name));
+    }
+    edit(&path.join("unsupported/config.json"), "\"n_layers\": 1", "\"n_layers\": 2");
+    let compare = |models: &[&str]| {
+        let run = gbmi(path, &[&["compare", "--strategies", "exact", "--json", "--out", "all"], models].concat());
+        let rows: Value = serde_json::from_str(&run.stdout).unwrap();
+        let verdicts: Vec<String> =
+            rows.as_array().unwrap().iter().map(|row| row["verdict"].as_str().unwrap().to_owned()).collect();
+        (run.code, verdicts, run.stderr)
+    };
+    let missing = "no model at missing: there is no such file";
+    let unsupported = "unsupported model at config.json, n_layers: expected 1, found 2";
+    let (code, verdicts, said) = compare(&["missing", "model", "unsupported", "twice/model"]);
+    assert_eq!(verdicts, [&format!("failed: {missing}"), "accepted", &format!("failed: {unsupported}"), "accepted"]);
+    assert_eq!((code, said), (3, format!("gbmi: missing: {missing}\ngbmi: unsupported: {unsupported}\n")));
+    // Two folders of one name: neither overwrites the other.
+    assert_eq!(files(&path.join("all")), [path.join("all/model"), path.join("all/model_2")]);
+    assert_eq!(compare(&["unsupported", "model"]).0, 2);
+    // A certificate that cannot be written.
+    std::fs::remove_file(path.join("all/model/exact.json")).unwrap();
+    std::fs::create_dir(path.join("all/model/exact.json")).unwrap();
+    let (code, verdicts, said) = compare(&["model", "twice/model"]);
+    assert!(code == 3 && verdicts[0].contains("a folder has that name") && verdicts[1] == "accepted", "{verdicts:?}");
+    assert!(said.contains("gbmi: model, exact: cannot write all/model/exact.json"), "{said}");
 }
 
 /// What is asked for is reached, or refused with the nearest proof.

@@ -2,12 +2,13 @@
 #![cfg(feature = "sweep")]
 
 use assert_cmd::Command;
+use gbmi::model::Network;
 use gbmi::sweep::{Manifest, Row, Unit};
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
-const CONFIG: &str = r#"
+pub(crate) const CONFIG: &str = r#"
 strategies = ["brute-force", "exact", "published-cubic"]
 frontier = true
 
@@ -23,13 +24,13 @@ samples = 100
 const UNITS: u64 = 25;
 
 /// A folder with a configuration.
-fn folder(config: &str) -> tempfile::TempDir {
+pub(crate) fn folder(config: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("sweep.toml"), config).unwrap();
     folder
 }
 
-fn command(folder: &Path, out: &str, args: &[&str]) -> std::process::Command {
+pub(crate) fn command(folder: &Path, out: &str, args: &[&str]) -> std::process::Command {
     let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("gbmi"));
     command.arg("sweep").arg("--config").arg(folder.join("sweep.toml")).arg("--out").arg(folder.join(out)).args(args);
     command
@@ -43,7 +44,7 @@ fn sweep(folder: &Path, out: &str, args: &[&str]) -> BTreeMap<String, u64> {
 }
 
 /// Every unit, without what differs from run to run.
-fn units(out: &Path) -> BTreeMap<(String, String), Unit> {
+pub(crate) fn units(out: &Path) -> BTreeMap<(String, String), Unit> {
     let manifest = Manifest::read(&out.join("manifest.json")).unwrap();
     let mut found = BTreeMap::new();
     for model in &manifest.models {
@@ -93,6 +94,165 @@ fn a_sweep_that_is_killed_and_sharded_equals_one_that_is_not() {
     let shards = ["0/3", "1/3", "2/3"].map(|shard| sweep(folder, "shards", &["--shard", shard])["computed"]);
     assert_eq!(shards, [10, 10, 5]);
     assert_eq!(units(&folder.join("shards")), whole);
+}
+
+/// The digest of the network that a sweep has under a name.
+pub(crate) fn digest(out: &Path, model: &str) -> Option<String> {
+    Some(Network::load(&out.join("models").join(model)).unwrap().sha256)
+}
+
+pub(crate) fn copy_model(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for name in ["config.json", "model.safetensors"] {
+        std::fs::copy(from.join(name), to.join(name)).unwrap();
+    }
+}
+
+pub(crate) fn tiny() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/tiny")
+}
+
+/// Keeps the first half of a file.
+pub(crate) fn halve(path: &Path) {
+    let bytes = std::fs::read(path).unwrap();
+    std::fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+}
+
+/// Gives each of two files the contents of the other.
+pub(crate) fn swap([one, other]: [&Path; 2]) {
+    let contents = [one, other].map(|path| std::fs::read(path).unwrap());
+    std::fs::write(other, &contents[0]).unwrap();
+    std::fs::write(one, &contents[1]).unwrap();
+}
+
+const TWO: &str =
+    "strategies = [\"exact\"]\n[[train]]\nseeds = \"0..2\"\nn_ctx = 2\nd_vocab = 6\nd_model = 8\nsteps = 40\n";
+const TWO_MODELS: [&str; 2] = ["max_of_2_v6_d8_seed0", "max_of_2_v6_d8_seed1"];
+
+#[test]
+fn a_unit_is_about_the_weights_that_it_was_computed_on() {
+    let folder = folder(TWO);
+    let out = folder.path().join("out");
+    assert_eq!(sweep(folder.path(), "out", &[])["computed"], 4);
+    let before = units(&out);
+    for ((model, _), unit) in &before {
+        assert_eq!(unit.network, digest(&out, model));
+    }
+    let weights = TWO_MODELS.map(|model| out.join("models").join(model).join("model.safetensors"));
+    swap([&weights[0], &weights[1]]);
+    let done = sweep(folder.path(), "out", &[]);
+    assert_eq!((done["models"], done["found"], done["computed"], done["failed"]), (0, 0, 4, 0));
+    let of = |model: usize, unit: &str| (TWO_MODELS[model].to_owned(), unit.to_owned());
+    let swapped = units(&out);
+    for unit in ["truth", "exact"] {
+        assert_eq!([0, 1].map(|model| &swapped[&of(model, unit)]), [1, 0].map(|model| &before[&of(model, unit)]));
+    }
+    swap([&weights[0], &weights[1]]);
+
+    // What cannot be read is not done.
+    assert_eq!(sweep(folder.path(), "out", &[])["computed"], 4);
+    let path = |model: usize, unit: &str| out.join("units").join(TWO_MODELS[model]).join(unit);
+    std::fs::write(path(0, "truth.json"), "").unwrap();
+    halve(&path(0, "exact.json"));
+    std::fs::write(path(1, "truth.json"), "{}").unwrap();
+    std::fs::remove_file(path(1, "exact.json")).unwrap();
+    std::fs::create_dir(path(1, "exact.json")).unwrap();
+    let run = command(folder.path(), "out", &["--json"]).output().unwrap();
+    let said = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert!(run.status.code() == Some(3) && said.contains("a folder has that name"), "{said}");
+    std::fs::remove_dir(path(1, "exact.json")).unwrap();
+    assert_eq!(sweep(folder.path(), "out", &[])["computed"], 1);
+    assert_eq!(units(&out), before);
+}
+
+#[test]
+fn a_broken_model_is_named_and_written_down_and_stops_nothing() {
+    let models = ["missing", "sound", "unsupported", "truncated"];
+    let folder = folder(&format!("strategies = [\"exact\"]\nmodels = {models:?}\n"));
+    let path = folder.path();
+    for model in &models[1..] {
+        copy_model(&tiny(), &path.join(model));
+    }
+    let config = path.join("unsupported/config.json");
+    let unsupported = std::fs::read_to_string(&config).unwrap().replace("\"n_layers\": 1", "\"n_layers\": 2");
+    std::fs::write(&config, &unsupported).unwrap();
+    halve(&path.join("truncated/model.safetensors"));
+    let run = || {
+        let run = command(path, "out", &["--json", "--quiet"]).output().unwrap();
+        let done: BTreeMap<String, u64> = serde_json::from_slice(&run.stdout).unwrap();
+        (run.status.code().unwrap(), done, String::from_utf8(run.stderr).unwrap())
+    };
+    let (code, done, said) = run();
+    assert_eq!((code, done["models"], done["computed"], done["failed"]), (3, 1, 8, 6));
+    let reasons = [
+        ("missing", "there is no such file"),
+        ("unsupported", "n_layers: expected 1, found 2"),
+        ("truncated", "unsupported model at model.safetensors"),
+    ];
+    assert_eq!(said.lines().count(), reasons.len(), "{said}");
+    let found = units(&path.join("out"));
+    for ((model, reason), line) in reasons.iter().zip(said.lines()) {
+        assert!(line.starts_with(&format!("gbmi: {model}: ")) && line.contains(reason), "{line}");
+        let exact = &found[&(model.to_string(), "exact".to_string())];
+        assert!(exact.network.is_none() && exact.failure.as_ref().unwrap().contains(reason), "{exact:?}");
+    }
+    assert_eq!(found[&("sound".to_string(), "exact".to_string())].proofs[0].correct, "109");
+
+    // Mended, they are computed. One that is broken only then keeps its results, and its copy stands for it.
+    for model in ["missing", "truncated", "unsupported"] {
+        copy_model(&tiny(), &path.join(model));
+    }
+    std::fs::remove_dir_all(path.join("sound")).unwrap();
+    let (code, done, _) = run();
+    assert_eq!((code, done["models"], done["found"], done["computed"], done["failed"]), (0, 3, 2, 6, 0));
+    let before = units(&path.join("out"));
+    halve(&path.join("out/models/sound/model.safetensors"));
+    let (code, done, said) = run();
+    assert_eq!((code, done["found"], done["computed"], done["failed"]), (3, 8, 0, 2));
+    assert!(said.starts_with("gbmi: sound: no model at "), "{said}");
+    assert_eq!(units(&path.join("out")), before);
+    // A copy that is another's is made again.
+    copy_model(&tiny(), &path.join("sound"));
+    swap([&path.join("out/models/sound/model.safetensors"), &path.join("out/models/missing/config.json")]);
+    let (code, done, said) = run();
+    assert_eq!((code, done["models"], done["found"], done["computed"]), (0, 2, 8, 0), "{said}");
+    // A model that is not supported is declined.
+    std::fs::write(&config, unsupported).unwrap();
+    std::fs::remove_dir_all(path.join("out/models/unsupported")).unwrap();
+    assert_eq!(run().0, 2);
+}
+
+#[test]
+fn models_of_one_name_have_folders_of_their_own() {
+    let names = ["one/m_seed1", "two/m_seed1", "two/m_seed1_2", "three/m_seed1"];
+    let folder = folder(&format!("strategies = [\"exact\"]\nmodels = {names:?}\n"));
+    names.iter().for_each(|name| copy_model(&tiny(), &folder.path().join(name)));
+    assert_eq!(sweep(folder.path(), "out", &[])["computed"], 8);
+    let manifest = Manifest::read(&folder.path().join("out/manifest.json")).unwrap();
+    let found: Vec<(&str, &str)> =
+        manifest.models.iter().map(|entry| (entry.name.as_str(), entry.group.as_str())).collect();
+    assert_eq!(found, [("m_seed1", "m"), ("m_seed1_2", "m_2"), ("m_seed1_2_2", "m_2"), ("m_seed1_3", "m_3")]);
+    assert_eq!(units(&folder.path().join("out")).len(), 8);
+}
+
+#[test]
+fn temporary_files_of_killed_runs_are_removed_and_those_of_others_are_not() {
+    let folder = folder(TWO);
+    let out = folder.path().join("out");
+    sweep(folder.path(), "out", &[]);
+    let places = [".", "units/max_of_2_v6_d8_seed0", "models/max_of_2_v6_d8_seed1"];
+    let leave = |name: &str, minutes: u64| {
+        places.map(|place| {
+            let path = out.join(place).join(name);
+            let file = std::fs::File::create(&path).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_secs(60 * minutes)).unwrap();
+            path
+        })
+    };
+    let [old, young, other] = [leave(".gbmi-old.json", 61), leave(".gbmi-young", 59), leave("gbmi-other", 1000)];
+    sweep(folder.path(), "out", &[]);
+    assert!(old.iter().all(|path| !path.exists()));
+    assert!(young.iter().chain(&other).all(|path| path.exists()));
 }
 
 #[test]

@@ -2,13 +2,13 @@
 
 use super::progress::Progress;
 use super::verdict::Verdict;
-use super::{Common, Failure, model, print};
-use gbmi::certificate::{Certificate, MAX_BYTES};
+use super::{Common, Failure, model, streams, tell};
+use gbmi::certificate::Certificate;
 #[cfg(feature = "mpfr")]
 use gbmi::checker::arithmetic::Mpfr;
 use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
 use gbmi::checker::{Certified, check};
-use gbmi::model::{Network, read_limited};
+use gbmi::model::Network;
 use gbmi::refusal::Refusal;
 use gbmi::strategy::Strategy;
 use std::borrow::Cow;
@@ -17,7 +17,7 @@ use std::time::Instant;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The certificate
+    /// The certificate; - is stdin
     certificate: PathBuf,
     #[command(flatten)]
     common: Common,
@@ -61,7 +61,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let mut checked = None;
     let mut model = None;
     let result = (|| {
-        let certificate = Certificate::read(&read_limited(&args.certificate, MAX_BYTES)?)?;
+        let certificate = streams::certificate(&args.certificate)?;
         if let Some(known) = Strategy::named(&certificate.strategy) {
             strategy = known.name();
         }
@@ -79,7 +79,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         seconds: start.elapsed().as_secs_f64(),
         written: None,
     };
-    print(&if args.common.json { verdict.json() } else { verdict.text(args.common.quiet) })?;
+    tell(&if args.common.json { verdict.json() } else { verdict.text(args.common.quiet) });
     result.map(|_| ()).map_err(Failure::from)
 }
 

@@ -2,16 +2,19 @@
 
 use super::check::Arithmetic;
 use super::progress::Progress;
+use super::streams::folder;
 use super::{Common, Failure, MOST_INPUTS, aligned, csv, json, model, print, truth};
 use gbmi::checker::Certified;
+use gbmi::model::{BUNDLED, Network};
 use gbmi::numerals::{decimal, grouped};
-use gbmi::output::Pending;
+use gbmi::output::{Pending, distinct, unwritable};
 use gbmi::refusal::Refusal;
 use gbmi::search::prove_optimised;
 use gbmi::strategy::{CLASSES, Strategy, unexplained_dimension};
 use num_bigint::BigUint;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 #[derive(clap::Args)]
@@ -39,7 +42,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
     /// Write every certificate into this folder, as MODEL/STRATEGY.json
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = folder())]
     out: Option<PathBuf>,
     /// Print comma-separated values
     #[arg(long, conflicts_with = "json")]
@@ -59,13 +62,13 @@ fn strategies(name: &str) -> Result<Strategies, String> {
     Strategy::group(name).ok_or_else(|| "expected own, published, all, or names: see `gbmi strategies`".into())
 }
 
-/// One strategy on one model.
-#[derive(Serialize)]
+/// One strategy on one model; without a strategy, a model that cannot be read.
+#[derive(Default, Serialize)]
 struct Row {
     model: String,
     class: &'static str,
     strategy: String,
-    /// `accepted`, or why there is no proof.
+    /// `accepted`, or why there is no proof, or no certificate.
     verdict: String,
     correct: Option<String>,
     total: String,
@@ -97,12 +100,34 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let named: Vec<_> = args.models.iter().map(|path| Some(path.as_path())).collect();
     let models = if named.is_empty() { bundled.as_slice() } else { named.as_slice() };
     let progress = Progress::new(models.len() * chosen.len(), args.quiet);
-    let mut rows = vec![];
+    let (mut rows, mut refused, mut folders) = (vec![], vec![], BTreeSet::new());
     for path in models {
-        let found = model::named(*path)?;
-        let truth = truth(&found.network, &args.common())?;
+        let known = |found: model::Model| Ok((truth(&found.network, &args.common())?, found));
+        let (truth, found) = match model::named(*path).and_then(known) {
+            Ok(found) => found,
+            Err(reason) => {
+                let model = path.unwrap_or(Path::new(BUNDLED)).display().to_string();
+                rows.push(Row { model: model.clone(), verdict: failed(&reason), ..Row::default() });
+                refused.push((model, reason));
+                continue;
+            }
+        };
+        let name = path.and_then(Path::file_name).unwrap_or("model".as_ref()).to_string_lossy();
+        let out = args.out.as_ref().map(|out| out.join(distinct(&name, &mut folders)));
         for strategy in &chosen {
-            rows.push(args.row(&found, *strategy, truth.as_ref())?);
+            let mut row = Row {
+                model: found.source.clone(),
+                class: strategy.class(),
+                strategy: strategy.name().into_owned(),
+                verdict: "accepted".into(),
+                total: found.network.config.inputs().to_string(),
+                ..Row::default()
+            };
+            if let Err(reason) = args.fill(&mut row, &found.network, *strategy, truth.as_ref(), out.as_deref()) {
+                row.verdict = failed(&reason);
+                refused.push((format!("{}, {}", row.model, row.strategy), reason));
+            }
+            rows.push(row);
             progress.step();
         }
     }
@@ -113,7 +138,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         csv(&rows)?
     } else {
         text(&rows)
-    })
+    })?;
+    if refused.is_empty() { Ok(()) } else { Err(Failure::Several(refused)) }
+}
+
+fn failed(reason: &Refusal) -> String {
+    format!("failed: {reason}")
 }
 
 impl Args {
@@ -122,29 +152,19 @@ impl Args {
         Common { model: None, max_flops, threads, json, quiet: true }
     }
 
-    /// Proves, writes and checks.
-    fn row(&self, model: &model::Model, strategy: Strategy, truth: Option<&BigUint>) -> Result<Row, Failure> {
-        let network = &model.network;
+    /// Proves, writes into a folder, and checks.
+    fn fill(
+        &self,
+        row: &mut Row,
+        network: &Network,
+        strategy: Strategy,
+        truth: Option<&BigUint>,
+        out: Option<&Path>,
+    ) -> Result<(), Refusal> {
         let total = network.config.inputs();
-        let mut row = Row {
-            model: model.source.clone(),
-            class: strategy.class(),
-            strategy: strategy.name().into_owned(),
-            verdict: "accepted".into(),
-            correct: None,
-            total: total.to_string(),
-            bound: None,
-            bound_over_true: None,
-            flops: None,
-            int_ops: None,
-            unexplained_dimension: None,
-            bytes: None,
-            prove_seconds: None,
-            check_seconds: None,
-        };
         if strategy == Strategy::BruteForce && total > MOST_INPUTS.into() {
             row.verdict = format!("not run: {total} inputs");
-            return Ok(row);
+            return Ok(());
         }
         let common = self.common();
         let start = Instant::now();
@@ -156,16 +176,13 @@ impl Args {
             Ok(proof) => proof,
             Err(Refusal::Declined(reason)) => {
                 row.verdict = format!("declined: {reason}");
-                return Ok(row);
+                return Ok(());
             }
-            Err(other) => return Err(other.into()),
+            Err(other) => return Err(other),
         };
         row.prove_seconds = Some(start.elapsed().as_secs_f64());
-        if let Some(folder) = &self.out {
-            let name = std::path::Path::new(&model.source).file_name().unwrap_or("model".as_ref());
-            let folder = folder.join(name);
-            std::fs::create_dir_all(&folder)
-                .map_err(|error| Failure::Other(format!("cannot make {}: {error}", folder.display())))?;
+        if let Some(folder) = out {
+            std::fs::create_dir_all(folder).map_err(|error| unwritable(folder, error))?;
             Pending::with_contents(&folder.join(format!("{}.json", row.strategy)), &proof.text)?.keep()?;
         }
         let start = Instant::now();
@@ -179,7 +196,7 @@ impl Args {
         (row.flops, row.int_ops) = (Some(meter.flops()), Some(meter.int_ops()));
         row.unexplained_dimension = Some(unexplained_dimension(&certificate, &network.config).to_string());
         row.bytes = Some(proof.text.len());
-        Ok(row)
+        Ok(())
     }
 }
 

@@ -1,9 +1,8 @@
 //! `gbmi explain`.
 
-use super::{Common, Failure, aligned, model, print};
-use gbmi::certificate::{Certificate, MAX_BYTES};
+use super::streams::folder;
+use super::{Common, Failure, aligned, model, note, print, streams, tell};
 use gbmi::explain::{DEFAULT_SPEND, Explanation, Outcome, Row, Share, draw, explain};
-use gbmi::model::read_limited;
 use gbmi::numerals::{decimal, grouped};
 use gbmi::output::{Pending, unwritable};
 use num_bigint::BigUint;
@@ -13,13 +12,13 @@ use std::path::PathBuf;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The certificate
+    /// The certificate; - is stdin
     certificate: PathBuf,
     /// The model: a folder with model.safetensors and config.json, or the safetensors file
     #[arg(long, value_name = "PATH")]
     model: Option<PathBuf>,
     /// Write explain.csv, explain.json and a picture into this folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = folder())]
     out: Option<PathBuf>,
     /// The picture's format
     #[arg(long, value_enum, default_value_t = super::inspect::Picture::Svg, requires = "out")]
@@ -42,21 +41,22 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let certificate = Certificate::read(&read_limited(&args.certificate, MAX_BYTES)?)?;
+    let certificate = streams::certificate(&args.certificate)?;
     let found = model::for_certificate(args.model.as_deref(), &args.certificate, &certificate)?;
     let Args { max_flops, threads, json, .. } = *args;
     let common = Common { model: None, max_flops, threads, json, quiet: true };
     let explanation = explain(&found.network, &certificate, args.spend, common.options(&|| ()))?;
     let config = &found.network.config;
     let title = format!("{}, d_vocab {}, n_ctx {}", found.source, config.d_vocab, config.n_ctx);
-    print(&if args.json {
+    let shown = if args.json {
         self::json(&explanation)
     } else if args.csv {
         csv(&explanation.rows)
     } else {
         text(&title, &explanation)
-    })?;
-    let Some(out) = &args.out else { return Ok(()) };
+    };
+    let Some(out) = &args.out else { return print(&shown) };
+    tell(&shown);
     std::fs::create_dir_all(out).map_err(|error| unwritable(out, error))?;
     let written = [
         Pending::with_contents(&out.join("explain.csv"), csv(&explanation.rows).as_bytes())?.keep()?,
@@ -64,7 +64,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         draw(&explanation, out, args.format.into())?,
     ];
     for path in written {
-        eprintln!("written {}", path.display());
+        note(&format!("written {}", path.display()));
     }
     Ok(())
 }

@@ -2,7 +2,8 @@
 
 use super::progress::Progress;
 use super::prove::suggestion;
-use super::{Common, Failure, MOST_INPUTS, aligned, csv, json, model, print, truth};
+use super::streams::folder;
+use super::{Common, Failure, MOST_INPUTS, aligned, csv, json, model, print, tell, truth};
 use gbmi::checker::Certified;
 use gbmi::inspect::{Bounds, Format, Point, Series, draw_bounds};
 use gbmi::numerals::{decimal, grouped};
@@ -25,7 +26,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "json")]
     csv: bool,
     /// Write frontier.csv, frontier.json, the picture and the frontier's certificates, 01.json and so on, into this folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = folder())]
     out: Option<PathBuf>,
     /// The picture's format
     #[arg(long, value_enum, default_value_t = Formats::Both, requires = "out")]
@@ -131,13 +132,18 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             draw_bounds(&bounds, out, "frontier", *format)?;
         }
     }
-    print(&if common.json {
+    let shown = if common.json {
         json(&rows)?
     } else if args.csv {
         csv(&rows)?
     } else {
         text(&rows, length)
-    })
+    };
+    match &args.out {
+        Some(_) => tell(&shown),
+        None => print(&shown)?,
+    }
+    Ok(())
 }
 
 /// The name of a certificate's file.

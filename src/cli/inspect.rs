@@ -1,6 +1,7 @@
 //! `gbmi inspect`.
 
-use super::{Failure, model, print};
+use super::streams::folder;
+use super::{Failure, model, note, print};
 use gbmi::inspect::{Format, draw, inspect};
 use std::path::PathBuf;
 
@@ -13,7 +14,7 @@ pub(crate) struct Args {
     #[arg(long = "model", value_name = "PATH", conflicts_with = "model")]
     path: Option<PathBuf>,
     /// Draw the QK and OV circuits as heat maps into this folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = folder())]
     out: Option<PathBuf>,
     /// The pictures' format
     #[arg(long, value_enum, default_value_t = Picture::Svg, requires = "out")]
@@ -41,15 +42,16 @@ impl From<Picture> for Format {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let model = model::named(args.model.as_deref().or(args.path.as_deref()))?;
     let inspection = inspect(&model.network);
-    if args.json {
+    let printed = if args.json {
         let json = serde_json::to_string(&inspection).map_err(|error| Failure::Other(error.to_string()))?;
-        print(&format!("{json}\n"))?;
+        print(&format!("{json}\n"))
     } else {
-        print(&format!("{}\n{inspection}\n", model.source))?;
+        print(&format!("{}\n{inspection}\n", model.source))
+    };
+    if let Some(out) = &args.out {
+        for drawn in draw(&model.network, out, args.format.into())? {
+            note(&format!("drawn {}", drawn.display()));
+        }
     }
-    let Some(out) = &args.out else { return Ok(()) };
-    for drawn in draw(&model.network, out, args.format.into())? {
-        eprintln!("drawn {}", drawn.display());
-    }
-    Ok(())
+    printed
 }

@@ -21,6 +21,7 @@ mod progress;
 mod prove;
 #[cfg(feature = "sweep")]
 mod report;
+mod streams;
 #[cfg(feature = "sweep")]
 mod sweep;
 #[cfg(feature = "train")]
@@ -35,8 +36,8 @@ use gbmi::refusal::Refusal;
 use gbmi::search::MOST_INPUTS;
 #[cfg(feature = "prove")]
 use num_bigint::BigUint;
-use std::io::Write;
 use std::path::PathBuf;
+use streams::{note, print, tell};
 
 /// Compact, checked proofs of what a neural network does.
 #[derive(Parser)]
@@ -132,6 +133,9 @@ fn threads(asked: Option<u16>) -> usize {
 enum Failure {
     /// A verdict other than accepted, or a file that cannot be read: reported by the command itself.
     Refused(Refusal),
+    /// Models, by name, that something was refused of; all the others are done.
+    #[cfg(feature = "prove")]
+    Several(Vec<(String, Refusal)>),
     /// Usage or input and output.
     Other(String),
 }
@@ -144,25 +148,57 @@ impl From<Refusal> for Failure {
 
 impl Failure {
     fn exit_code(&self) -> u8 {
+        let code = |refusal: &Refusal| match refusal {
+            Refusal::Rejected(_) => 1,
+            Refusal::Declined(_) => 2,
+            Refusal::Unreadable(_) => 3,
+        };
         match self {
-            Self::Refused(Refusal::Rejected(_)) => 1,
-            Self::Refused(Refusal::Declined(_)) => 2,
-            Self::Refused(Refusal::Unreadable(_)) | Self::Other(_) => 3,
+            Self::Refused(refusal) => code(refusal),
+            #[cfg(feature = "prove")]
+            Self::Several(refused) => refused.iter().map(|(_, refusal)| code(refusal)).max().unwrap_or(3),
+            Self::Other(_) => 3,
+        }
+    }
+
+    /// What stderr says of it, line by line.
+    fn messages(&self) -> Vec<String> {
+        match self {
+            Self::Refused(refusal) => vec![refusal.to_string()],
+            #[cfg(feature = "prove")]
+            Self::Several(refused) => {
+                const SHOWN: usize = 20;
+                let shown = refused.iter().take(SHOWN).map(|(name, refusal)| format!("{name}: {refusal}"));
+                let more = refused.len().saturating_sub(SHOWN);
+                shown.chain((more > 0).then(|| format!("and {more} more"))).collect()
+            }
+            Self::Other(message) => vec![message.clone()],
         }
     }
 }
 
 /// Runs the command line and returns the exit code.
 pub(crate) fn run() -> u8 {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are no errors; clap prints them on stdout.
-            let _ = error.print();
-            return if error.use_stderr() { 3 } else { 0 };
+    let result = match Cli::try_parse() {
+        Ok(cli) => execute(cli.command),
+        Err(error) if error.use_stderr() => {
+            note(error.render().to_string().trim_end());
+            return 3;
         }
+        // Help and version are no errors.
+        Err(asked) => print(&asked.render().to_string()),
     };
-    let result = match cli.command {
+    match result {
+        Ok(()) => 0,
+        Err(failure) => {
+            failure.messages().iter().for_each(|message| note(&format!("gbmi: {message}")));
+            failure.exit_code()
+        }
+    }
+}
+
+fn execute(command: Command) -> Result<(), Failure> {
+    match command {
         Command::Check(args) => check::run(&args),
         #[cfg(feature = "prove")]
         Command::Prove(args) => prove::run(&args),
@@ -192,16 +228,6 @@ pub(crate) fn run() -> u8 {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "gbmi", &mut script);
             print(&String::from_utf8_lossy(&script))
-        }
-    };
-    match result {
-        Ok(()) => 0,
-        Err(failure) => {
-            match &failure {
-                Failure::Refused(refusal) => eprintln!("gbmi: {refusal}"),
-                Failure::Other(message) => eprintln!("gbmi: {message}"),
-            }
-            failure.exit_code()
         }
     }
 }
@@ -247,11 +273,4 @@ fn truth(network: &Network, common: &Common) -> Result<Option<BigUint>, Refusal>
         Err(Refusal::Declined(_)) => Ok(None),
         Err(other) => Err(other),
     }
-}
-
-/// Prints to stdout; a closed pipe or full disk is an error, not a panic.
-fn print(text: &str) -> Result<(), Failure> {
-    let mut stdout = std::io::stdout().lock();
-    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    written.map_err(|error| Failure::Other(format!("cannot write to stdout: {error}")))
 }

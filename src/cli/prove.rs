@@ -2,7 +2,7 @@
 
 use super::progress::Progress;
 use super::verdict::Verdict;
-use super::{Common, Failure, model, print};
+use super::{Common, Failure, model, note, streams, tell};
 use clap::ArgGroup;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use gbmi::checker::Certified;
@@ -57,7 +57,7 @@ pub(crate) struct Args {
     /// Fail unless this is proved: a number of inputs, a fraction p/q, or a decimal up to 1
     #[arg(long, value_name = "BOUND", value_parser = bound)]
     at_least: Option<Bound>,
-    /// Where the certificate is written
+    /// Where the certificate is written; - is stdout, and the verdict goes to stderr
     #[arg(long, value_name = "FILE", default_value = "cert.json")]
     out: PathBuf,
 }
@@ -221,7 +221,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         return Err(Failure::Other("--optimise is for the published strategies that hint vectors".into()));
     }
     // Where nothing can be written, nothing is searched.
-    drop(Pending::create(&args.out)?);
+    let to_stdout = streams::is_stream(&args.out);
+    if !to_stdout {
+        drop(Pending::create(&args.out)?);
+    }
     let mut model = None;
     let result = (|| {
         let found = model.insert(model::named(common.model.as_deref())?);
@@ -235,7 +238,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     })();
     let mut written = None;
     if let Ok(proof) = &result {
-        Pending::with_contents(&args.out, &proof.text)?.keep()?;
+        streams::write(&args.out, &proof.text)?;
         written = Some((args.out.display().to_string(), proof.text.len()));
     }
     let verdict = Verdict {
@@ -247,7 +250,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         seconds: start.elapsed().as_secs_f64(),
         written,
     };
-    print(&if common.json { verdict.json() } else { verdict.text(common.quiet) })?;
+    let said = if common.json { verdict.json() } else { verdict.text(common.quiet) };
+    if to_stdout {
+        note(said.trim_end());
+    } else {
+        tell(&said);
+    }
     result.map(|_| ()).map_err(Failure::from)
 }
 

@@ -1,6 +1,7 @@
 //! `gbmi report`.
 
-use super::{Failure, print, threads};
+use super::streams::folder;
+use super::{Failure, note, tell, threads};
 use gbmi::report::report;
 use std::path::PathBuf;
 
@@ -10,7 +11,7 @@ pub(crate) struct Args {
     #[arg(value_name = "DIR")]
     sweep: PathBuf,
     /// Where the report goes [default: the folder `report` in the sweep's]
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", value_parser = folder())]
     out: Option<PathBuf>,
     /// Number of threads; the report does not depend on it [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -20,7 +21,7 @@ pub(crate) struct Args {
 /// Prints the summary, in Markdown.
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let out = args.out.clone().unwrap_or_else(|| args.sweep.join("report"));
-    print(&report(&args.sweep, &out, threads(args.threads))?)?;
-    eprintln!("written: {}", out.join("index.html").display());
+    tell(&report(&args.sweep, &out, threads(args.threads))?);
+    note(&format!("written: {}", out.join("index.html").display()));
     Ok(())
 }

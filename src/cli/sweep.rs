@@ -1,10 +1,11 @@
 //! `gbmi sweep`.
 
 use super::progress::Progress;
+use super::streams::folder;
 use super::train::{On, without_threads_in_candle};
-use super::{Failure, print, threads};
+use super::{Failure, tell, threads};
 use gbmi::output::Pending;
-use gbmi::sweep::{Config, How, Step, sweep};
+use gbmi::sweep::{Config, Done, How, Step, sweep};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -14,7 +15,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     /// The folder that models and results go into; what is there already is not computed again
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = folder())]
     out: PathBuf,
     /// Only a part of the models: the one numbered i, from 0, of every n
     #[arg(long, value_name = "I/N", default_value = "0/1", value_parser = shard, conflicts_with = "slurm")]
@@ -74,14 +75,14 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     };
     let done = sweep(&config, &args.out, &how)?;
     drop(progress);
-    if args.json {
+    let Done { models, found, computed, failed, .. } = done;
+    tell(&if args.json {
         let json = serde_json::to_string(&done).map_err(|error| Failure::Other(error.to_string()))?;
-        return print(&format!("{json}\n"));
-    }
-    let gbmi::sweep::Done { models, found, computed, failed } = done;
-    print(&format!(
-        "{models} models trained or copied; {found} units were there, {computed} computed; {failed} failed\n"
-    ))
+        format!("{json}\n")
+    } else {
+        format!("{models} models trained or copied; {found} units were there, {computed} computed; {failed} failed\n")
+    });
+    if done.refused.is_empty() { Ok(()) } else { Err(Failure::Several(done.refused)) }
 }
 
 /// Writes `sweep.sbatch` into the folder, and submits it.
@@ -107,7 +108,8 @@ fn submit(args: &Args, shards: u16) -> Result<(), Failure> {
     );
     let path = Pending::with_contents(&out.join("sweep.sbatch"), script.as_bytes())?.keep()?;
     if args.dry_run {
-        return print(&format!("written: {}\n", path.display()));
+        tell(&format!("written: {}\n", path.display()));
+        return Ok(());
     }
     let logs = out.join("slurm-%a.log");
     let status = Command::new("sbatch").arg("--output").arg(logs).arg(&path).status();

@@ -1,7 +1,8 @@
 //! `gbmi train`.
 
 use super::progress::Progress;
-use super::{Failure, aligned, print, threads};
+use super::streams::folder;
+use super::{Failure, aligned, tell, threads};
 use candle_core::Device;
 use gbmi::output::unwritable;
 use gbmi::train::{Recipe, Trained, groups, keep, kept, name, seeds, train};
@@ -45,7 +46,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
     /// The folder that the models go into, each into one of its own; those that are there are not trained again
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = folder())]
     out: PathBuf,
     /// Print one JSON array on one line
     #[arg(long)]
@@ -144,11 +145,13 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let rows: Vec<Row> = trained.iter().map(row).collect();
     if args.json {
         let json = serde_json::to_string(&rows).map_err(failed)?;
-        return print(&format!("{json}\n"));
+        tell(&format!("{json}\n"));
+        return Ok(());
     }
     let mut table = vec![["model", "loss", "right", "of"].map(String::from)];
     let cells =
         |row: &Row| [row.model.clone(), format!("{:.5}", row.loss), row.correct.to_string(), row.samples.to_string()];
     table.extend(rows.iter().map(cells));
-    print(&aligned(&table))
+    tell(&aligned(&table));
+    Ok(())
 }

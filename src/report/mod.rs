@@ -15,7 +15,7 @@ use crate::numerals::decimal;
 use crate::output::{Pending, unwritable};
 use crate::refusal::Refusal;
 use crate::strategy::Strategy;
-use crate::sweep::{Entry, Manifest, Row, Truth, Unit};
+use crate::sweep::{Entry, Manifest, Row, Truth, Unit, is_plain};
 use num_bigint::BigUint;
 use serde::Serialize;
 use std::path::Path;
@@ -29,8 +29,14 @@ struct Model {
     truth: Option<Truth>,
     /// Proofs by unit, in the manifest's order.
     proofs: Vec<(String, Row)>,
-    /// Units without a result, and why.
-    failures: Vec<(String, String)>,
+}
+
+/// A unit without a result, and why.
+#[derive(Serialize)]
+struct Missing {
+    model: String,
+    unit: String,
+    reason: String,
 }
 
 /// Models that differ in their seed only.
@@ -43,14 +49,21 @@ struct Group {
 /// figures, `results.csv`, `timings.csv`, `failures.csv`, `summary.csv` and `summary.md`, whose text it returns.
 ///
 /// # Errors
-/// [`Refusal::Unreadable`] when there is no sweep, a model cannot be read, or a file cannot be written. Units that are
-/// missing or unreadable are listed as failures.
+/// [`Refusal::Unreadable`] when there is no sweep, or a file cannot be written. Units that are missing or unreadable, or
+/// of a model that is, are listed as failures.
 pub fn report(folder: &Path, out: &Path, threads: usize) -> Result<String, Refusal> {
     let manifest = Manifest::read(&folder.join("manifest.json"))?;
-    let models = parallel(manifest.models.clone(), threads, |_, entry| Model::read(folder, entry, &manifest.units));
+    // Names become paths.
+    let mut names = manifest.models.iter().map(|model| &model.name).chain(&manifest.units);
+    if let Some(bad) = names.find(|name| !is_plain(name)) {
+        return Err(Refusal::Unreadable(format!("the sweep's manifest: {bad:?} is no name of a file")));
+    }
+    let read = parallel(manifest.models.clone(), threads, |_, entry| Model::read(folder, entry, &manifest.units));
     let mut groups: Vec<Group> = vec![];
-    for model in models {
-        let model = model?;
+    let mut missing: Vec<Missing> = vec![];
+    for (model, more) in read {
+        missing.extend(more);
+        let Some(model) = model else { continue };
         match groups.iter_mut().find(|group| group.name == model.entry.group) {
             Some(group) => group.models.push(model),
             None => groups.push(Group { name: model.entry.group.clone(), models: vec![model] }),
@@ -59,19 +72,23 @@ pub fn report(folder: &Path, out: &Path, threads: usize) -> Result<String, Refus
     std::fs::create_dir_all(out).map_err(|error| unwritable(out, error))?;
     let summaries: Vec<Vec<Table>> = groups.iter().map(summary).collect();
     let tables = || groups.iter().zip(&summaries);
-    let markdown = tables().map(|(group, tables)| markdown(&group.name, tables)).collect::<Vec<_>>().join("\n");
+    let mut sections: Vec<String> = tables().map(|(group, tables)| markdown(&group.name, tables)).collect();
+    if !missing.is_empty() {
+        sections.push(markdown("Without a result", &[summary::missing(&missing, manifest.units.len())]));
+    }
+    let markdown = sections.join("\n");
     write(&out.join("summary.md"), markdown.as_bytes())?;
     write_csv(&out.join("summary.csv"), tables().flat_map(|(group, tables)| summary::lines(&group.name, tables)))?;
     let models = || groups.iter().flat_map(|group| &group.models);
     write_csv(&out.join("results.csv"), models().flat_map(Model::results))?;
     write_csv(&out.join("timings.csv"), models().flat_map(Model::timings))?;
-    write_csv(&out.join("failures.csv"), models().flat_map(Model::failures))?;
+    write_csv(&out.join("failures.csv"), missing.iter())?;
 
     let drawn = parallel(groups.iter().collect(), threads, |_, group| figures::of_group(group, out));
     let drawn = drawn.into_iter().collect::<Result<Vec<_>, _>>()?;
     let pages = parallel(models().collect(), threads, |_, model| page::of_model(model, out));
     pages.into_iter().collect::<Result<(), _>>()?;
-    write(&out.join("index.html"), page::index(&groups, &summaries, &drawn).as_bytes())?;
+    write(&out.join("index.html"), page::index(&groups, &summaries, &drawn, &missing).as_bytes())?;
     Ok(markdown)
 }
 
@@ -116,37 +133,29 @@ struct Timing<'a> {
     check_seconds: f64,
 }
 
-#[derive(Serialize)]
-struct Failure<'a> {
-    model: &'a str,
-    unit: &'a str,
-    reason: &'a str,
-}
-
 impl Model {
-    fn read(folder: &Path, entry: Entry, units: &[String]) -> Result<Self, Refusal> {
-        // Names become paths: only those of plain files will do.
-        let plain = |name: &str| !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\']);
-        if let Some(bad) = std::iter::once(&entry.name).chain(units).find(|name| !plain(name)) {
-            return Err(Refusal::Unreadable(format!("the sweep's manifest: {bad:?} is no name of a file")));
-        }
-        let network = Network::load(&folder.join("models").join(&entry.name))?;
-        let (mut truth, mut proofs, mut failures) = (None, vec![], vec![]);
+    /// What there is of a model, if it can be read, and what is missing.
+    fn read(folder: &Path, entry: Entry, units: &[String]) -> (Option<Self>, Vec<Missing>) {
+        let network = Network::load(&folder.join("models").join(&entry.name));
+        let (mut truth, mut proofs, mut missing) = (None, vec![], vec![]);
         for name in units {
             let path = folder.join("units").join(&entry.name).join(format!("{name}.json"));
-            match Unit::read(&path) {
-                None => {
-                    let reason = if path.exists() { "its file cannot be read" } else { "not run" };
-                    failures.push((name.clone(), reason.into()));
-                }
-                Some(Unit { failure: Some(reason), .. }) => failures.push((name.clone(), reason)),
-                Some(unit) => {
+            let reason = match (Unit::read(&path), &network) {
+                (None, _) if path.exists() => "its file cannot be read".into(),
+                (None, _) => "not run".into(),
+                (Some(Unit { failure: Some(reason), .. }), _) => reason,
+                (_, Err(reason)) => format!("the model cannot be read: {reason}"),
+                (Some(unit), Ok(network)) if unit.network.as_ref() == Some(&network.sha256) => {
                     truth = unit.truth.or(truth);
                     proofs.extend(unit.proofs.into_iter().map(|row| (name.clone(), row)));
+                    continue;
                 }
-            }
+                _ => "computed on another network than the model's: run the sweep again".into(),
+            };
+            missing.push(Missing { model: entry.name.clone(), unit: name.clone(), reason });
         }
-        Ok(Self { inspection: inspect(&network), network, entry, truth, proofs, failures })
+        let model = network.ok().map(|network| Self { inspection: inspect(&network), network, entry, truth, proofs });
+        (model, missing)
     }
 
     /// The true or the estimated accuracy.
@@ -195,10 +204,6 @@ impl Model {
             let Row { prove_seconds, check_seconds, .. } = *row;
             Timing { model: &self.entry.name, unit, prove_seconds, check_seconds }
         })
-    }
-
-    fn failures(&self) -> impl Iterator<Item = Failure<'_>> {
-        self.failures.iter().map(|(unit, reason)| Failure { model: &self.entry.name, unit, reason })
     }
 }
 

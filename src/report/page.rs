@@ -1,7 +1,7 @@
 //! The pages: one of all, one of each model. They fetch nothing from anywhere.
 
 use super::summary::{Table, best};
-use super::{Group, Model, bound, figures, write};
+use super::{Group, Missing, Model, bound, figures, write};
 use crate::inspect::{Format, draw, draw_bounds};
 use crate::numerals::grouped;
 use crate::refusal::Refusal;
@@ -51,12 +51,7 @@ fn table(table: &Table) -> Markup {
 const MANY: usize = 20;
 
 /// The page of all groups, with their figures as SVG.
-pub(super) fn index(groups: &[Group], summaries: &[Vec<Table>], drawn: &[Vec<String>]) -> String {
-    let failures: Vec<(&Model, &(String, String))> = groups
-        .iter()
-        .flat_map(|group| &group.models)
-        .flat_map(|model| model.failures.iter().map(move |failure| (model, failure)))
-        .collect();
+pub(super) fn index(groups: &[Group], summaries: &[Vec<Table>], drawn: &[Vec<String>], missing: &[Missing]) -> String {
     page(
         "Proved accuracies",
         &html! {
@@ -88,11 +83,11 @@ pub(super) fn index(groups: &[Group], summaries: &[Vec<Table>], drawn: &[Vec<Str
                     }
                 }
             }
-            @if !failures.is_empty() {
+            @if !missing.is_empty() {
                 h2 { "Without a result" }
                 table {
                     tr { th { "model" } th { "unit" } th { "reason" } }
-                    @for (model, (unit, reason)) in failures { tr { td { (model.entry.name) } td { (unit) } td { (reason) } } }
+                    @for Missing { model, unit, reason } in missing { tr { td { (model) } td { (unit) } td { (reason) } } }
                 }
             }
         },

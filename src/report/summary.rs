@@ -1,7 +1,7 @@
 //! Means over the models of a group.
 
 use super::paper::{self, published};
-use super::{Group, Model, bound};
+use super::{Group, Missing, Model, bound};
 use crate::numerals::grouped;
 use crate::strategy::CLASSES;
 use crate::sweep::Row;
@@ -199,6 +199,21 @@ fn strategies(group: &Group) -> Table {
         cells((*name).into(), &Proofs::of(group, |model| model.published().find(|row| row.strategy == *name)))
     };
     Table { title: "Every published strategy.".into(), head: head("strategy"), rows: names.iter().map(row).collect() }
+}
+
+/// What is missing of each model, of so many units.
+pub(super) fn missing(missing: &[Missing], units: usize) -> Table {
+    const SHOWN: usize = 5;
+    let row = |of_model: &[Missing]| {
+        let names: Vec<&str> = of_model.iter().take(SHOWN).map(|missing| missing.unit.as_str()).collect();
+        let more = if of_model.len() > SHOWN { ", …" } else { "" };
+        vec![of_model[0].model.clone(), format!("{} of {units}", of_model.len()), names.join(", ") + more]
+    };
+    Table {
+        title: "Each unit and the reason are in failures.csv.".into(),
+        head: ["model", "units", "which"].map(String::from).to_vec(),
+        rows: missing.chunk_by(|a, b| a.model == b.model).map(row).collect(),
+    }
 }
 
 fn head(first: &str) -> Vec<String> {

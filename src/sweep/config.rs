@@ -1,6 +1,7 @@
 //! `sweep.toml`: which models, and which strategies.
 
-use super::{Entry, Manifest};
+use super::{Entry, Manifest, is_plain};
+use crate::output::distinct;
 use crate::refusal::Refusal;
 use crate::strategy::Strategy;
 use crate::train::{self, Recipe, seeds};
@@ -78,16 +79,22 @@ impl Config {
         for table in file.train {
             models.extend(trained(table).map_err(|reason| wrong(format!("train: {reason}")))?);
         }
-        for path in file.models {
-            let name = path.file_name().and_then(|name| name.to_str());
-            let name = name.ok_or_else(|| wrong(format!("models: no name of a folder: {}", path.display())))?;
-            let group = name.rsplit_once("_seed").map_or(name, |(group, _)| group).to_owned();
-            let entry = Entry { name: name.to_owned(), group };
-            models.push(Model { entry, source: Source::Found(folder.join(path)) });
-        }
         let mut names = BTreeSet::new();
-        if let Some(twice) = models.iter().find(|model| !names.insert(&model.entry.name)) {
+        if let Some(twice) = models.iter().find(|model| !names.insert(model.entry.name.clone())) {
             return Err(wrong(format!("two models have the name {}", twice.entry.name)));
+        }
+        let mut folders = BTreeSet::new();
+        for path in &file.models {
+            let name = path.file_name().and_then(|name| name.to_str()).filter(|name| is_plain(name));
+            let name = name.ok_or_else(|| wrong(format!("models: no name of a folder: {}", path.display())))?;
+            if !folders.insert(path) {
+                return Err(wrong(format!("models: {} is there twice", path.display())));
+            }
+            // Folders of one name differ in more than a seed.
+            let unique = distinct(name, &mut names);
+            let group = name.rsplit_once("_seed").map_or(name, |(group, _)| group);
+            let entry = Entry { group: format!("{group}{}", &unique[name.len()..]), name: unique };
+            models.push(Model { entry, source: Source::Found(folder.join(path)) });
         }
         if models.is_empty() {
             return Err(wrong("no models: give [[train]] tables, or models = [folders]".into()));

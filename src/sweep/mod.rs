@@ -2,7 +2,7 @@
 //!
 //! A folder holds `manifest.json` (a [`Manifest`]), the models in `models/NAME`, and one file for every unit of work,
 //! `units/NAME/UNIT.json` (a [`Unit`]). A unit is `truth`, `frontier`, or a strategy's name. Each file appears only when
-//! whole, so a sweep that is interrupted goes on where it was.
+//! whole, so a sweep that is interrupted goes on where it was; and it says which network it is about.
 
 mod config;
 mod run;
@@ -40,6 +40,8 @@ pub struct Entry {
 /// What became of one unit of work.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Unit {
+    /// SHA-256 of the network that it was computed on; none where the model could not be read.
+    pub network: Option<String>,
     /// The proofs: one for a strategy, as many as there are for a frontier (shortest first), none for `truth`.
     pub proofs: Vec<Row>,
     /// The true accuracy, of the unit `truth` only.
@@ -59,6 +61,11 @@ pub struct Truth {
     pub sampled: bool,
 }
 
+/// Can this name of a model or unit be that of a file, in a folder of them?
+pub fn is_plain(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\'])
+}
+
 /// The largest file of a sweep's folder that is read, in bytes.
 const MOST_BYTES: u64 = 64 << 20;
 
@@ -74,6 +81,11 @@ impl Manifest {
 }
 
 impl Unit {
+    /// Without a result.
+    pub fn failed(reason: impl ToString) -> Self {
+        Self { failure: Some(reason.to_string()), ..Self::default() }
+    }
+
     /// Reads a unit's file; `None` when it is not there, or is something else.
     pub fn read(path: &Path) -> Option<Self> {
         let unit: Self = serde_json::from_slice(&read_limited(path, MOST_BYTES).ok()?).ok()?;

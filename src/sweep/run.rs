@@ -4,14 +4,15 @@ use super::config::{Config, Model, Source};
 use super::{Manifest, Truth, Unit};
 use crate::checker::{Options, parallel};
 use crate::model::{MAX_CONFIG_BYTES, MAX_WEIGHT_BYTES, Network, read_limited};
-use crate::output::{Pending, unwritable};
+use crate::output::{Pending, remove_abandoned, unwritable};
 use crate::refusal::Refusal;
 use crate::search::{self, MOST_INPUTS, Row};
 use crate::strategy::Strategy;
 use crate::train::{Inputs, Recipe, Trained, evaluate, keep, kept, train};
 use candle_core::Device;
+use serde::Serialize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 /// One unit of work on a model.
@@ -37,7 +38,7 @@ impl Work {
 }
 
 /// What a run of a sweep did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Done {
     /// Models that were trained, or fetched.
     pub models: usize,
@@ -45,8 +46,11 @@ pub struct Done {
     pub found: usize,
     /// Units that were computed, failures included.
     pub computed: usize,
-    /// Units, computed or found, that have no result.
+    /// Units, computed or found, that have no result, or a model that cannot be read.
     pub failed: usize,
+    /// Models that cannot be read or trained, and units that could not be written: each with its model's name.
+    #[serde(skip)]
+    pub refused: Vec<(String, Refusal)>,
 }
 
 /// How a sweep is run.
@@ -85,42 +89,71 @@ impl Config {
 
 /// Trains the models that are missing in the sweep's folder, and computes the units that are.
 ///
+/// What a unit cannot do is written down as its result; a model that cannot be read is the failure of its units. Neither
+/// ends anything.
+///
 /// # Errors
-/// [`Refusal::Unreadable`] for what cannot be read or written, when another sweep is in the folder, or when training
-/// fails. What a unit cannot do is written down as its result, and ends nothing.
+/// [`Refusal::Unreadable`] when the folder or its manifest cannot be written, or another sweep is there.
 pub fn sweep(config: &Config, out: &Path, how: &How<'_>) -> Result<Done, Refusal> {
     create(out)?;
+    remove_abandoned(out);
     write_manifest(&config.manifest(), &out.join("manifest.json"))?;
     let (index, count) = how.shard;
     let models: Vec<&Model> = config.models.iter().skip(index).step_by(count.max(1)).collect();
-    let mut done = Done { models: fetch(&models, out, how)?, ..Done::default() };
+    let (fetched, models) = fetch(&models, out, how);
+    let refused = models.iter().filter_map(|model| Some((model.name.to_owned(), model.network.clone().err()?)));
+    let mut done = Done { models: fetched, refused: refused.collect(), ..Done::default() };
 
     let mut missing = vec![];
-    for model in &models {
-        create(&out.join("units").join(&model.entry.name))?;
-    }
     // Every model's first unit before any model's second: the dearest, the frontier, comes last.
     for (work, model) in config.work().into_iter().flat_map(|work| models.iter().map(move |model| (work, model))) {
-        let path = out.join("units").join(&model.entry.name).join(format!("{}.json", work.name()));
-        match Unit::read(&path).filter(|unit| !how.retry || unit.failure.is_none()) {
+        let path = out.join("units").join(model.name).join(format!("{}.json", work.name()));
+        match Unit::read(&path).filter(|unit| model.is_done(unit, how.retry)) {
             Some(unit) => {
                 done.found += 1;
-                done.failed += usize::from(unit.failure.is_some());
+                done.failed += usize::from(unit.failure.is_some() || model.network.is_err());
             }
-            None => missing.push((out.join("models").join(&model.entry.name), work, path)),
+            None => missing.push((model, work, path)),
         }
     }
-    done.computed = missing.len();
     (how.progress)(Step::Units(missing.len()));
-    let results = parallel(missing, how.threads, |_, (model, work, path): (PathBuf, Work, PathBuf)| {
-        let unit = compute(&model, work, config, &how.device);
-        let json = serde_json::to_string(&unit).map_err(|error| unwritable(&path, error))?;
-        Pending::with_contents(&path, format!("{json}\n").as_bytes())?.keep()?;
+    let results = parallel(missing, how.threads, |_, (model, work, path)| {
+        let unit = match &model.network {
+            Ok(_) => compute(&out.join("models").join(model.name), work, config, &how.device),
+            Err(reason) => Unit::failed(reason),
+        };
         (how.progress)(Step::One);
-        Ok(usize::from(unit.failure.is_some()))
+        let written = write(&unit, &path).map_err(|reason| (model.name.to_owned(), reason));
+        written.map(|()| unit.failure.is_some())
     });
-    done.failed += results.into_iter().sum::<Result<usize, Refusal>>()?;
+    for result in results {
+        match result {
+            Ok(failed) => {
+                done.computed += 1;
+                done.failed += usize::from(failed);
+            }
+            Err(refused) => done.refused.push(refused),
+        }
+    }
     Ok(done)
+}
+
+/// A model of the sweep, as its folder has it.
+struct There<'a> {
+    name: &'a str,
+    /// The network's digest, or why there is none.
+    network: Result<String, Refusal>,
+}
+
+impl There<'_> {
+    /// Does what became of a unit stand?
+    fn is_done(&self, unit: &Unit, retry: bool) -> bool {
+        match &self.network {
+            Ok(digest) => unit.network.as_ref() == Some(digest) && !(retry && unit.failure.is_some()),
+            // A result stays for when the model can be read again.
+            Err(_) => unit.network.is_some() && unit.failure.is_none(),
+        }
+    }
 }
 
 fn create(folder: &Path) -> Result<(), Refusal> {
@@ -138,91 +171,107 @@ fn write_manifest(manifest: &Manifest, path: &Path) -> Result<(), Refusal> {
             return Ok(());
         }
     }
-    let json = serde_json::to_string_pretty(manifest).map_err(|error| unwritable(path, error))?;
+    write(manifest, path)
+}
+
+fn write(contents: &impl Serialize, path: &Path) -> Result<(), Refusal> {
+    let json = serde_json::to_string_pretty(contents).map_err(|error| unwritable(path, error))?;
     Pending::with_contents(path, format!("{json}\n").as_bytes())?.keep().map(drop)
 }
 
-/// Trains or copies the models that are missing; how many those are.
-fn fetch(models: &[&Model], out: &Path, how: &How<'_>) -> Result<usize, Refusal> {
-    let mut untrained: Vec<(&Recipe, Vec<u64>)> = vec![];
-    let mut fetched = 0;
-    for model in models {
-        let folder = out.join("models").join(&model.entry.name);
-        create(&folder)?;
-        match &model.source {
-            Source::Trained(recipe, seed) => {
-                if kept(&folder, recipe, *seed)? {
-                    continue;
-                }
-                match untrained.last_mut().filter(|(same, _)| *same == recipe) {
-                    Some((_, seeds)) => seeds.push(*seed),
-                    None => untrained.push((recipe, vec![*seed])),
-                }
-            }
-            Source::Found(path) => {
-                if !copy(path, &folder)? {
-                    continue;
-                }
-            }
+/// Trains or copies the models that are missing: how many those are, and what is there then.
+fn fetch<'a>(models: &[&'a Model], out: &Path, how: &How<'_>) -> (usize, Vec<There<'a>>) {
+    let folder = |name: &str| out.join("models").join(name);
+    let is_there = |model: &&Model| {
+        let (model, source) = (&model.entry.name, &model.source);
+        for folder in [folder(model), out.join("units").join(model)] {
+            create(&folder)?;
+            remove_abandoned(&folder);
         }
-        fetched += 1;
+        match source {
+            Source::Trained(recipe, seed) => kept(&folder(model), recipe, *seed),
+            Source::Found(path) => copied(path, &folder(model)),
+        }
+    };
+    let mut found: Vec<Result<bool, Refusal>> = models.iter().map(is_there).collect();
+    let mut untrained: Vec<(&Recipe, Vec<u64>)> = vec![];
+    for (model, found) in models.iter().zip(&found) {
+        let (Source::Trained(recipe, seed), Ok(false)) = (&model.source, found) else { continue };
+        match untrained.last_mut().filter(|(same, _)| *same == recipe) {
+            Some((_, seeds)) => seeds.push(*seed),
+            None => untrained.push((recipe, vec![*seed])),
+        }
     }
     (how.progress)(Step::Training(untrained.iter().map(|(recipe, seeds)| recipe.steps * seeds.len()).sum()));
     for (recipe, seeds) in untrained {
         let done = |trained: Vec<Trained>| {
-            let keep =
-                |model: &Trained| keep(&out.join("models").join(crate::train::name(recipe, model.seed)), recipe, model);
+            let keep = |model: &Trained| keep(&folder(&crate::train::name(recipe, model.seed)), recipe, model);
             trained.iter().try_for_each(keep).map_err(candle_core::Error::wrap)
         };
-        train(recipe, &seeds, &how.device, how.threads, &done, &|| (how.progress)(Step::One))
-            .map_err(|error| Refusal::Unreadable(format!("training failed: {error}")))?;
+        let Err(error) = train(recipe, &seeds, &how.device, how.threads, &done, &|| (how.progress)(Step::One)) else {
+            continue;
+        };
+        for (model, found) in models.iter().zip(&mut found) {
+            let of_recipe = matches!(&model.source, Source::Trained(other, _) if other == recipe);
+            if of_recipe && !folder(&model.entry.name).join("model.safetensors").exists() {
+                *found = Err(Refusal::Unreadable(format!("training failed: {error}")));
+            }
+        }
     }
-    Ok(fetched)
+    let fetched = found.iter().filter(|found| matches!(found, Ok(false))).count();
+    let there = |(model, found): (&&'a Model, Result<bool, Refusal>)| {
+        let name = &model.entry.name;
+        There { name, network: found.and_then(|_| Ok(Network::load(&folder(name))?.sha256)) }
+    };
+    (fetched, models.iter().zip(found).map(there).collect())
 }
 
-/// Copies a model's two files, unless they are there already.
-fn copy(from: &Path, folder: &Path) -> Result<bool, Refusal> {
-    let network = Network::load(from)?;
-    if folder.join("model.safetensors").exists() {
-        if Network::load(folder)?.sha256 == network.sha256 {
-            return Ok(false);
-        }
-        return Err(unwritable(folder, "another model is there: use another folder, or remove it"));
+/// Is the copy of a model's two files there? It is made where it is not, or is that of another network; where the model
+/// itself is gone, a copy made earlier will do.
+fn copied(from: &Path, folder: &Path) -> Result<bool, Refusal> {
+    match (Network::load(from), Network::load(folder)) {
+        (Ok(model), Ok(copy)) if model.sha256 == copy.sha256 => return Ok(true),
+        (Err(_), Ok(_)) => return Ok(true),
+        (Err(reason), Err(_)) => return Err(reason),
+        (Ok(_), _) => {}
     }
     let files = [("config.json", MAX_CONFIG_BYTES), ("model.safetensors", MAX_WEIGHT_BYTES)];
     let copy = |(name, limit): (&str, u64)| {
         Pending::with_contents(&folder.join(name), &read_limited(&from.join(name), limit)?)?.keep().map(drop)
     };
-    files.into_iter().try_for_each(copy).map(|()| true)
+    files.into_iter().try_for_each(copy).map(|()| false)
 }
 
 /// One unit; whatever goes wrong is its result.
 fn compute(model: &Path, work: Work, config: &Config, device: &Device) -> Unit {
-    let attempt = catch_unwind(AssertUnwindSafe(|| attempt(model, work, config, device)));
+    let network = match Network::load(model) {
+        Ok(network) => network,
+        Err(reason) => return Unit::failed(reason),
+    };
+    let attempt = catch_unwind(AssertUnwindSafe(|| attempt(&network, work, config, device)));
     let result = attempt.unwrap_or_else(|_| Err("it panicked: please report this".into()));
-    result.unwrap_or_else(|reason| Unit { failure: Some(reason), ..Unit::default() })
+    Unit { network: Some(network.sha256), ..result.unwrap_or_else(Unit::failed) }
 }
 
-fn attempt(model: &Path, work: Work, config: &Config, device: &Device) -> Result<Unit, String> {
+fn attempt(network: &Network, work: Work, config: &Config, device: &Device) -> Result<Unit, String> {
     let refused = |refusal: Refusal| refusal.to_string();
-    let network = Network::load(model).map_err(refused)?;
     let options = Options { max_flops: config.max_flops, ..Options::default() };
     let few = network.config.inputs() <= MOST_INPUTS.into();
     let start = Instant::now();
     let proofs = match work {
         Work::Truth => {
-            let truth = truth(&network, few, config.samples, device)?;
+            let truth = truth(network, few, config.samples, device)?;
             return Ok(Unit { truth: Some(truth), ..Unit::default() });
         }
         Work::Strategy(Strategy::BruteForce) if !few => {
             return Err(format!("not run: {} inputs", network.config.inputs()));
         }
-        Work::Strategy(strategy) => vec![search::prove(&network, strategy, None, options).map_err(refused)?],
-        Work::Frontier => search::frontier(&network, false, None, options).map_err(refused)?,
+        Work::Strategy(strategy) => vec![search::prove(network, strategy, None, options).map_err(refused)?],
+        Work::Frontier => search::frontier(network, false, None, options).map_err(refused)?,
     };
     let seconds = start.elapsed().as_secs_f64();
     let strategy = if let Work::Strategy(strategy) = work { strategy } else { Strategy::Auto };
-    let rows = proofs.iter().map(|proof| Row::checked(&network, strategy, proof, seconds, options));
+    let rows = proofs.iter().map(|proof| Row::checked(network, strategy, proof, seconds, options));
     let proofs = rows.collect::<Result<_, _>>().map_err(refused)?;
     Ok(Unit { proofs, ..Unit::default() })
 }

@@ -1,0 +1,87 @@
+//! stdin, stdout and stderr: what a command reads and says there, and what becomes of it when nobody can hear.
+//!
+//! | what stands on stdout | of | where stdout cannot be written |
+//! |---|---|---|
+//! | the product: [`print`] | `strategies`, `completions`, `--help`, `evaluate`, `inspect`, `compare`; a file whose name is `-`; `explain` and `frontier` without `--out` | the command fails, with exit code 3 |
+//! | a verdict, or what the files written are: [`tell`] | `check`, `prove`; `export-coq`, `import`, `train`, `sweep`, `report`; `explain` and `frontier` with `--out` | stderr says so; the exit code is what it would have been |
+//!
+//! On stderr stand remarks ([`note`]): where it cannot be written they are lost, and nothing else is. A stream that was
+//! closed before the program began is /dev/null to it, by Rust's runtime: no file that is opened takes its place.
+
+use super::Failure;
+#[cfg(any(feature = "prove", feature = "import", feature = "inspect"))]
+use clap::builder::{PathBufValueParser, TypedValueParser};
+use gbmi::certificate::{Certificate, MAX_BYTES};
+use gbmi::model::read_limited;
+#[cfg(any(feature = "prove", feature = "coq"))]
+use gbmi::output::Pending;
+use gbmi::refusal::{Decline, Refusal};
+use std::io::{Read, Write};
+use std::path::Path;
+#[cfg(any(feature = "prove", feature = "import", feature = "inspect"))]
+use std::path::PathBuf;
+
+/// Where a file is named, stdin or stdout.
+const STREAM: &str = "-";
+
+/// Does this name no file, but stdin or stdout?
+pub(crate) fn is_stream(path: &Path) -> bool {
+    path == STREAM
+}
+
+/// The certificate in this file.
+pub(crate) fn certificate(path: &Path) -> Result<Certificate, Refusal> {
+    if !is_stream(path) {
+        return Certificate::read(&read_limited(path, MAX_BYTES)?);
+    }
+    let mut bytes = vec![];
+    let read = std::io::stdin().lock().take(MAX_BYTES + 1).read_to_end(&mut bytes);
+    let found = read.map_err(|error| Refusal::Unreadable(format!("cannot read stdin: {error}")))? as u64;
+    if found > MAX_BYTES {
+        return Err(Decline::TooLarge { what: "stdin".into(), limit: MAX_BYTES, found }.into());
+    }
+    Certificate::read(&bytes)
+}
+
+/// Writes the one file that is a command's product.
+#[cfg(any(feature = "prove", feature = "coq"))]
+pub(crate) fn write(path: &Path, contents: &[u8]) -> Result<(), Failure> {
+    if is_stream(path) { product(contents) } else { Ok(Pending::with_contents(path, contents)?.keep().map(drop)?) }
+}
+
+/// A folder that a command writes several files into.
+#[cfg(any(feature = "prove", feature = "import", feature = "inspect"))]
+pub(crate) fn folder() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| match is_stream(&path) {
+        true => Err("expected a folder: stdout takes one file"),
+        false => Ok(path),
+    })
+}
+
+/// Writes a command's product to stdout.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    product(text.as_bytes())
+}
+
+fn product(contents: &[u8]) -> Result<(), Failure> {
+    write_to(std::io::stdout().lock(), contents)
+        .map_err(|error| Failure::Other(format!("cannot write to stdout: {error}")))
+}
+
+/// Says on stdout what the exit code or a file says too.
+pub(crate) fn tell(text: &str) {
+    if let Err(error) = write_to(std::io::stdout().lock(), text.as_bytes()) {
+        note(&format!("gbmi: cannot write to stdout: {error}"));
+    }
+}
+
+/// Says a line on stderr.
+pub(crate) fn note(line: &str) {
+    // There is nowhere left to say that it failed.
+    let _ = write_to(std::io::stderr().lock(), format!("{line}\n").as_bytes());
+}
+
+fn write_to(mut stream: impl Write, contents: &[u8]) -> std::io::Result<()> {
+    stream.write_all(contents)?;
+    stream.flush()
+}
