@@ -6,6 +6,7 @@
 //! noticed. Published strategies are seeded by the search: every rule, direct path and attention error.
 #![cfg(feature = "prove")]
 
+use crate::common::written;
 use gbmi::certificate::Certificate;
 use gbmi::checker::arithmetic::Fixed;
 use gbmi::checker::{Certified, Options, check};
@@ -80,7 +81,7 @@ fn the_control_is_accepted_with_a_margin_of_zero() {
         assert_eq!(certified.correct, correct, "{name}");
         let mut more: Value = serde_json::from_slice(&text).unwrap();
         more["claim"]["correct"] = Value::from((correct + 1_u8).to_string());
-        assert!(verdict(&network, ordered(&more).as_bytes()).is_err(), "{name}");
+        assert!(verdict(&network, written(&more).as_bytes()).is_err(), "{name}");
     }
 }
 
@@ -125,7 +126,7 @@ fn no_mutated_field_proves_more() {
                     continue;
                 }
                 tried += 1;
-                survivors += usize::from(accepted(&network, ordered(&mutant).as_bytes()));
+                survivors += usize::from(accepted(&network, written(&mutant).as_bytes()));
             }
         }
         println!("{name}: {survivors} of {tried} mutants accepted, none proves more than is true");
@@ -172,13 +173,4 @@ fn pointers(value: &Value) -> Vec<String> {
         std::iter::once(format!("/{name}")).chain(pointers(child).into_iter().map(move |rest| format!("/{name}{rest}")))
     });
     below.collect()
-}
-
-/// The certificate with its version first, as the format wants it.
-fn ordered(certificate: &Value) -> String {
-    let Value::Object(fields) = certificate else { return certificate.to_string() };
-    let field = |(name, value): (&String, &Value)| format!("{}:{value}", Value::from(name.as_str()));
-    let version = fields.iter().filter(|(name, _)| *name == "gbmi").map(field);
-    let fields: Vec<String> = version.chain(fields.iter().filter(|(name, _)| *name != "gbmi").map(field)).collect();
-    format!("{{{}}}", fields.join(","))
 }

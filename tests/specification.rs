@@ -1,5 +1,6 @@
 //! `docs/certificate.md` and its schema say what the reader does.
 
+use crate::common::written;
 use gbmi::certificate::Certificate;
 use gbmi::checker::arithmetic::Fixed;
 use gbmi::checker::{Options, certify, check};
@@ -87,14 +88,6 @@ fn fixture(name: &str) -> Value {
     read(Path::new(&format!("tests/certificates/accept/{name}.json")))
 }
 
-/// The certificate's text, version first.
-fn text(certificate: &Value) -> Vec<u8> {
-    let mut fields = certificate.as_object().unwrap().clone();
-    let version = fields.remove("gbmi").unwrap();
-    let rest = serde_json::to_string(&fields).unwrap();
-    format!("{{\"gbmi\":{version},{}", &rest[1..]).into_bytes()
-}
-
 /// Every combination of rules: the checker and the schema take those of the page's table.
 #[test]
 fn checker_and_schema_agree_which_rules_go_together() {
@@ -127,7 +120,7 @@ fn checker_and_schema_agree_which_rules_go_together() {
                 let fits = attention_fits && direct_cell.contains(&format!("`{direct}`"));
                 let case = format!("{attention}, {direct}, {criterion}");
                 assert_eq!(schema.is_valid(&certificate), fits, "schema: {case}");
-                let certificate = Certificate::parse(&text(&certificate), &network.config).unwrap();
+                let certificate = Certificate::parse(&written(&certificate).as_bytes(), &network.config).unwrap();
                 match certify::<Fixed>(&network, &certificate, Options::default()) {
                     Ok(_) => assert!(fits, "checker: {case}"),
                     Err(Refusal::Rejected(Rejection::Malformed { path, .. })) => {
@@ -143,12 +136,12 @@ fn checker_and_schema_agree_which_rules_go_together() {
 }
 
 /// A published certificate with references and slopes of zero, and one value changed.
-fn changed(pointer: &str, value: Value) -> Vec<u8> {
+fn changed(pointer: &str, value: Value) -> String {
     let mut certificate = fixture("published_error_svd");
     certificate["criterion"]["references"] = vec!["0 0"; 5].into();
     certificate["criterion"]["slopes"] = vec!["0 0"; 5].into();
     *certificate.pointer_mut(pointer).unwrap() = value;
-    text(&certificate)
+    written(&certificate)
 }
 
 /// The ranges of numbers that the page states, at both sides of each end.
@@ -177,19 +170,19 @@ fn the_reader_keeps_the_stated_ranges() {
     }
     // A natural of a hundred digits is read, and then found to be too large a claim.
     for (number, malformed) in [(&nines, false), (&zeros, true)] {
-        let found = Certificate::parse(&changed("/claim/correct", number.as_str().into()), &config);
+        let found = Certificate::parse(changed("/claim/correct", number.as_str().into()).as_bytes(), &config);
         let Err(Refusal::Rejected(reason)) = found else { panic!("{found:?}") };
         assert_eq!(matches!(reason, Rejection::Malformed { .. }), malformed, "{reason:?}");
         assert_eq!(matches!(reason, Rejection::WrongClaim { path: "claim.correct", .. }), !malformed, "{reason:?}");
     }
     for (pointer, value, fits) in cases {
-        let found = Certificate::parse(&changed(pointer, value), &config);
+        let found = Certificate::parse(changed(pointer, value).as_bytes(), &config);
         assert_eq!(found.is_ok(), fits, "{pointer}: {:?}", found.err());
     }
     for (bits, fits) in [("4294967295", true), ("4294967296", false)] {
         let mut certificate = fixture("grid_each");
         certificate["criterion"]["plans"][0]["count"]["bits"] = bits.into();
-        assert_eq!(Certificate::parse(&text(&certificate), &config).is_ok(), fits, "{bits}");
+        assert_eq!(Certificate::parse(&written(&certificate).as_bytes(), &config).is_ok(), fits, "{bits}");
     }
 }
 
@@ -201,7 +194,7 @@ fn what_is_beyond_its_place_counts_for_nothing() {
         let certificate = Certificate::parse(text, &network.config).unwrap();
         certify::<Fixed>(&network, &certificate, Options::default()).unwrap().correct
     };
-    let published = |pointer: &str, value: Value| certified(&changed(pointer, value));
+    let published = |pointer: &str, value: Value| certified(changed(pointer, value).as_bytes());
     let list = |entries: &[&str]| Value::from(entries.join(" "));
     let rows = |row: &str, count: usize, last: &str| Value::from([vec![row; count], vec![last]].concat());
     let mean = [vec!["1048576"; 5], vec!["77"; 4092]].concat();
@@ -225,17 +218,20 @@ fn what_is_beyond_its_place_counts_for_nothing() {
         certificate
     };
     let flops = |certificate: &Value| {
-        let certificate = Certificate::parse(&text(certificate), &network.config).unwrap();
+        let certificate = Certificate::parse(&written(certificate).as_bytes(), &network.config).unwrap();
         certify::<Fixed>(&network, &certificate, Options::default()).unwrap().meter.flops()
     };
     assert_eq!(flops(&peeled(32, "1048576")), flops(&peeled(31, "0")));
     assert_ne!(flops(&peeled(31, "0")), flops(&peeled(30, "0")));
-    assert_eq!(certified(&text(&peeled(32, "1048576"))), certified(&text(&peeled(31, "0"))));
+    assert_eq!(
+        certified(&written(&peeled(32, "1048576")).as_bytes()),
+        certified(&written(&peeled(31, "0")).as_bytes())
+    );
     // Windows, bits, plans.
     let own = |name: &str, change: fn(&mut Value)| {
         let mut certificate = fixture(name);
         change(&mut certificate["criterion"]);
-        certified(&text(&certificate))
+        certified(&written(&certificate).as_bytes())
     };
     let zero = own("grid_each", |criterion| criterion["plans"][0]["window"] = "0".into());
     let one = own("grid_each", |criterion| criterion["plans"][0]["window"] = "1".into());
@@ -277,7 +273,7 @@ fn reader_and_schema_agree_on_scripts() {
         let mut certificate = fixture("brute_force");
         certificate["criterion"]["plans"][0]["count"] = count;
         assert_eq!(schema.is_valid(&certificate), shape, "schema: {fields}");
-        assert_eq!(Certificate::parse(&text(&certificate), &config).is_ok(), reads, "reader: {fields}");
+        assert_eq!(Certificate::parse(&written(&certificate).as_bytes(), &config).is_ok(), reads, "reader: {fields}");
     }
 }
 
@@ -296,7 +292,7 @@ fn items_that_do_not_exist_hide_no_bound() {
     certificate["criterion"]["plans"] = plans.into();
     let assignment: Vec<String> = (0..v).map(|m| format!("{}1", "0 ".repeat(m))).collect();
     certificate["criterion"]["assignment"] = assignment.into();
-    let certificate = Certificate::parse(&text(&certificate), &network.config).unwrap();
+    let certificate = Certificate::parse(&written(&certificate).as_bytes(), &network.config).unwrap();
     let certified = check::<Fixed>(&network, &certificate, Options::default()).unwrap();
     assert!(certified.correct <= 4046_u32.into(), "{}", certified.correct);
 }

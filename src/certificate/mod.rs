@@ -100,7 +100,7 @@ pub enum Attention {
     LowRank(LowRank),
 }
 
-ruled!(Attention: "exact" => Exact, "low_rank" => LowRank);
+ruled!(Attention: "exact" => Exact(ExactAttention), "low_rank" => LowRank(LowRank));
 
 /// Hints for rule `exact`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -128,8 +128,8 @@ pub enum DirectPath {
     GlobalMaxDiffExact(NoHints),
 }
 
-ruled!(DirectPath: "split" => Split, "max_diff" => MaxDiff, "max_diff_exact" => MaxDiffExact,
-    "global_max_diff_exact" => GlobalMaxDiffExact);
+ruled!(DirectPath: "split" => Split(Split), "max_diff" => MaxDiff(MaxDiff), "max_diff_exact" => MaxDiffExact(NoHints),
+    "global_max_diff_exact" => GlobalMaxDiffExact(NoHints));
 
 /// Hints for rule `split`, which bounds max over j of `EV + PV + D`: with `D = D̄ + D̃`, the two parts apart.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -189,7 +189,7 @@ pub enum Criterion {
     Convexity(NoHints),
 }
 
-ruled!(Criterion: "partition" => Partition, "gaps" => Gaps, "convexity" => Convexity);
+ruled!(Criterion: "partition" => Partition(Partition), "gaps" => Gaps(Gaps), "convexity" => Convexity(NoHints));
 
 /// Hints for the criterion `partition`: which plan each (query, maximum) follows.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -291,7 +291,7 @@ pub enum Count {
     Grid(Box<Grid>),
 }
 
-ruled!(Count: "tree" => Tree, "grid" => Grid);
+ruled!(Count: "tree" => Tree(Box<Script>), "grid" => Grid(Box<Grid>));
 
 /// Counts of sums on a grid of `2^-bits`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

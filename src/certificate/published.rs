@@ -64,7 +64,7 @@ pub enum Residual {
     Recursive(Means),
 }
 
-ruled!(Residual: "exact" => Exact, "svd" => Svd, "max_diff" => MaxDiff, "recursive" => Recursive);
+ruled!(Residual: "exact" => Exact(NoHints), "svd" => Svd(Spectral), "max_diff" => MaxDiff(Means), "recursive" => Recursive(Means));
 
 /// Hints for rule `svd`, in units of 2^-SPECTRAL_BITS.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]

@@ -1,9 +1,9 @@
 //! Rules, each an object whose first field names it: what follows goes straight to the type of that rule's hints. serde's
 //! own reader of such objects keeps all that it holds in memory first, at many times the file's length.
 
-/// Reads an enum of rules, each variant of one type of hints.
+/// Reads an enum of rules, each variant from one type of hints.
 macro_rules! ruled {
-    ($rules:ident: $($name:literal => $variant:ident),+) => {
+    ($rules:ident: $($name:literal => $variant:ident($hints:ty)),+) => {
         impl<'de> serde::Deserialize<'de> for $rules {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 struct Rule;
@@ -22,7 +22,7 @@ macro_rules! ruled {
                         let rule = fields.next_value::<String>()?;
                         let hints = serde::de::value::MapAccessDeserializer::new(fields);
                         match rule.as_str() {
-                            $($name => Ok($rules::$variant(serde::Deserialize::deserialize(hints)?)),)+
+                            $($name => Ok($rules::$variant(<$hints>::deserialize(hints)?.into())),)+
                             other => Err(A::Error::unknown_variant(other, &[$($name),+])),
                         }
                     }

@@ -22,6 +22,7 @@ use gbmi::checker::meter::Meter;
 use gbmi::checker::{self, Options, certify};
 use gbmi::model::Network;
 use num_bigint::BigUint;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// A model as float32 tensors, by TransformerLens name.
@@ -166,6 +167,20 @@ pub(crate) fn tables(network: &Network, certificate: &Certificate, meter: &Meter
         panic!("other rules")
     };
     checker::tables::<Fixed>(network, attention, split, meter).unwrap()
+}
+
+/// A certificate's text, with the version and each rule as the first fields of their objects.
+pub(crate) fn written(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let mut fields: Vec<_> = fields.iter().collect();
+            fields.sort_by_key(|(name, _)| !["gbmi", "rule"].contains(&name.as_str()));
+            let field = |(name, value)| format!("{}:{}", Value::from(String::as_str(name)), written(value));
+            format!("{{{}}}", fields.into_iter().map(field).collect::<Vec<_>>().join(","))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(written).collect::<Vec<_>>().join(",")),
+        other => other.to_string(),
+    }
 }
 
 /// Changes rows of hints as lists of their own.
