@@ -8,6 +8,7 @@ mod cli;
 mod coq;
 mod entries;
 mod explain;
+mod foreign;
 mod fuzz;
 mod import;
 mod inspect;

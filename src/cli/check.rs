@@ -3,12 +3,12 @@
 use super::progress::Progress;
 use super::verdict::Verdict;
 use super::{Common, Failure, model, print};
-use gbmi::certificate::{Certificate, MAX_BYTES};
+use gbmi::certificate::Certificate;
 #[cfg(feature = "mpfr")]
 use gbmi::checker::arithmetic::Mpfr;
 use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
 use gbmi::checker::{Certified, check};
-use gbmi::model::{Network, read_limited};
+use gbmi::model::Network;
 use gbmi::refusal::Refusal;
 use gbmi::strategy::Strategy;
 use std::borrow::Cow;
@@ -61,7 +61,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let mut checked = None;
     let mut model = None;
     let result = (|| {
-        let certificate = Certificate::read(&read_limited(&args.certificate, MAX_BYTES)?)?;
+        let certificate = model::certificate(&args.certificate)?;
         if let Some(known) = Strategy::named(&certificate.strategy) {
             strategy = known.name();
         }

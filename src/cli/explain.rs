@@ -1,9 +1,7 @@
 //! `gbmi explain`.
 
 use super::{Common, Failure, aligned, model, print};
-use gbmi::certificate::{Certificate, MAX_BYTES};
 use gbmi::explain::{DEFAULT_SPEND, Explanation, Outcome, Row, Share, draw, explain};
-use gbmi::model::read_limited;
 use gbmi::numerals::{decimal, grouped};
 use gbmi::output::{Pending, unwritable};
 use num_bigint::BigUint;
@@ -42,7 +40,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let certificate = Certificate::read(&read_limited(&args.certificate, MAX_BYTES)?)?;
+    let certificate = model::certificate(&args.certificate)?;
     let found = model::for_certificate(args.model.as_deref(), &args.certificate, &certificate)?;
     let Args { max_flops, threads, json, .. } = *args;
     let common = Common { model: None, max_flops, threads, json, quiet: true };

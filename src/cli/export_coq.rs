@@ -1,9 +1,7 @@
 //! `gbmi export-coq`.
 
 use super::{Failure, model, print};
-use gbmi::certificate::{Certificate, MAX_BYTES};
 use gbmi::coq::export;
-use gbmi::model::read_limited;
 use gbmi::output::Pending;
 use gbmi::refusal::Refusal;
 use std::path::PathBuf;
@@ -33,7 +31,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         let expected = "expected a file of letters, digits and _, beginning with a letter, that ends in .v";
         return Err(Failure::Other(format!("--out {found}: {expected}, as Coq wants it")));
     }
-    let certificate = Certificate::read(&read_limited(&args.certificate, MAX_BYTES)?)?;
+    let certificate = model::certificate(&args.certificate)?;
     let found = model::for_certificate(args.model.as_deref(), &args.certificate, &certificate)?;
     certificate.is_about(&found.network).map_err(Refusal::from)?;
     let theorem = export(&certificate, &found.network).map_err(Failure::Other)?;

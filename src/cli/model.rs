@@ -1,8 +1,9 @@
 //! Which model a command is about. A certificate may suggest one; only the digest decides.
 
-use gbmi::certificate::Certificate;
-use gbmi::model::{BUNDLED, Network};
-use gbmi::refusal::Refusal;
+use gbmi::certificate::{Certificate, MAX_BYTES};
+use gbmi::kind::{self, Kind};
+use gbmi::model::{BUNDLED, Network, read_limited};
+use gbmi::refusal::{Refusal, Rejection};
 use std::path::{Component, Path};
 
 /// A network and where it came from.
@@ -14,13 +15,18 @@ pub(crate) struct Model {
 /// The model named on the command line, or the bundled one.
 pub(crate) fn named(path: Option<&Path>) -> Result<Model, Refusal> {
     match path {
-        Some(path) if path.extension().is_some_and(|extension| extension == "pth" || extension == "pt") => {
-            let reason = "is not a model.safetensors with a config.json: make them with `gbmi import`";
-            Err(Refusal::Unreadable(format!("{} {reason}", path.display())))
-        }
-        Some(path) => Ok(Model { network: Network::load(path)?, source: path.display().to_string() }),
+        Some(path) => Ok(Model { network: kind::load(path)?, source: path.display().to_string() }),
         None => Ok(Model { network: Network::bundled()?, source: format!("bundled {BUNDLED}") }),
     }
+}
+
+/// The certificate in a file.
+pub(crate) fn certificate(file: &Path) -> Result<Certificate, Refusal> {
+    let bytes = read_limited(file, MAX_BYTES)?;
+    Certificate::read(&bytes).map_err(|refusal| match Kind::of(&bytes) {
+        None | Some(Kind::Json) => refusal,
+        Some(kind) => Rejection::Malformed { path: ".".into(), found: kind.to_string() }.into(),
+    })
 }
 
 /// The model for a certificate: the one named on the command line, else the bundled one if the digest is its, else the

@@ -10,6 +10,7 @@ mod summary;
 
 use crate::checker::parallel;
 use crate::inspect::{Inspection, inspect};
+use crate::kind;
 use crate::model::Network;
 use crate::numerals::decimal;
 use crate::output::{Pending, unwritable};
@@ -130,7 +131,7 @@ impl Model {
         if let Some(bad) = std::iter::once(&entry.name).chain(units).find(|name| !plain(name)) {
             return Err(Refusal::Unreadable(format!("the sweep's manifest: {bad:?} is no name of a file")));
         }
-        let network = Network::load(&folder.join("models").join(&entry.name))?;
+        let network = kind::load(&folder.join("models").join(&entry.name))?;
         let (mut truth, mut proofs, mut failures) = (None, vec![], vec![]);
         for name in units {
             let path = folder.join("units").join(&entry.name).join(format!("{name}.json"));

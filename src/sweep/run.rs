@@ -3,6 +3,7 @@
 use super::config::{Config, Model, Source};
 use super::{Manifest, Truth, Unit};
 use crate::checker::{Options, parallel};
+use crate::kind;
 use crate::model::{MAX_CONFIG_BYTES, MAX_WEIGHT_BYTES, Network, read_limited};
 use crate::output::{Pending, unwritable};
 use crate::refusal::Refusal;
@@ -182,7 +183,7 @@ fn fetch(models: &[&Model], out: &Path, how: &How<'_>) -> Result<usize, Refusal>
 
 /// Copies a model's two files, unless they are there already.
 fn copy(from: &Path, folder: &Path) -> Result<bool, Refusal> {
-    let network = Network::load(from)?;
+    let network = kind::load(from)?;
     if folder.join("model.safetensors").exists() {
         if Network::load(folder)?.sha256 == network.sha256 {
             return Ok(false);
