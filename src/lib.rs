@@ -10,6 +10,7 @@
 //! | [`model`] | yes | reading weights, and what the network means |
 //! | [`certificate`] | yes | the format of a proof |
 //! | [`checker`] | yes | arithmetic, proof rules, counting, the tally of FLOPs |
+//! | [`kind`] | no | what a file is that is no model |
 //! | [`numerals`] | no | exact numbers as text |
 //! | [`strategy`] | no | the strategies by name; unexplained dimensions |
 //! | `search` | no | finds hints for the rules |
@@ -32,6 +33,7 @@ pub mod explain;
 pub mod import;
 #[cfg(feature = "inspect")]
 pub mod inspect;
+pub mod kind;
 pub mod model;
 pub mod numerals;
 #[cfg(any(feature = "prove", feature = "import", feature = "inspect", feature = "coq"))]

@@ -117,7 +117,8 @@ fn exit_codes_and_words() {
     edit(&path.join("more.json"), "\"109\"", "\"110\"");
     std::fs::copy(path.join("cert.json"), path.join("moved.json")).unwrap();
     edit(&path.join("moved.json"), "\"model\":\"model\"", "\"model\":\"moved\"");
-    let cases: [(&[&str], i32, &str, &str); 26] = [
+    let archive = here("tests/data/max_of_4_seed50_state_dict.pth");
+    let cases: [(&[&str], i32, &str, &str); 27] = [
         (&["check", "cert.json", "--quiet"], 0, "ACCEPTED\n", ""),
         (&["check", "cert.json", "--quiet", "--arithmetic", "rational"], 0, "ACCEPTED\n", ""),
         (&["check", "more.json"], 1, "REJECTED\n", "claimed 110, certified 109"),
@@ -129,7 +130,8 @@ fn exit_codes_and_words() {
         (&["check", "cert.json", "--model", "none"], 3, "", "no model at none"),
         (&["check"], 3, "", "required"),
         (&["check", "cert.json", "--threads", "0"], 3, "", "invalid value"),
-        (&["check", "cert.json", "--model", "model.pth"], 3, "", "gbmi import"),
+        (&["check", "cert.json", "--model", "model.pth"], 3, "", "no model at model.pth"),
+        (&["check", "cert.json", "--model", &archive], 2, "DECLINED\n", "a PyTorch archive; `gbmi import`"),
         (&["check", "moved.json"], 3, "", "there is no such file; name the model with --model"),
         (&["prove", "--model", "model", "--at-least", "0.88", "--out", "x.json"], 1, "REJECTED\n", "certified 109"),
         (&["prove", "--model", "model", "--strategy", "magic"], 3, "", "expected brute-force"),
@@ -432,7 +434,7 @@ fn nothing_half_written_is_left() {
     let run = gbmi(folder.path(), &["prove", "--model", "model"]);
     assert_eq!((run.code, run.stdout.as_str()), (2, "DECLINED\n"));
     assert!(run.stderr.contains("n_layers: expected 1, found 2"), "{}", run.stderr);
-    let file = here("tests/data/induction_head_two_layers.pth");
+    let file = here("tests/data/pickled_whole.pth");
     let config = here("models/max_of_4_seed50/config.json");
     let run = gbmi(folder.path(), &["import", &file, "--config", &config, "--out", "imported"]);
     assert_eq!((run.code, run.stdout.as_str()), (2, ""));
@@ -454,6 +456,12 @@ fn import_then_prove() {
     let run = gbmi(folder.path(), &["import", &file, "--config", &config, "--out", "imported"]);
     assert_eq!(run.code, 0, "{}", run.stderr);
     snapshot!("import", run.stdout);
+    for (name, file) in [("import_checkpoint", "pl.ckpt"), ("import_compiled", "compiled.pth")] {
+        let (file, config) = (here(&format!("tests/data/foreign/{file}")), here("tests/data/foreign/config.json"));
+        let run = gbmi(folder.path(), &["import", &file, "--config", &config, "--out", name]);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        snapshot!(name, run.stdout);
+    }
     let run = gbmi(folder.path(), &["prove", "--model", "imported", "--quiet", "--at-least", "0.99"]);
     assert_eq!((run.code, run.stdout.as_str()), (0, "ACCEPTED\n"), "{}", run.stderr);
     let run = gbmi(folder.path(), &["check", "cert.json", "--quiet", "--model", &here("models/max_of_4_seed50")]);
@@ -485,6 +493,7 @@ fn lists_and_help() {
         ("help_check", vec!["check", "--help"]),
         ("help_compare", vec!["compare", "--help"]),
         ("help_frontier", vec!["frontier", "--help"]),
+        ("help_import", vec!["import", "--help"]),
     ] {
         let run = gbmi(folder.path(), &args);
         assert_eq!((run.code, run.stderr.as_str()), (0, ""));

@@ -10,6 +10,7 @@ mod coq;
 mod cost;
 mod entries;
 mod explain;
+mod foreign;
 mod fuzz;
 mod import;
 mod inspect;

@@ -2,12 +2,12 @@
 
 use super::streams::folder;
 use super::{Failure, tell};
-use gbmi::import::import;
+use gbmi::import::{Imported, import};
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A PyTorch state_dict (.pth)
+    /// What torch.save wrote: a state_dict, or a checkpoint with one (.pth, .pt, .ckpt)
     file: PathBuf,
     /// The model's TransformerLens configuration, as JSON
     #[arg(long, value_name = "FILE")]
@@ -15,16 +15,25 @@ pub(crate) struct Args {
     /// The folder for model.safetensors and config.json
     #[arg(long, value_name = "DIR", value_parser = folder())]
     out: PathBuf,
+    /// The model has no biases where the state_dict has none: they are zeros
+    #[arg(long)]
+    zero_biases: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let imported = import(&args.file, &args.config, &args.out)?;
-    let ignored = if imported.ignored.is_empty() { "none".into() } else { imported.ignored.join(", ") };
-    tell(&format!(
-        "imported {} tensors into {}\n  sha256   {}\n  ignored  {ignored}\n",
-        imported.tensors,
-        args.out.display(),
-        imported.sha256
-    ));
+    let Imported { sha256, tensors, ignored, key, prefix, widened, zeros } =
+        import(&args.file, &args.config, &args.out, args.zero_biases)?;
+    let ignored = if ignored.is_empty() { "none".into() } else { ignored.join(", ") };
+    let widened = widened.iter().map(|(name, count)| format!("{count} {name} tensors to float32, exactly"));
+    let lines = [
+        Some(("sha256", sha256)),
+        Some(("ignored", ignored)),
+        key.map(|key| ("found", format!("under {key:?}; the rest of the checkpoint is passed over"))),
+        (!prefix.is_empty()).then(|| ("stripped", format!("{prefix} before every name"))),
+    ];
+    let zeros = (!zeros.is_empty()).then(|| ("zeros", zeros.join(", ")));
+    let lines = lines.into_iter().flatten().chain(widened.map(|text| ("widened", text))).chain(zeros);
+    let lines: String = lines.map(|(name, text)| format!("  {name:<8} {text}\n")).collect();
+    tell(&format!("imported {tensors} tensors into {}\n{lines}", args.out.display()));
     Ok(())
 }

@@ -69,7 +69,7 @@ enum Command {
     /// Show a model's sizes, digest, singular values and paths; draw its circuits
     #[cfg(feature = "inspect")]
     Inspect(inspect::Args),
-    /// Turn a PyTorch state_dict into model.safetensors and config.json
+    /// Turn a PyTorch state_dict or checkpoint into model.safetensors and config.json
     #[cfg(feature = "import")]
     Import(import::Args),
     /// Train many models, run many strategies on each; goes on where it was interrupted

@@ -1,6 +1,7 @@
 //! Which model a command is about. A certificate may suggest one; only the digest decides.
 
 use gbmi::certificate::Certificate;
+use gbmi::kind;
 use gbmi::model::{BUNDLED, Network};
 use gbmi::refusal::Refusal;
 use std::path::{Component, Path};
@@ -14,11 +15,7 @@ pub(crate) struct Model {
 /// The model named on the command line, or the bundled one.
 pub(crate) fn named(path: Option<&Path>) -> Result<Model, Refusal> {
     match path {
-        Some(path) if path.extension().is_some_and(|extension| extension == "pth" || extension == "pt") => {
-            let reason = "is not a model.safetensors with a config.json: make them with `gbmi import`";
-            Err(Refusal::Unreadable(format!("{} {reason}", path.display())))
-        }
-        Some(path) => Ok(Model { network: Network::load(path)?, source: path.display().to_string() }),
+        Some(path) => Ok(Model { network: kind::load(path)?, source: path.display().to_string() }),
         None => Ok(Model { network: Network::bundled()?, source: format!("bundled {BUNDLED}") }),
     }
 }

@@ -12,10 +12,11 @@ use super::Failure;
 #[cfg(any(feature = "prove", feature = "import", feature = "inspect"))]
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use gbmi::certificate::{Certificate, MAX_BYTES};
+use gbmi::kind::Kind;
 use gbmi::model::read_limited;
 #[cfg(any(feature = "prove", feature = "coq"))]
 use gbmi::output::Pending;
-use gbmi::refusal::{Decline, Refusal};
+use gbmi::refusal::{Decline, Refusal, Rejection};
 use std::io::{Read, Write};
 use std::path::Path;
 #[cfg(any(feature = "prove", feature = "import", feature = "inspect"))]
@@ -31,16 +32,21 @@ pub(crate) fn is_stream(path: &Path) -> bool {
 
 /// The certificate in this file.
 pub(crate) fn certificate(path: &Path) -> Result<Certificate, Refusal> {
-    if !is_stream(path) {
-        return Certificate::read(&read_limited(path, MAX_BYTES)?);
-    }
+    let bytes = if is_stream(path) { stdin()? } else { read_limited(path, MAX_BYTES)? };
+    Certificate::read(&bytes).map_err(|refusal| match Kind::of(&bytes) {
+        None | Some(Kind::Json) => refusal,
+        Some(kind) => Rejection::Malformed { path: ".".into(), found: kind.to_string() }.into(),
+    })
+}
+
+fn stdin() -> Result<Vec<u8>, Refusal> {
     let mut bytes = vec![];
     let read = std::io::stdin().lock().take(MAX_BYTES + 1).read_to_end(&mut bytes);
     let found = read.map_err(|error| Refusal::Unreadable(format!("cannot read stdin: {error}")))? as u64;
     if found > MAX_BYTES {
         return Err(Decline::TooLarge { what: "stdin".into(), limit: MAX_BYTES, found }.into());
     }
-    Certificate::read(&bytes)
+    Ok(bytes)
 }
 
 /// Writes the one file that is a command's product.

@@ -1,14 +1,17 @@
-//! Other formats in: a PyTorch `state_dict` becomes `model.safetensors`.
+//! Other formats in: a PyTorch `state_dict`, or the one in a checkpoint, becomes `model.safetensors`.
 //!
 //! Untrusted: whatever is written here is read back by [`Network::from_bytes`], and what that declines is not written.
 
+mod checkpoint;
 mod pickle;
 mod state_dict;
 
+use crate::kind::Role;
 use crate::model::{self, Network};
 use crate::output::{Pending, unwritable};
 use crate::refusal::{Decline, Refusal};
 use state_dict::StateDict;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What was imported.
@@ -20,20 +23,34 @@ pub struct Imported {
     pub tensors: usize,
     /// Buffers that were left out because they do not belong to the function, in order of names.
     pub ignored: Vec<String>,
+    /// The key of the checkpoint under which the `state_dict` stood, beside what was passed over.
+    pub key: Option<String>,
+    /// What was taken off the beginning of every name.
+    pub prefix: String,
+    /// How many tensors were widened to float32, by the type that they had.
+    pub widened: BTreeMap<&'static str, usize>,
+    /// Biases that were absent, and are zeros.
+    pub zeros: Vec<String>,
 }
 
 /// Reads a TransformerLens `state_dict` that PyTorch saved as `file`, and writes `model.safetensors` and `config.json`
-/// (the contents of `config`, unchanged) into the folder `out`, which is created if there is none.
+/// (the contents of `config_path`, unchanged) into the folder `out`, which is created if there is none.
 ///
-/// Of the `state_dict` only the causal mask's buffers, `blocks.0.attn.mask` and `blocks.0.attn.IGNORE`, are left out;
-/// data is copied, never converted. On an error nothing is written.
+/// A checkpoint may have the `state_dict` under the key `state_dict`, `model` or `model_state_dict`, and every name of it
+/// may begin with `model.`, `module.` or `_orig_mod.`. Of the `state_dict` only the causal mask's buffers,
+/// `blocks.0.attn.mask` and `blocks.0.attn.IGNORE`, are left out. float32 is copied; float16 and bfloat16 are widened,
+/// which is exact; nothing is rounded. Biases that are absent are zeros if `zero_biases`. On an error nothing is written.
 ///
 /// # Errors
 /// [`Refusal::Unreadable`] for what cannot be read or written, [`Refusal::Declined`] for anything but the `state_dict`
 /// of a supported network.
-pub fn import(file: &Path, config: &Path, out: &Path) -> Result<Imported, Refusal> {
-    let config = model::read_limited(config, model::MAX_CONFIG_BYTES)?;
-    let StateDict { tensors, ignored } = StateDict::read(&model::read_limited(file, model::MAX_WEIGHT_BYTES)?)?;
+pub fn import(file: &Path, config_path: &Path, out: &Path, zero_biases: bool) -> Result<Imported, Refusal> {
+    let config = model::read_limited(config_path, model::MAX_CONFIG_BYTES)?;
+    let bytes = model::read_limited(file, model::MAX_WEIGHT_BYTES)?;
+    Role::Import.refusal(file, &bytes).map_or(Ok(()), Err)?;
+    let mut state_dict = StateDict::read(&bytes)?;
+    let zeros = state_dict.zero_biases(zero_biases)?;
+    let StateDict { tensors, ignored, key, prefix, widened } = state_dict;
     let count = tensors.len();
     let weights = safetensors::serialize(tensors, None)
         .map_err(|error| declined("state_dict", "tensors that fit a safetensors file", error.to_string()))?;
@@ -41,14 +58,15 @@ pub fn import(file: &Path, config: &Path, out: &Path) -> Result<Imported, Refusa
         let limit = usize::try_from(model::MAX_WEIGHT_BYTES).unwrap_or(usize::MAX);
         return Err(Decline::too_large("state_dict", limit, weights.len()).into());
     }
-    let network = Network::from_bytes(&config, &weights).map_err(name_the_source)?;
+    let network = Network::from_bytes(&config, &weights)
+        .map_err(|refusal| Role::Config.refusal(config_path, &config).unwrap_or_else(|| name_the_source(refusal)))?;
     std::fs::create_dir_all(out).map_err(|error| unwritable(out, error))?;
     // Both are whole before either has its name.
     let weights = Pending::with_contents(&out.join("model.safetensors"), &weights)?;
     let config = Pending::with_contents(&out.join("config.json"), &config)?;
     weights.keep()?;
     config.keep()?;
-    Ok(Imported { sha256: network.sha256, tensors: count, ignored })
+    Ok(Imported { sha256: network.sha256, tensors: count, ignored, key, prefix, widened, zeros })
 }
 
 /// A refusal of the intermediate `model.safetensors`, which the user never saw, is one of the `state_dict`.

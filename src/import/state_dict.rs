@@ -1,13 +1,15 @@
 //! The tensors of a `state_dict` in PyTorch's zip format: a pickle of names and layouts, and one entry per storage.
 //!
-//! candle's own reader of this format prints what it cannot read and goes on, and finds nothing in a nested checkpoint.
-//! Here every entry is a tensor, is one of the two ignored buffers, or is declined.
+//! candle's own reader of this format prints what it cannot read and goes on. Here every entry of the `state_dict` is a
+//! tensor, is one of the two ignored buffers, or is declined.
 
+use super::checkpoint::{Checkpoint, class, kind, layout};
 use super::declined;
 use super::pickle::{self, short};
 use crate::model::MAX_WEIGHT_BYTES;
 use crate::refusal::{Decline, Refusal};
 use candle_core::pickle::Object;
+use half::{bf16, f16};
 use safetensors::{Dtype, View};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,17 +18,31 @@ use zip::ZipArchive;
 
 /// The causal mask and the score it stands for: constants that TransformerLens saves with the weights.
 const IGNORED: [&str; 2] = ["blocks.0.attn.IGNORE", "blocks.0.attn.mask"];
-/// The most entries that are looked at; a supported network has 12 tensors and two ignored buffers.
-const MAX_ENTRIES: usize = 64;
+/// The biases, each with weights that have its size.
+const BIASES: [(&str, &str); 5] = [
+    ("blocks.0.attn.b_Q", "blocks.0.attn.W_Q"),
+    ("blocks.0.attn.b_K", "blocks.0.attn.W_K"),
+    ("blocks.0.attn.b_V", "blocks.0.attn.W_V"),
+    ("blocks.0.attn.b_O", "blocks.0.attn.W_O"),
+    ("unembed.b_U", "unembed.W_U"),
+];
 /// The most dimensions of a tensor.
 const MAX_RANK: usize = 8;
-const STATE_DICT: &str = "the state_dict of a one-layer model, saved by torch.save(model.state_dict(), PATH)";
+/// The size of a float32 in bytes.
+const FLOAT: usize = 4;
 
-/// The tensors of a `state_dict`, by name, and the names of the buffers left out.
+/// The tensors of a `state_dict`, by name, and what was done to read them.
 #[derive(Debug)]
 pub(super) struct StateDict {
     pub(super) tensors: BTreeMap<String, Tensor>,
+    /// The buffers left out.
     pub(super) ignored: Vec<String>,
+    /// The key of a checkpoint under which it stood.
+    pub(super) key: Option<String>,
+    /// What was before every name.
+    pub(super) prefix: String,
+    /// How many tensors were widened, by the name of their type.
+    pub(super) widened: BTreeMap<&'static str, usize>,
 }
 
 /// A tensor's data in row-major order.
@@ -52,110 +68,80 @@ impl View for Tensor {
     }
 }
 
+impl Tensor {
+    /// Makes float32 of the types whose every number it holds; the name of such a type.
+    fn widen(&mut self) -> Option<&'static str> {
+        let (name, number): (_, fn([u8; 2]) -> f32) = match self.dtype {
+            Dtype::F16 => ("float16", |half| f16::from_le_bytes(half).to_f32()),
+            Dtype::BF16 => ("bfloat16", |half| bf16::from_le_bytes(half).to_f32()),
+            _ => return None,
+        };
+        let (halves, _) = self.data.as_chunks();
+        self.data = halves.iter().flat_map(|half| number(*half).to_le_bytes()).collect();
+        self.dtype = Dtype::F32;
+        Some(name)
+    }
+}
+
 impl StateDict {
-    /// Reads the contents of a `.pth` or `.pt` file.
+    /// Reads the contents of a `.pth`, `.pt` or `.ckpt` file.
     pub(super) fn read(file: &[u8]) -> Result<Self, Refusal> {
         let mut archive = Archive::open(file)?;
         let pickle = archive.entry("data.pkl", pickle::MAX_BYTES)?;
-        let entries = entries(pickle::read(&pickle)?)?;
+        let Checkpoint { entries, key, prefix } = Checkpoint::find(pickle::read(&pickle)?)?;
         let mut tensors = BTreeMap::new();
         let mut ignored = Vec::new();
+        let mut widened = BTreeMap::new();
         let mut left = usize::try_from(MAX_WEIGHT_BYTES).unwrap_or(usize::MAX);
         for (name, value) in entries {
             if IGNORED.contains(&name.as_str()) {
                 ignored.push(name);
                 continue;
             }
-            let tensor = archive.tensor(&name, &value, left)?;
+            let mut tensor = archive.tensor(&name, &value, left)?;
+            if let Some(narrow) = tensor.widen() {
+                *widened.entry(narrow).or_default() += 1;
+            }
             left = left.saturating_sub(tensor.data.len());
             if tensors.insert(name.clone(), tensor).is_some() {
                 return Err(declined(&short(&name), "one tensor of that name", "another".into()));
             }
         }
         ignored.sort_unstable();
-        Ok(Self { tensors, ignored })
+        Ok(Self { tensors, ignored, key, prefix: short(&prefix), widened })
     }
-}
 
-/// The names and values of a `state_dict`, or why the object is none.
-fn entries(object: Object) -> Result<Vec<(String, Object)>, Refusal> {
-    let entries = match object {
-        Object::Dict(entries) => entries,
-        other => {
-            let class = class(&other).map_or_else(|| kind(&other).into(), |class| format!("a whole pickled {class}"));
-            let layers = layers(&other).filter(|layers| *layers != 1).map(|layers| format!(" with {layers} layers"));
-            return Err(declined("data.pkl", STATE_DICT, class + &layers.unwrap_or_default()));
+    /// Makes zeros of the biases that are absent, if that is asked for; their names.
+    pub(super) fn zero_biases(&mut self, asked: bool) -> Result<Vec<String>, Refusal> {
+        let absent = self.absent_biases();
+        let names: Vec<String> = absent.iter().map(|(name, _)| (*name).to_owned()).collect();
+        if !asked && !names.is_empty() {
+            let expected = "every bias, or --zero-biases if the model has none where one is absent";
+            return Err(declined("state_dict", expected, format!("no {}", names.join(", "))));
         }
-    };
-    let mut found = Vec::new();
-    for (name, value) in entries {
-        let Object::Unicode(name) = name else {
-            return Err(declined("state_dict", "names of tensors", format!("{} as a name", kind(&name))));
-        };
-        match value {
-            // Versions of the modules, which PyTorch keeps as an attribute of the dictionary.
-            Object::Dict(_) if name == "_metadata" => {}
-            Object::Dict(_) => {
-                let found = format!("a checkpoint with a dictionary {:?} inside", short(&name));
-                return Err(declined("data.pkl", STATE_DICT, found));
-            }
-            _ => found.push((name, value)),
-        }
+        self.tensors.extend(absent.into_iter().map(|(name, shape)| {
+            let data = vec![0; shape.iter().product::<usize>() * FLOAT];
+            (name.to_owned(), Tensor { dtype: Dtype::F32, shape, data })
+        }));
+        Ok(names)
     }
-    match found.len() {
-        0 => Err(declined("data.pkl", STATE_DICT, "a dictionary without tensors".into())),
-        1..=MAX_ENTRIES => Ok(found),
-        more => Err(declined("state_dict", "the 12 tensors of a one-layer model", format!("{more} entries"))),
-    }
-}
 
-/// The class of which an object is an instance.
-fn class(object: &Object) -> Option<String> {
-    match object {
-        Object::Build { callable, .. } => class(callable),
-        Object::Reduce { callable, .. } => class(callable),
-        Object::Class { module_name, class_name } => Some(short(&format!("{module_name}.{class_name}"))),
-        _ => None,
-    }
-}
-
-/// The number of layers in the first configuration inside an object.
-fn layers(object: &Object) -> Option<i32> {
-    match object {
-        Object::Dict(entries) => entries.iter().find_map(|(key, value)| match (key, value) {
-            (Object::Unicode(key), Object::Int(layers)) if key == "n_layers" => Some(*layers),
-            _ => layers(value),
-        }),
-        Object::Tuple(parts) | Object::List(parts) => parts.iter().find_map(layers),
-        Object::Build { callable, args } | Object::Reduce { callable, args } => {
-            layers(callable).or_else(|| layers(args))
-        }
-        _ => None,
-    }
-}
-
-fn kind(object: &Object) -> &'static str {
-    match object {
-        Object::Class { .. } => "a class",
-        Object::Int(_) | Object::Long(_) | Object::Float(_) => "a number",
-        Object::Unicode(_) => "a text",
-        Object::Bool(_) => "a truth value",
-        Object::None | Object::Mark => "nothing",
-        Object::Tuple(_) => "a tuple",
-        Object::List(_) => "a list",
-        Object::Dict(_) => "a dictionary",
-        Object::Reduce { .. } | Object::Build { .. } | Object::PersistentLoad(_) => "an object",
-    }
-}
-
-/// The arguments of `torch._utils._rebuild_tensor_v2`, which a `Parameter` wraps once more.
-fn layout(value: &Object) -> Option<&[Object]> {
-    let Object::Reduce { callable, args } = value else { return None };
-    let (Object::Class { module_name, class_name }, Object::Tuple(args)) = (&**callable, &**args) else { return None };
-    match (module_name.as_str(), class_name.as_str()) {
-        ("torch._utils", "_rebuild_tensor_v2") => Some(args),
-        ("torch._utils", "_rebuild_parameter") => layout(args.first()?),
-        _ => None,
+    /// The biases that are absent beside their weights, and their shapes.
+    fn absent_biases(&self) -> Vec<(&'static str, Vec<usize>)> {
+        let absent = BIASES.into_iter().filter(|(name, _)| !self.tensors.contains_key(*name));
+        absent
+            .filter_map(|(name, weights)| {
+                let weights = self.tensors.get(weights)?;
+                let shape = match (name, weights.shape.as_slice()) {
+                    ("blocks.0.attn.b_O" | "unembed.b_U", [.., width]) => vec![*width],
+                    (_, [heads, .., width]) => vec![*heads, *width],
+                    _ => return None,
+                };
+                // No more than the weights have, which are there.
+                let len = shape.iter().try_fold(FLOAT, |len, size| len.checked_mul(*size))?;
+                (len <= weights.data.len()).then_some((name, shape))
+            })
+            .collect()
     }
 }
 
@@ -176,8 +162,7 @@ fn size(object: &Object) -> Option<usize> {
 /// The data type of a class of storages, and its size in bytes.
 fn dtype(storage: &str) -> Option<(Dtype, usize)> {
     Some(match storage {
-        "FloatStorage" => (Dtype::F32, 4),
-        "DoubleStorage" => (Dtype::F64, 8),
+        "FloatStorage" => (Dtype::F32, FLOAT),
         "HalfStorage" => (Dtype::F16, 2),
         "BFloat16Storage" => (Dtype::BF16, 2),
         "LongStorage" => (Dtype::I64, 8),
@@ -207,6 +192,10 @@ impl<'a> Archive<'a> {
         let [folder] = folders.as_slice() else {
             return Err(unusable(format!("{} entries called data.pkl", folders.len())));
         };
+        if zip.index_for_name(&format!("{folder}constants.pkl")).is_some() {
+            let advice = "load it with torch.jit.load, and save its state_dict()";
+            return Err(unusable(format!("a TorchScript archive, as torch.jit.save writes it; {advice}")));
+        }
         let folder = folder.clone();
         let mut archive = Self { zip, folder };
         // Only recent versions of PyTorch write this entry; before, data was in the order of the machine.
@@ -233,7 +222,7 @@ impl<'a> Archive<'a> {
         Ok(contents)
     }
 
-    /// The tensor that a value of the `state_dict` describes, of at most `limit` bytes.
+    /// The tensor that a value of the `state_dict` describes, of at most `limit` bytes also when it is widened.
     fn tensor(&mut self, name: &str, value: &Object, limit: usize) -> Result<Tensor, Refusal> {
         let name = short(name);
         let strange = |found: &str| declined(&name, "a dense tensor", found.into());
@@ -249,9 +238,19 @@ impl<'a> Archive<'a> {
         let [_, Object::Class { class_name, .. }, Object::Unicode(key), ..] = storage.as_slice() else {
             return Err(strange("a storage that PyTorch does not write"));
         };
-        let (dtype, width) = dtype(class_name).ok_or_else(|| declined(&name, "float32 data", short(class_name)))?;
+        let (dtype, width) = dtype(class_name).ok_or_else(|| {
+            let found = match class_name.as_str() {
+                "DoubleStorage" => {
+                    "float64, which float32 does not hold exactly; round it yourself with model.float(), \
+                                    and keep the result as the model"
+                        .into()
+                }
+                other => short(other),
+            };
+            declined(&name, "float32 data, or float16 or bfloat16", found)
+        })?;
         let storage = self.entry(&format!("data/{key}"), MAX_WEIGHT_BYTES)?;
-        let data = gather(&storage, width, offset, &shape, &strides, limit)
+        let data = gather(&storage, width, offset, &shape, &strides, limit / width.max(FLOAT))
             .ok_or_else(|| strange("a shape that does not fit its data, or is too large"))?;
         Ok(Tensor { dtype, shape, data })
     }
@@ -262,7 +261,8 @@ fn folder_of(name: &str) -> Option<&str> {
     name.strip_suffix("data.pkl").filter(|folder| folder.is_empty() || folder.ends_with('/'))
 }
 
-/// The elements of a strided view of a storage, in row-major order; `None` if one lies outside, or there are too many.
+/// The elements of a strided view of a storage, in row-major order; `None` if one lies outside, or there are more than
+/// `limit`.
 fn gather(
     storage: &[u8],
     width: usize,
@@ -275,7 +275,7 @@ fn gather(
         return None;
     }
     let count = shape.iter().try_fold(1_usize, |count, size| count.checked_mul(*size))?;
-    let len = count.checked_mul(width).filter(|len| *len <= limit)?;
+    let len = count.checked_mul(width).filter(|_| count <= limit)?;
     if count == 0 {
         return Some(Vec::new());
     }
@@ -307,7 +307,7 @@ mod tests {
         // Elements of two bytes, 0 to 5; from element 1, a 2×2 view of which rows are one apart, columns three.
         assert_eq!(gather(&storage, 2, 1, &[2, 2], &[1, 3], 99).unwrap(), [2, 3, 8, 9, 4, 5, 10, 11]);
         assert_eq!(gather(&storage, 2, 2, &[2, 2], &[1, 3], 99), None, "the last element lies outside");
-        assert_eq!(gather(&storage, 2, 0, &[2, 2], &[1, 3], 7), None, "over the limit");
+        assert_eq!(gather(&storage, 2, 0, &[2, 2], &[1, 3], 3), None, "over the limit");
         assert_eq!(gather(&storage, 2, 0, &[usize::MAX, 2], &[0, 0], usize::MAX), None);
         assert_eq!(gather(&storage, 2, 0, &[2], &[usize::MAX], 99), None);
         assert!(gather(&storage, 2, 9, &[0, 7], &[1, 1], 99).unwrap().is_empty());

@@ -10,6 +10,7 @@ mod summary;
 
 use crate::checker::parallel;
 use crate::inspect::{Inspection, inspect};
+use crate::kind;
 use crate::model::Network;
 use crate::numerals::decimal;
 use crate::output::{Pending, unwritable};
@@ -136,7 +137,7 @@ struct Timing<'a> {
 impl Model {
     /// What there is of a model, if it can be read, and what is missing.
     fn read(folder: &Path, entry: Entry, units: &[String]) -> (Option<Self>, Vec<Missing>) {
-        let network = Network::load(&folder.join("models").join(&entry.name));
+        let network = kind::load(&folder.join("models").join(&entry.name));
         let (mut truth, mut proofs, mut missing) = (None, vec![], vec![]);
         for name in units {
             let path = folder.join("units").join(&entry.name).join(format!("{name}.json"));

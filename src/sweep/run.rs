@@ -3,6 +3,7 @@
 use super::config::{Config, Model, Source};
 use super::{Manifest, Truth, Unit};
 use crate::checker::{Options, parallel};
+use crate::kind;
 use crate::model::{MAX_CONFIG_BYTES, MAX_WEIGHT_BYTES, Network, read_limited};
 use crate::output::{Pending, remove_abandoned, unwritable};
 use crate::refusal::Refusal;
@@ -221,7 +222,7 @@ fn fetch<'a>(models: &[&'a Model], out: &Path, how: &How<'_>) -> (usize, Vec<The
     let fetched = found.iter().filter(|found| matches!(found, Ok(false))).count();
     let there = |(model, found): (&&'a Model, Result<bool, Refusal>)| {
         let name = &model.entry.name;
-        There { name, network: found.and_then(|_| Ok(Network::load(&folder(name))?.sha256)) }
+        There { name, network: found.and_then(|_| Ok(kind::load(&folder(name))?.sha256)) }
     };
     (fetched, models.iter().zip(found).map(there).collect())
 }
@@ -229,7 +230,7 @@ fn fetch<'a>(models: &[&'a Model], out: &Path, how: &How<'_>) -> (usize, Vec<The
 /// Is the copy of a model's two files there? It is made where it is not, or is that of another network; where the model
 /// itself is gone, a copy made earlier will do.
 fn copied(from: &Path, folder: &Path) -> Result<bool, Refusal> {
-    match (Network::load(from), Network::load(folder)) {
+    match (kind::load(from), kind::load(folder)) {
         (Ok(model), Ok(copy)) if model.sha256 == copy.sha256 => return Ok(true),
         (Err(_), Ok(_)) => return Ok(true),
         (Err(reason), Err(_)) => return Err(reason),
