@@ -84,6 +84,10 @@ fn assert_declined(result: Result<Imported, Refusal>, expected_at: &str, expecte
         Err(Refusal::Declined(Decline::Model { at, found, .. })) => {
             assert!(at == expected_at && found.contains(expected_found), "at {at:?}, found {found:?}");
         }
+        Err(Refusal::Declined(Decline::Config(reasons))) => {
+            let named = reasons.iter().any(|reason| format!("config.json, {}", reason.field) == expected_at);
+            assert!(named, "{reasons:?}");
+        }
         other => panic!("not declined: {other:?}"),
     }
 }
@@ -102,6 +106,21 @@ fn a_state_dict_becomes_the_same_network() {
     let mut names: Vec<_> = std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort_unstable();
     assert_eq!(names, ["config.json", "model.safetensors"], "no temporary files are left");
+}
+
+/// With another mask, or another score in its place, it is another function.
+#[test]
+fn buffers_are_left_out_only_if_they_are_the_causal_mask() {
+    let mask: Vec<u8> = (0..16).map(|entry| u8::from(entry % 4 <= entry / 4)).collect();
+    assert!(import_bytes(&with_entries(&[("data/10", mask.clone())])).is_ok());
+    for entry in 0..16 {
+        let mut other = mask.clone();
+        other[entry] ^= 1;
+        let result = import_bytes(&with_entries(&[("data/10", other)]));
+        assert_declined(result, "state_dict", "blocks.0.attn.mask");
+    }
+    let finite = with_entries(&[("data/11", (-1e5_f32).to_le_bytes().to_vec())]);
+    assert_declined(import_bytes(&finite), "state_dict", "blocks.0.attn.IGNORE");
 }
 
 #[test]

@@ -10,7 +10,8 @@ use crate::kind::Role;
 use crate::model::{self, Network};
 use crate::output::{Pending, unwritable};
 use crate::refusal::{Decline, Refusal};
-use state_dict::StateDict;
+use safetensors::SafeTensorError;
+use state_dict::{IGNORED, StateDict, Tensor};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -50,16 +51,23 @@ pub fn import(file: &Path, config_path: &Path, out: &Path, zero_biases: bool) ->
     Role::Import.refusal(file, &bytes).map_or(Ok(()), Err)?;
     let mut state_dict = StateDict::read(&bytes)?;
     let zeros = state_dict.zero_biases(zero_biases)?;
-    let StateDict { tensors, ignored, key, prefix, widened } = state_dict;
+    let StateDict { mut tensors, key, prefix, widened } = state_dict;
+    let serialized = |tensors: &BTreeMap<String, Tensor>| {
+        let fits =
+            |error: SafeTensorError| declined("state_dict", "tensors that fit a safetensors file", error.to_string());
+        safetensors::serialize(tensors, None).map_err(fits)
+    };
+    // Another mask is another function: what is left out is looked at first.
+    let network = Network::from_bytes(&config, &serialized(&tensors)?)
+        .map_err(|refusal| Role::Config.refusal(config_path, &config).unwrap_or_else(|| name_the_source(refusal)))?;
+    let ignored: Vec<String> =
+        IGNORED.iter().filter_map(|name| tensors.remove_entry(*name)).map(|(name, _)| name).collect();
     let count = tensors.len();
-    let weights = safetensors::serialize(tensors, None)
-        .map_err(|error| declined("state_dict", "tensors that fit a safetensors file", error.to_string()))?;
+    let weights = serialized(&tensors)?;
     if u64::try_from(weights.len()).map_or(true, |len| len > model::MAX_WEIGHT_BYTES) {
         let limit = usize::try_from(model::MAX_WEIGHT_BYTES).unwrap_or(usize::MAX);
         return Err(Decline::too_large("state_dict", limit, weights.len()).into());
     }
-    let network = Network::from_bytes(&config, &weights)
-        .map_err(|refusal| Role::Config.refusal(config_path, &config).unwrap_or_else(|| name_the_source(refusal)))?;
     std::fs::create_dir_all(out).map_err(|error| unwritable(out, error))?;
     // Both are whole before either has its name.
     let weights = Pending::with_contents(&out.join("model.safetensors"), &weights)?;

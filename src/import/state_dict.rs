@@ -17,7 +17,7 @@ use std::io::{Cursor, Read};
 use zip::ZipArchive;
 
 /// The causal mask and the score it stands for: constants that TransformerLens saves with the weights.
-const IGNORED: [&str; 2] = ["blocks.0.attn.IGNORE", "blocks.0.attn.mask"];
+pub(super) const IGNORED: [&str; 2] = ["blocks.0.attn.IGNORE", "blocks.0.attn.mask"];
 /// The biases, each with weights that have its size.
 const BIASES: [(&str, &str); 5] = [
     ("blocks.0.attn.b_Q", "blocks.0.attn.W_Q"),
@@ -35,8 +35,6 @@ const FLOAT: usize = 4;
 #[derive(Debug)]
 pub(super) struct StateDict {
     pub(super) tensors: BTreeMap<String, Tensor>,
-    /// The buffers left out.
-    pub(super) ignored: Vec<String>,
     /// The key of a checkpoint under which it stood.
     pub(super) key: Option<String>,
     /// What was before every name.
@@ -53,7 +51,7 @@ pub(super) struct Tensor {
     data: Vec<u8>,
 }
 
-impl View for Tensor {
+impl View for &Tensor {
     fn dtype(&self) -> Dtype {
         self.dtype
     }
@@ -90,14 +88,9 @@ impl StateDict {
         let pickle = archive.entry("data.pkl", pickle::MAX_BYTES)?;
         let Checkpoint { entries, key, prefix } = Checkpoint::find(pickle::read(&pickle)?)?;
         let mut tensors = BTreeMap::new();
-        let mut ignored = Vec::new();
         let mut widened = BTreeMap::new();
         let mut left = usize::try_from(MAX_WEIGHT_BYTES).unwrap_or(usize::MAX);
         for (name, value) in entries {
-            if IGNORED.contains(&name.as_str()) {
-                ignored.push(name);
-                continue;
-            }
             let mut tensor = archive.tensor(&name, &value, left)?;
             if let Some(narrow) = tensor.widen() {
                 *widened.entry(narrow).or_default() += 1;
@@ -107,8 +100,7 @@ impl StateDict {
                 return Err(declined(&short(&name), "one tensor of that name", "another".into()));
             }
         }
-        ignored.sort_unstable();
-        Ok(Self { tensors, ignored, key, prefix: short(&prefix), widened })
+        Ok(Self { tensors, key, prefix: short(&prefix), widened })
     }
 
     /// Makes zeros of the biases that are absent, if that is asked for; their names.
