@@ -111,6 +111,10 @@ fn models_that_are_refused_for_what_they_are_keep_their_refusal() {
             Err(Refusal::Declined(Decline::Model { at, found, .. })) => {
                 assert!(at.starts_with(place) && found.to_lowercase().contains(finding), "{at}: {found}");
             }
+            Err(Refusal::Declined(Decline::Config(reasons))) => {
+                let [reason] = reasons.as_slice() else { panic!("{reasons:?}") };
+                assert!(place.ends_with(&reason.field) && reason.found == finding, "{reason:?}");
+            }
             other => panic!("{other:?}"),
         }
     }

@@ -460,7 +460,8 @@ fn the_config_decides_the_sizes() {
     let folder = tempfile::tempdir().unwrap();
     let text = std::fs::read_to_string(config()).unwrap();
     for (from, to, expected_at) in [
-        ("\"n_ctx\": 4", "\"n_ctx\": 5", "pos_embed.W_pos"),
+        ("\"n_ctx\": 4", "\"n_ctx\": 5", "state_dict"),
+        ("\"d_vocab\": 64", "\"d_vocab\": 65", "config.json, d_vocab_out"),
         ("\"n_layers\": 1", "\"n_layers\": 2", "config.json, n_layers"),
     ] {
         assert!(text.contains(from));
