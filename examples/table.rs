@@ -15,8 +15,8 @@ use std::path::Path;
 use std::time::Instant;
 
 const MODELS: [&str; 9] = [
-    "max_of_2_coq",
-    "max_of_2_coq_undertrained",
+    "max_of_2_seed123",
+    "max_of_2_undertrained",
     "max_of_4_seed123",
     "max_of_4_seed50",
     "max_of_4_seed7238",

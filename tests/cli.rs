@@ -100,7 +100,7 @@ fn json_is_one_line_with_every_field() {
         let tally: u64 = object["tally"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
         assert_eq!(tally, object["flops"].as_u64().unwrap() + object["int_ops"].as_u64().unwrap());
     }
-    let refused = gbmi(folder.path(), &["check", "cert.json", "--model", &here("models/max_of_2_coq"), "--json"]);
+    let refused = gbmi(folder.path(), &["check", "cert.json", "--model", &here("models/max_of_2_seed123"), "--json"]);
     let object: Value = serde_json::from_str(&refused.stdout).unwrap();
     assert_eq!((refused.code, &object["verdict"], &object["correct"]), (1, &"REJECTED".into(), &Value::Null));
     assert!(object["reason"].as_str().unwrap().starts_with("wrong network"));
@@ -193,7 +193,7 @@ fn a_certificate_suggests_a_model_and_does_not_choose_it() {
     // The suggestion leads to another network: the digest decides.
     std::fs::create_dir(path.join("other")).unwrap();
     for name in ["config.json", "model.safetensors"] {
-        std::fs::copy(here(&format!("models/max_of_2_coq/{name}")), path.join("other").join(name)).unwrap();
+        std::fs::copy(here(&format!("models/max_of_2_seed123/{name}")), path.join("other").join(name)).unwrap();
     }
     edit(&path.join("cert.json"), "\"model\":\"model\"", "\"model\":\"other\"");
     let run = gbmi(path, &["check", "cert.json"]);
@@ -231,7 +231,7 @@ fn the_same_bytes_on_any_number_of_threads() {
     for strategy in ["subcubic", "cubic", "brute-force"] {
         let mut texts = Vec::new();
         for (threads, out) in [("1", "a.json"), ("2", "b.json"), ("7", "c.json")] {
-            let model = here("models/max_of_2_coq_undertrained");
+            let model = here("models/max_of_2_undertrained");
             let args =
                 ["prove", "--strategy", strategy, "--model", &model, "--threads", threads, "--out", out, "--json"];
             let run = gbmi(folder.path(), &args);

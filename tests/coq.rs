@@ -110,7 +110,7 @@ fn what_coq_has_no_proof_for_is_refused() {
         command.args(["export-coq", path.to_str().unwrap(), "--model", model, "--out", out.to_str().unwrap()]);
         command.output().unwrap()
     };
-    let output = run("models/max_of_2_coq");
+    let output = run("models/max_of_2_seed123");
     assert_eq!((output.status.code(), out.exists()), (Some(1), false));
     assert!(String::from_utf8(output.stderr).unwrap().contains("wrong network"));
     assert_eq!((run("tests/data/tiny").status.code(), out.exists()), (Some(0), true));

@@ -277,10 +277,11 @@ fn reader_and_schema_agree_on_scripts() {
     }
 }
 
-/// Orders that name an item which does not exist bound no less than others: this once certified 4,059 of 4,046.
+/// Orders that name an item which does not exist bound no less than others: the bug that this is for certifies 4,062 of
+/// 4,037 rightly answered inputs.
 #[test]
 fn items_that_do_not_exist_hide_no_bound() {
-    let network = Network::load(Path::new("models/max_of_2_coq_undertrained")).unwrap();
+    let network = Network::load(Path::new("models/max_of_2_undertrained")).unwrap();
     let v = network.config.d_vocab;
     let mut certificate = fixture("brute_force");
     certificate["network"] = network.sha256.clone().into();
@@ -294,7 +295,7 @@ fn items_that_do_not_exist_hide_no_bound() {
     certificate["criterion"]["assignment"] = assignment.into();
     let certificate = Certificate::parse(&written(&certificate).as_bytes(), &network.config).unwrap();
     let certified = check::<Fixed>(&network, &certificate, Options::default()).unwrap();
-    assert!(certified.correct <= 4046_u32.into(), "{}", certified.correct);
+    assert!(certified.correct <= 4037_u32.into(), "{}", certified.correct);
 }
 
 /// The table of published names is complete, with the dimensions of the original.

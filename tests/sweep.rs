@@ -257,13 +257,13 @@ fn temporary_files_of_killed_runs_are_removed_and_those_of_others_are_not() {
 
 #[test]
 fn what_fails_is_written_down_and_tried_again_when_asked() {
-    let models = concat!(env!("CARGO_MANIFEST_DIR"), "/models/max_of_2_coq");
+    let models = concat!(env!("CARGO_MANIFEST_DIR"), "/models/max_of_2_seed123");
     let config = format!("strategies = [\"brute-force\", \"exact\"]\nmax_flops = 2_000_000\nmodels = [{models:?}]\n");
     let folder = folder(&config);
     let done = sweep(folder.path(), "out", &[]);
     assert_eq!((done["models"], done["computed"], done["failed"]), (1, 3, 1));
     let found = units(&folder.path().join("out"));
-    let of = |unit: &str| &found[&("max_of_2_coq".to_string(), unit.to_string())];
+    let of = |unit: &str| &found[&("max_of_2_seed123".to_string(), unit.to_string())];
     assert!(of("brute-force").failure.as_ref().unwrap().contains("2000000"), "{:?}", of("brute-force"));
     assert_eq!(of("exact").proofs[0].correct, "4096");
     assert_eq!((done["failed"], sweep(folder.path(), "out", &[])["failed"]), (1, 1));

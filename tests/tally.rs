@@ -128,18 +128,18 @@ fn published_is_tallied(model: &str, strategy: Strategy) {
 
 #[test]
 fn brute_force_is_tallied() {
-    published_is_tallied("max_of_2_coq", Strategy::BruteForce);
+    published_is_tallied("max_of_2_seed123", Strategy::BruteForce);
 }
 
 #[test]
 fn cubic_is_tallied() {
-    published_is_tallied("max_of_2_coq", Strategy::Cubic);
+    published_is_tallied("max_of_2_seed123", Strategy::Cubic);
     published_is_tallied("max_of_4_seed50", Strategy::Cubic);
 }
 
 #[test]
 fn subcubic_is_tallied() {
-    published_is_tallied("max_of_2_coq", Strategy::Subcubic);
+    published_is_tallied("max_of_2_seed123", Strategy::Subcubic);
     published_is_tallied("max_of_4_seed50", Strategy::Subcubic);
 }
 
