@@ -22,7 +22,7 @@ fn options() -> Options<'static> {
 
 fn proof(network: &Network, strategy: Strategy) -> Certificate {
     let proof = prove(network, strategy, None, options()).unwrap();
-    Certificate::parse(&proof.text, &network.config).unwrap()
+    Certificate::read(&proof.text).unwrap()
 }
 
 fn brute_force(criterion: &mut Criterion) {

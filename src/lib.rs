@@ -10,6 +10,7 @@
 //! | [`model`] | yes | reading weights, and what the network means |
 //! | [`certificate`] | yes | the format of a proof |
 //! | [`checker`] | yes | arithmetic, proof rules, counting, the tally of FLOPs |
+//! | [`bundled`] | no | the model that stands in the program |
 //! | [`kind`] | no | what a file is that is no model |
 //! | [`numerals`] | no | exact numbers as text |
 //! | [`strategy`] | no | the strategies by name; unexplained dimensions |
@@ -23,6 +24,7 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod bundled;
 pub mod certificate;
 pub mod checker;
 #[cfg(feature = "coq")]

@@ -121,11 +121,10 @@ impl fmt::Display for Decline {
                 write!(f, "unsupported model at {at}: expected {expected}, found {found}")
             }
             Self::Config(reasons) => {
-                f.write_str("unsupported model")?;
-                reasons.iter().enumerate().try_for_each(|(index, Mismatch { field, expected, found })| {
-                    let and = if index == 0 { "" } else { ";" };
-                    write!(f, "{and} at config.json, {field}: expected {expected}, found {found}")
-                })
+                let reason = |Mismatch { field, expected, found }: &Mismatch| {
+                    format!("at config.json, {field}: expected {expected}, found {found}")
+                };
+                write!(f, "unsupported model {}", reasons.iter().map(reason).collect::<Vec<_>>().join("; "))
             }
             Self::TooLarge { what, limit, found } => write!(f, "{what} too large: {found}, the limit is {limit}"),
             Self::Work { limit } => {

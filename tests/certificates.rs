@@ -14,7 +14,7 @@ use std::path::Path;
 fn checked(path: &Path) -> Result<Certified, Refusal> {
     let network = Network::load(Path::new("tests/data/tiny"))?;
     let text = std::fs::read(path).map_err(|error| Refusal::Unreadable(error.to_string()))?;
-    let certificate = Certificate::parse(&text, &network.config)?;
+    let certificate = Certificate::read(&text)?;
     let fixed = check::<Fixed>(&network, &certificate, Options::default());
     let rational = check::<Rational>(&network, &certificate, Options::default());
     match (&fixed, &rational) {

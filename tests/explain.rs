@@ -23,19 +23,19 @@ fn tiny() -> Network {
     Network::load(&here("tests/data/tiny")).unwrap()
 }
 
-fn accepted(network: &Network) -> Vec<(String, Certificate)> {
+fn accepted() -> Vec<(String, Certificate)> {
     let files = std::fs::read_dir(here("tests/certificates/accept")).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<PathBuf> = files.collect();
     files.sort();
     let read = |path: PathBuf| {
-        let certificate = Certificate::parse(&std::fs::read(&path).unwrap(), &network.config).unwrap();
+        let certificate = Certificate::read(&std::fs::read(&path).unwrap()).unwrap();
         (path.file_stem().unwrap().to_str().unwrap().to_string(), certificate)
     };
     files.into_iter().map(read).collect()
 }
 
 fn named(network: &Network, name: &str) -> Explanation {
-    let found = accepted(network).into_iter().find(|(found, _)| found == name).unwrap();
+    let found = accepted().into_iter().find(|(found, _)| found == name).unwrap();
     explain(network, &found.1, DEFAULT_SPEND, Options::default()).unwrap()
 }
 
@@ -52,7 +52,7 @@ fn lost(explanation: &Explanation) -> Vec<Option<u32>> {
 #[test]
 fn every_accepted_certificate_adds_up() {
     let network = tiny();
-    let certificates = accepted(&network);
+    let certificates = accepted();
     assert!(certificates.len() > 30);
     for (name, certificate) in certificates {
         let explanation = explain(&network, &certificate, DEFAULT_SPEND, Options::default()).unwrap();
@@ -100,7 +100,7 @@ fn the_right_rule_is_named() {
 #[test]
 fn what_is_not_affordable_is_said() {
     let network = tiny();
-    let certificate = &accepted(&network).into_iter().find(|(name, _)| name == "tree_with_far_class").unwrap().1;
+    let certificate = &accepted().into_iter().find(|(name, _)| name == "tree_with_far_class").unwrap().1;
     let explanation = explain(&network, certificate, 10, Options::default()).unwrap();
     assert!(matches!(explanation.replacements.last().unwrap().outcome, Outcome::TooLong(10)));
     assert_eq!(explanation.right(), None);
@@ -112,7 +112,7 @@ fn what_is_not_affordable_is_said() {
 fn a_refused_certificate_is_not_explained() {
     let network = tiny();
     let text = std::fs::read(here("tests/certificates/reject/claim_one_more_than_certified.json")).unwrap();
-    let certificate = Certificate::parse(&text, &network.config).unwrap();
+    let certificate = Certificate::read(&text).unwrap();
     let refusal = explain(&network, &certificate, DEFAULT_SPEND, Options::default()).unwrap_err();
     assert!(matches!(refusal, Refusal::Rejected(_)));
 }

@@ -50,7 +50,7 @@ fn seeds(network: &Network) -> Vec<Seed> {
     });
     let all = core.into_iter().chain(fixtures).chain([cubic]).chain(family);
     let seed = |(name, text, survivors): (String, Vec<u8>, (usize, usize))| {
-        let correct = Certificate::parse(&text, &network.config).unwrap().claim.correct;
+        let correct = Certificate::read(&text).unwrap().claim.correct;
         assert!(survivors == weak || name == "published-cubic" || correct == TRUTH.into(), "{name}");
         Seed { name, text, correct, survivors }
     };
@@ -58,17 +58,13 @@ fn seeds(network: &Network) -> Vec<Seed> {
 }
 
 fn verdict(network: &Network, text: &[u8]) -> Result<Certified, Refusal> {
-    check::<Fixed>(
-        network,
-        &Certificate::parse(text, &network.config)?,
-        Options { max_flops: 10_000_000, ..Options::default() },
-    )
+    check::<Fixed>(network, &Certificate::read(text)?, Options { max_flops: 10_000_000, ..Options::default() })
 }
 
 /// Checks a mutant: was it accepted? Whatever it claims and proves must be true.
 fn accepted(network: &Network, mutant: &[u8]) -> bool {
     let Ok(certified) = verdict(network, mutant) else { return false };
-    let claim = Certificate::parse(mutant, &network.config).unwrap().claim.correct;
+    let claim = Certificate::read(mutant).unwrap().claim.correct;
     assert!(claim <= TRUTH.into() && certified.correct <= TRUTH.into(), "{}", String::from_utf8_lossy(mutant));
     true
 }

@@ -13,7 +13,7 @@ const STEPS: usize = 20;
 
 /// The certificate is accepted, and claims what the proof says.
 fn accepted(network: &Network, proof: &Proof) {
-    let certificate = Certificate::parse(&proof.text, &network.config).unwrap();
+    let certificate = Certificate::read(&proof.text).unwrap();
     let checked = check::<Fixed>(network, &certificate, Options::default()).unwrap();
     assert_eq!((&checked.correct, &checked.correct), (&certificate.claim.correct, &proof.certified.correct));
 }

@@ -121,8 +121,8 @@ fn certified<R: Enclosure>(network: &Network, certificate: &Certificate, verdict
     sum
 }
 
-fn read(network: &Network, proof: &Proof) -> Certificate {
-    Certificate::parse(&proof.text, &network.config).unwrap()
+fn read(proof: &Proof) -> Certificate {
+    Certificate::read(&proof.text).unwrap()
 }
 
 fn all(network: &Network, threads: usize) -> impl Iterator<Item = (String, Proof)> {
@@ -171,7 +171,7 @@ fn one_model(seed: u64) -> BTreeMap<String, Tally> {
         proofs.push(prove(&network, Strategy::Published(random.pick(&families)), None, Options::default()).unwrap());
     }
     for (index, proof) in proofs.iter().enumerate() {
-        let certificate = read(&network, proof);
+        let certificate = read(proof);
         let accepted = check::<Fixed>(&network, &certificate, Options::default()).unwrap().correct;
         assert_eq!((&accepted, &accepted), (&certificate.claim.correct, &proof.certified.correct));
         judge("search", &certificate, &accepted);
@@ -230,7 +230,7 @@ fn every_strategy_proves_a_clear_case() {
     let mut names = vec![];
     for (name, proof) in all(&network, 1) {
         assert_eq!(proof.certified.correct, 64_u8.into(), "{name}");
-        let rational = certify::<Rational>(&network, &read(&network, &proof), Options::default()).unwrap();
+        let rational = certify::<Rational>(&network, &read(&proof), Options::default()).unwrap();
         assert_eq!(rational.correct, 64_u8.into(), "{name}");
         names.push(name);
     }

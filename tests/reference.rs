@@ -48,7 +48,7 @@ fn at_least_the_original(model: &str, rational: &[&str]) {
         }
         let name = strategy.name();
         let proof = prove(&network, strategy, None, options).unwrap();
-        let certificate = Certificate::parse(&proof.text, &network.config).unwrap();
+        let certificate = Certificate::read(&proof.text).unwrap();
         let correct = check::<Fixed>(&network, &certificate, options).unwrap().correct;
         if rational.iter().any(|part| name.contains(part)) {
             assert_eq!(check::<Rational>(&network, &certificate, options).unwrap().correct, correct, "{model} {name}");

@@ -87,7 +87,7 @@ fn one_model(seed: u64) -> Tally {
         }
     }
     let brute_force = prove(&network, Strategy::BruteForce, None, Options::default()).unwrap();
-    let certificate = Certificate::parse(&brute_force.text, &network.config).unwrap();
+    let certificate = Certificate::read(&brute_force.text).unwrap();
     let rational = certify::<Rational>(&network, &certificate, Options::default()).unwrap().correct;
     judge("brute force by rationals", &rational);
     if kind.is_plain() {
@@ -160,7 +160,7 @@ fn groups_that_are_no_partition_are_rejected() {
     for seed in 0..400 {
         let mut random = Random::new(seed);
         let network = random_model(&mut random).1.network();
-        let certificate = reread(&network, &broken_hints(&mut random, &network));
+        let certificate = reread(&broken_hints(&mut random, &network));
         let verdict = certify::<Fixed>(&network, &certificate, Options::default());
         let not_a_partition = matches!(verdict, Err(Refusal::Rejected(Rejection::NotAPartition { .. })));
         assert!(not_a_partition, "seed {seed}: {verdict:?}, {certificate:?}");

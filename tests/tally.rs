@@ -119,7 +119,7 @@ fn done_and_tallied(network: &Network, certificate: &Certificate) -> (u64, u64) 
 fn published_is_tallied(model: &str, strategy: Strategy) {
     let network = Network::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(model)).unwrap();
     let proof = prove(&network, strategy, None, Options { threads: 2, ..Options::default() }).unwrap();
-    let certificate = Certificate::parse(&proof.text, &network.config).unwrap();
+    let certificate = Certificate::read(&proof.text).unwrap();
     let (done, tallied) = done_and_tallied(&network, &certificate);
     let overcount = i128::from(tallied) - i128::from(done);
     assert_eq!(done, tallied, "{model}, {}: over-counted by {overcount}", strategy.name());
@@ -149,7 +149,7 @@ fn random_hints_are_tallied() {
         let mut random = Random::new(seed);
         let (kind, model) = random_model(&mut random);
         let network = model.network();
-        let certificate = reread(&network, &hints(&mut random, &network));
+        let certificate = reread(&hints(&mut random, &network));
         let (done, tallied) = done_and_tallied(&network, &certificate);
         let overcount = i128::from(tallied) - i128::from(done);
         assert_eq!(done, tallied, "seed {seed}, {kind:?}: over-counted by {overcount}: {certificate:?}, {model:?}");
@@ -162,7 +162,7 @@ fn strategies_on_random_models_are_tallied() {
         let network = random_model(&mut Random::new(seed)).1.network();
         for strategy in Strategy::OWN {
             let proof = prove(&network, strategy, None, Options::default()).unwrap();
-            let certificate = Certificate::parse(&proof.text, &network.config).unwrap();
+            let certificate = Certificate::read(&proof.text).unwrap();
             let (done, tallied) = done_and_tallied(&network, &certificate);
             assert_eq!(done, tallied, "seed {seed}, {}", strategy.name());
         }
@@ -177,7 +177,7 @@ fn published_strategies_are_tallied() {
             .map(|family| (family.to_string(), prove(&network, Strategy::Published(family), None, Options::default())));
         let convexity = [("convexity".into(), prove(&network, Strategy::PublishedCubic, None, Options::default()))];
         for (name, proof) in convexity.into_iter().chain(proofs) {
-            let certificate = Certificate::parse(&proof.unwrap().text, &network.config).unwrap();
+            let certificate = Certificate::read(&proof.unwrap().text).unwrap();
             let (done, tallied) = done_and_tallied(&network, &certificate);
             assert_eq!(
                 done,

@@ -112,7 +112,7 @@ fn t8_failures_are_added_over_groups_not_successes_combined() {
     let network = model.network();
     for plan in [tree("each"), grid("each", 8)] {
         let mut file = by_hand(&network, split(&network, ""), vec![plan]);
-        let certificate = reread(&network, &file);
+        let certificate = reread(&file);
         let meter = Meter::new(u64::MAX);
         let tables = tables(&network, &certificate, &meter);
         let mut level = Level::new(&tables, 2, &meter);
@@ -310,7 +310,7 @@ fn t4_a_negative_margin_beyond_the_window_takes_the_least_weight() {
     for plan in [tree("rest"), grid("rest", 8), whole(Test::Pooled, "1"), whole(Test::Unpooled, "1")] {
         let narrow = Plan { window: Some(1), ..plan };
         let mut file = attend(by_hand(&network, split(&network, "2 1 0"), vec![narrow]), &["1 2 0"; 3]);
-        let certificate = reread(&network, &file);
+        let certificate = reread(&file);
         let meter = Meter::new(u64::MAX);
         let tables = tables(&network, &certificate, &meter);
         let (mut level, plan) = (Level::new(&tables, 2, &meter), &partition(&mut file).plans[0]);

@@ -21,8 +21,8 @@ fn trusted_rooms_name_no_untrusted_room() {
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();
         for room in [
-            "search", "strategy", "coq", "explain", "import", "inspect", "kind", "numerals", "output", "report",
-            "sweep", "train", "cli",
+            "search", "strategy", "bundled", "coq", "explain", "import", "inspect", "kind", "numerals", "output",
+            "report", "sweep", "train", "cli",
         ] {
             for path in [format!("crate::{room}"), format!("super::{room}"), format!("gbmi::{room}")] {
                 assert!(!text.contains(&path), "{} names {path}", file.display());

@@ -354,16 +354,6 @@ struct Version {
 }
 
 impl Certificate {
-    /// Reads a certificate's text, and checks that its claim fits a network of this size.
-    ///
-    /// # Errors
-    /// Those of [`Certificate::read`]; [`Rejection::WrongClaim`].
-    pub fn parse(text: &[u8], config: &Config) -> Result<Self, Refusal> {
-        let certificate = Self::read(text)?;
-        certificate.claim.fits(config)?;
-        Ok(certificate)
-    }
-
     /// Reads a certificate's text.
     ///
     /// # Errors
@@ -376,13 +366,13 @@ impl Certificate {
         if !text.iter().filter(|byte| !byte.is_ascii_whitespace()).take(7).eq(br#"{"gbmi""#) {
             return Err(malformed(".", "the first field must be the version, \"gbmi\"").into());
         }
-        let Version { gbmi } = deserialize(text)?;
+        let Version { gbmi } = deserialize(PhantomData, text)?;
         if gbmi != VERSION {
             let found = format!("{:?}", gbmi.chars().take(40).collect::<String>());
             return Err(Decline::Version { found, supported: VERSION }.into());
         }
-        let certificate = deserialize(text)?;
-        deserialize_seed(Shape { list: false }, text)?;
+        let certificate = deserialize(PhantomData, text)?;
+        deserialize(Shape { list: false }, text)?;
         Ok(certificate)
     }
 
@@ -420,11 +410,7 @@ fn malformed(path: impl ToString, found: impl ToString) -> Rejection {
     Rejection::Malformed { path: path.to_string(), found: found.to_string() }
 }
 
-fn deserialize<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, Refusal> {
-    deserialize_seed(PhantomData, text)
-}
-
-fn deserialize_seed<'a, S: DeserializeSeed<'a>>(seed: S, text: &'a [u8]) -> Result<S::Value, Refusal> {
+fn deserialize<'a, S: DeserializeSeed<'a>>(seed: S, text: &'a [u8]) -> Result<S::Value, Refusal> {
     let (mut json, mut track) = (serde_json::Deserializer::from_slice(text), Track::new());
     let value = seed.deserialize(serde_path_to_error::Deserializer::new(&mut json, &mut track));
     let value = value.map_err(|error| malformed(track.path(), error))?;

@@ -1,10 +1,8 @@
 //! Numbers and lists, which stand in the file as strings: every number has one spelling, every list one separator.
 
 use num_bigint::BigUint;
-use serde::de::{Error, SeqAccess, Visitor};
+use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::fmt;
-use std::marker::PhantomData;
 
 /// The most digits of a number in a certificate.
 const MAX_DIGITS: usize = 100;
@@ -44,21 +42,12 @@ number!(i64, "an integer from -2^63 to 2^63 - 1");
 /// A list, with single spaces between its items.
 impl<T: Text> Text for Vec<T> {
     fn read(text: &str) -> Result<Self, String> {
-        let mut items = Self::new();
-        append(text, &mut items).map(|()| items)
+        text.split(' ').filter(|_| !text.is_empty()).map(T::read).collect()
     }
 
     fn write(&self) -> String {
         self.iter().map(T::write).collect::<Vec<_>>().join(" ")
     }
-}
-
-/// Adds the items of a list to others.
-fn append<T: Text>(text: &str, items: &mut Vec<T>) -> Result<(), String> {
-    text.split(' ').filter(|_| !text.is_empty()).try_for_each(|item| {
-        items.push(T::read(item)?);
-        Ok(())
-    })
 }
 
 /// What may be left out, but not be null.
@@ -86,7 +75,7 @@ pub(super) mod text {
 }
 
 /// Lists of numbers, one after the other: a file of short lists takes no more memory than one of long ones.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rows<T> {
     numbers: Vec<T>,
     /// Where each row ends.
@@ -109,9 +98,8 @@ impl<T> Rows<T> {
 
     /// The row with this index.
     pub fn get(&self, row: usize) -> Option<&[T]> {
-        let end = *self.ends.get(row)?;
         let start = row.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
-        self.numbers.get(start..end)
+        self.numbers.get(start..*self.ends.get(row)?)
     }
 
     /// All rows.
@@ -123,12 +111,6 @@ impl<T> Rows<T> {
     pub fn push(&mut self, row: impl IntoIterator<Item = T>) {
         self.numbers.extend(row);
         self.ends.push(self.numbers.len());
-    }
-}
-
-impl<T> Default for Rows<T> {
-    fn default() -> Self {
-        Self::EMPTY
     }
 }
 
@@ -156,24 +138,11 @@ impl<T: Text + Clone> Serialize for Rows<T> {
 
 impl<'de, T: Text> Deserialize<'de> for Rows<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct All<T>(PhantomData<T>);
-        impl<'de, T: Text> Visitor<'de> for All<T> {
-            type Value = Rows<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an array of strings")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<Rows<T>, A::Error> {
-                let mut all = Rows::EMPTY;
-                while let Some(row) = rows.next_element::<&str>()? {
-                    append(row, &mut all.numbers).map_err(A::Error::custom)?;
-                    all.ends.push(all.numbers.len());
-                }
-                Ok(all)
-            }
+        let mut all = Self::EMPTY;
+        for row in Vec::<&str>::deserialize(deserializer)? {
+            all.push(Vec::read(row).map_err(D::Error::custom)?);
         }
-        deserializer.deserialize_seq(All(PhantomData))
+        Ok(all)
     }
 }
 

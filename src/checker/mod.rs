@@ -38,8 +38,8 @@ use paths::Paths;
 use rules::{Attention, DirectPath};
 use std::sync::{Mutex, PoisonError};
 
-/// The default limit on FLOPs and on integer operations: about a minute for an honest certificate; looking hints up is not
-/// counted. The longest proof among the bundled models takes 2e10 integer operations.
+/// The default limit on FLOPs and on integer operations: about a minute for an honest certificate. The longest proof among
+/// the bundled models takes 2e10 integer operations.
 pub const DEFAULT_MAX_FLOPS: u64 = 50_000_000_000;
 
 /// What a check may spend, and who is told of its progress.
@@ -160,9 +160,7 @@ pub fn in_order<S: Send, T: Send>(
     options: Options<'_>,
     work: impl Fn(S, &Meter) -> Result<T, Refusal> + Sync,
 ) -> Result<Vec<T>, Refusal> {
-    let spent = meter.fork();
-    spent.join(meter);
-    let spent = Mutex::new(spent);
+    let spent = Mutex::new(meter.fork());
     let items = items.into_iter().map(|item| (item, meter.fork())).collect();
     let done = parallel(items, options.threads, |_, (item, meter)| {
         // All that is done comes before this item, whose result is then never asked for.
@@ -172,12 +170,11 @@ pub fn in_order<S: Send, T: Send>(
         (options.progress)();
         (result, meter)
     });
-    let judged = done.into_iter().map(|(result, item)| {
+    let judge = |(result, item): (_, Meter)| {
         meter.join(&item);
-        meter.within()?;
-        result
-    });
-    judged.collect()
+        meter.within().and(result)
+    };
+    done.into_iter().map(judge).collect()
 }
 
 /// The results of `work` on each item, with its index, in the order of the items; computed by several threads.

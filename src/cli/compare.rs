@@ -4,8 +4,9 @@ use super::check::Arithmetic;
 use super::progress::Progress;
 use super::streams::folder;
 use super::{Common, Failure, MOST_INPUTS, aligned, csv, json, model, print, truth};
+use gbmi::bundled::BUNDLED;
 use gbmi::checker::Certified;
-use gbmi::model::{BUNDLED, Network};
+use gbmi::model::Network;
 use gbmi::numerals::{decimal, grouped};
 use gbmi::output::{Pending, distinct, unwritable};
 use gbmi::refusal::Refusal;
@@ -187,7 +188,7 @@ impl Args {
         }
         let start = Instant::now();
         let (_, check) = self.arithmetic.checker();
-        let certificate = gbmi::certificate::Certificate::parse(&proof.text, &network.config)?;
+        let certificate = gbmi::certificate::Certificate::read(&proof.text)?;
         let Certified { correct, meter, .. } = check(network, &certificate, &common)?;
         row.check_seconds = Some(start.elapsed().as_secs_f64());
         row.bound = Some(decimal(&correct, &total));

@@ -1,8 +1,9 @@
 //! Which model a command is about. A certificate may suggest one; only the digest decides.
 
+use gbmi::bundled::BUNDLED;
 use gbmi::certificate::Certificate;
 use gbmi::kind;
-use gbmi::model::{BUNDLED, Network};
+use gbmi::model::Network;
 use gbmi::refusal::Refusal;
 use std::path::{Component, Path};
 

@@ -3,9 +3,9 @@
 use super::unsupported;
 use crate::refusal::{Decline, Mismatch, Refusal};
 use num_rational::BigRational;
+use serde::Deserializer;
 use serde::de::{Error, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_json::{Number, Value};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -46,40 +46,34 @@ pub struct Config {
 /// Fields that cannot change the function of an attention-only model with standard position embeddings, whatever they say:
 /// a trainer's notes, TransformerLens's bookkeeping, initialisation, hooks, tokenizers, rotary embeddings, MLPs.
 /// docs/transformerlens.md says of each what it is.
-const FREE: &str = "name training shapes accuracy source model_seed dataset_seed model_name seed device n_devices n_params \
-    init_mode initializer_range init_weights from_checkpoint checkpoint_index checkpoint_label_type checkpoint_value \
-    tokenizer_name tokenizer_prepends_bos tokenizer_appends_eos default_prepend_bos trust_remote_code \
-    use_attn_result use_split_qkv_input use_attn_in use_hook_mlp_in use_hook_tokens ungroup_grouped_query_attention \
-    split_attention_weights decoder_start_token_id act_fn d_mlp eps train_seq_length \
-    rotary_dim rotary_base rotary_base_local rotary_scaling_factor rotary_adjacent_pairs use_dynamic_ntk_rope \
-    use_NTK_by_parts_rope NTK_by_parts_low_freq_factor NTK_by_parts_high_freq_factor NTK_by_parts_factor \
-    NTK_original_ctx_len use_yarn_rope yarn_factor yarn_attention_factor yarn_beta_fast yarn_beta_slow \
-    yarn_original_max_position_embeddings yarn_truncate yarn_global_attn_only";
+const FREE: &str = "name training shapes accuracy source model_seed dataset_seed model_name seed device \
+    n_devices n_params init_mode initializer_range init_weights from_checkpoint checkpoint_index \
+    checkpoint_label_type checkpoint_value tokenizer_name tokenizer_prepends_bos tokenizer_appends_eos \
+    default_prepend_bos trust_remote_code use_attn_result use_split_qkv_input use_attn_in use_hook_mlp_in \
+    use_hook_tokens ungroup_grouped_query_attention split_attention_weights decoder_start_token_id act_fn d_mlp \
+    eps train_seq_length rotary_dim rotary_base rotary_base_local rotary_scaling_factor rotary_adjacent_pairs \
+    use_dynamic_ntk_rope use_NTK_by_parts_rope NTK_by_parts_low_freq_factor NTK_by_parts_high_freq_factor \
+    NTK_by_parts_factor NTK_original_ctx_len use_yarn_rope yarn_factor yarn_attention_factor yarn_beta_fast \
+    yarn_beta_slow yarn_original_max_position_embeddings yarn_truncate yarn_global_attn_only";
 
-/// An object's fields, each named once.
-struct Fields(BTreeMap<String, Value>);
+/// Reads an object's fields, each named once.
+struct Once;
 
-impl<'de> Deserialize<'de> for Fields {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Once;
-        impl<'de> Visitor<'de> for Once {
-            type Value = Fields;
+impl<'de> Visitor<'de> for Once {
+    type Value = BTreeMap<String, Value>;
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
-            }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
-                let mut fields = BTreeMap::new();
-                while let Some((name, value)) = map.next_entry::<String, Value>()? {
-                    if fields.insert(name.clone(), value).is_some() {
-                        return Err(A::Error::custom(format_args!("field {name:?} twice")));
-                    }
-                }
-                Ok(Fields(fields))
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut fields = BTreeMap::new();
+        while let Some((name, value)) = map.next_entry::<String, Value>()? {
+            if fields.insert(name.clone(), value).is_some() {
+                return Err(A::Error::custom(format_args!("field {name:?} twice")));
             }
         }
-        deserializer.deserialize_map(Once)
+        Ok(fields)
     }
 }
 
@@ -90,25 +84,22 @@ struct Reader {
 }
 
 impl Reader {
-    fn mismatch(&mut self, field: &str, expected: impl Into<String>, found: Option<&Value>) {
-        let found: String = found.map_or("no such field".into(), Value::to_string).chars().take(80).collect();
-        self.reasons.push(Mismatch { field: field.into(), expected: expected.into(), found });
-    }
-
     /// The field's value, if it is what is expected.
     fn take<T>(&mut self, field: &str, expected: &str, read: impl FnOnce(Option<&Value>) -> Option<T>) -> Option<T> {
         let value = self.fields.remove(field);
         let read = read(value.as_ref());
         if read.is_none() {
-            self.mismatch(field, expected, value.as_ref());
+            let found: String =
+                value.map_or("no such field".into(), |value| value.to_string()).chars().take(80).collect();
+            self.reasons.push(Mismatch { field: field.into(), expected: expected.into(), found });
         }
         read
     }
 
-    /// A field that may be absent, and has one of these values if it is there.
-    fn one_of(&mut self, field: &str, values: &[Value]) {
+    /// A field that has one of these values, or may be absent.
+    fn one_of(&mut self, field: &str, values: &[Value], may_be_absent: bool) {
         let list: Vec<String> = values.iter().map(Value::to_string).collect();
-        let allowed = |value: Option<&Value>| value.is_none_or(|value| values.contains(value)).then_some(());
+        let allowed = |value: Option<&Value>| value.map_or(may_be_absent, |value| values.contains(value)).then_some(());
         self.take(field, &list.join(" or "), allowed);
     }
 
@@ -123,7 +114,7 @@ impl Reader {
     fn scale(&mut self, d_head: Option<usize>) -> Option<Scale> {
         let native = Value::from("TransformerLensNative");
         let is_native = self.fields.get("architecture") == Some(&native);
-        self.one_of("architecture", &[Value::Null, native]);
+        self.one_of("architecture", &[Value::Null, native], true);
         // TransformerLens's native models divide by √d_head whatever this says.
         let expected = if is_native { "true, for a native model" } else { "true or false" };
         let flag =
@@ -139,12 +130,12 @@ impl Reader {
 
     /// What no field that is left may be: on.
     fn others_are_off(&mut self) {
-        for (field, value) in std::mem::take(&mut self.fields) {
-            if !is_off(&value) && !FREE.split(' ').any(|free| free == field) {
-                let expected = "no such field, or null, false, 0 or \"\": this field is not known to leave the function as \
-                    it is (a trainer's own notes go into the object \"training\")";
-                self.mismatch(&field, expected, Some(&value));
-            }
+        let expected = "no such field, or null, false, 0 or \"\": this field is not known to leave the function as it is \
+            (a trainer's own notes go into the object \"training\")";
+        let on = |(name, value): &(&String, &Value)| !is_off(value) && FREE.split(' ').all(|free| free != *name);
+        let on: Vec<String> = self.fields.iter().filter(on).map(|(name, _)| name.clone()).collect();
+        for field in on {
+            self.take::<()>(&field, expected, |_| None);
         }
     }
 }
@@ -165,29 +156,30 @@ impl Config {
     /// declined; all reasons at once.
     pub(super) fn from_json(bytes: &[u8]) -> Result<Self, Refusal> {
         let expected = "a JSON object, the configuration of a TransformerLens model";
-        let Fields(fields) =
-            serde_json::from_slice(bytes).map_err(|error| unsupported("config.json", expected, error.to_string()))?;
+        let mut json = serde_json::Deserializer::from_slice(bytes);
+        let fields = json.deserialize_map(Once).and_then(|fields| json.end().map(|()| fields));
+        let fields = fields.map_err(|error| unsupported("config.json", expected, error.to_string()))?;
         let mut reader = Reader { fields, reasons: vec![] };
-        // What is required; where TransformerLens's own value of an absent field is another, the field must be there.
-        let is = |expected: Value| move |value: Option<&Value>| (value == Some(&expected)).then_some(());
-        reader.take("task", "\"max_of_n\", the one task of this version", is(Self::TASK.into()));
-        reader.take("n_layers", "1", is(1.into()));
-        reader.take("n_heads", "1", is(1.into()));
-        reader.take("attn_only", "true", is(true.into()));
-        let none = "null (where it is absent, TransformerLens takes \"LN\")";
-        reader.take("normalization_type", none, is(Value::Null));
-        reader.one_of("attention_dir", &["causal".into()]);
-        reader.one_of("positional_embedding_type", &["standard".into()]);
-        reader.one_of("dtype", &["float32".into(), "torch.float32".into()]);
-        reader.one_of("n_key_value_heads", &[Value::Null, 1.into()]);
-        // Clips to nothing at 0.
-        reader.one_of("clip_qkv", &[Value::Null]);
-        for cap in ["attn_scores_soft_cap", "output_logits_soft_cap"] {
-            reader.one_of(cap, &[Value::Null, 0.into(), 0.0.into(), (-1).into(), (-1.0).into()]);
-        }
+        let off = [Value::Null, 0.into(), 0.0.into(), (-1).into(), (-1.0).into()];
+        // Where TransformerLens's own value of an absent field is another, the field must be there. Only null does not clip.
+        let values: [(_, &[Value], _); 12] = [
+            ("task", &[Self::TASK.into()], false),
+            ("n_layers", &[1.into()], false),
+            ("n_heads", &[1.into()], false),
+            ("attn_only", &[true.into()], false),
+            ("normalization_type", &[Value::Null], false),
+            ("attention_dir", &["causal".into()], true),
+            ("positional_embedding_type", &["standard".into()], true),
+            ("dtype", &["float32".into(), "torch.float32".into()], true),
+            ("n_key_value_heads", &[Value::Null, 1.into()], true),
+            ("clip_qkv", &[Value::Null], true),
+            ("attn_scores_soft_cap", &off, true),
+            ("output_logits_soft_cap", &off, true),
+        ];
+        values.iter().for_each(|(field, values, may_be_absent)| reader.one_of(field, values, *may_be_absent));
         let d_vocab = reader.size("d_vocab", 2, Self::MAX_VOCAB);
         match d_vocab {
-            Some(d_vocab) => reader.one_of("d_vocab_out", &[Value::Null, (-1).into(), d_vocab.into()]),
+            Some(d_vocab) => reader.one_of("d_vocab_out", &[Value::Null, (-1).into(), d_vocab.into()], true),
             None => drop(reader.fields.remove("d_vocab_out")),
         }
         let n_ctx = reader.size("n_ctx", 2, Self::MAX_CTX);
@@ -210,13 +202,11 @@ impl Config {
 
 /// What is no value: null, false, zero, an empty string.
 fn is_off(value: &Value) -> bool {
-    let zero = |number: &Number| ["0", "0.0", "-0.0"].contains(&number.to_string().as_str());
     match value {
-        Value::Null => true,
-        Value::Bool(on) => !on,
-        Value::Number(number) => zero(number),
+        Value::Null | Value::Bool(false) => true,
+        Value::Number(number) => ["0", "0.0", "-0.0"].contains(&number.to_string().as_str()),
         Value::String(text) => text.is_empty(),
-        Value::Array(_) | Value::Object(_) => false,
+        _ => false,
     }
 }
 

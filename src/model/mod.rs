@@ -24,7 +24,7 @@ pub use matrix::Matrix;
 
 use crate::refusal::{Decline, Refusal};
 use hmac_sha256::Hash;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::{Dtype, SafeTensors};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
@@ -33,9 +33,6 @@ use std::path::Path;
 pub const MAX_WEIGHT_BYTES: u64 = 256 << 20;
 /// The largest `config.json` that is read, in bytes.
 pub const MAX_CONFIG_BYTES: u64 = 1 << 20;
-
-/// The name of [`Network::bundled`].
-pub const BUNDLED: &str = "max_of_4_seed123";
 
 /// A float32 weight as the exact rational `mantissa · 2^exponent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,17 +109,6 @@ impl Network {
         Self::from_bytes(&read_limited(&config, MAX_CONFIG_BYTES)?, &read_limited(&weights, MAX_WEIGHT_BYTES)?)
     }
 
-    /// The model that stands in the program itself: Max-of-4 on 64 tokens, [`BUNDLED`].
-    ///
-    /// # Errors
-    /// None, if the files are those this crate was published with.
-    pub fn bundled() -> Result<Self, Refusal> {
-        Self::from_bytes(
-            include_bytes!("../../models/max_of_4_seed123/config.json"),
-            include_bytes!("../../models/max_of_4_seed123/model.safetensors"),
-        )
-    }
-
     /// Reads a network from the contents of `config.json` and `model.safetensors`.
     ///
     /// The digest is SHA-256 over `gbmi network 1`, the task, the scale choice, and for every tensor in the order of
@@ -151,7 +137,7 @@ impl Network {
             .map_err(|error| unsupported("model.safetensors", "a safetensors file", error.to_string()))?;
         let extra = file.iter().filter(|(name, _)| !shapes.contains_key(name));
         if let Some((name, _)) =
-            extra.filter(|(name, tensor)| !says_nothing(name, tensor, n)).min_by_key(|(name, _)| *name)
+            extra.filter(|(name, tensor)| !says_nothing(name, tensor.data(), n)).min_by_key(|(name, _)| *name)
         {
             let expected = "only the tensors of a one-layer, one-head, attention-only model";
             return Err(unsupported("model.safetensors", expected, format!("unknown tensor {name:?}")));
@@ -207,15 +193,12 @@ impl Network {
 
 /// Is this tensor what TransformerLens stores beside the weights: the causal mask, the score that stands for it, or the
 /// zero weights of an MLP that an attention-only model does not have?
-fn says_nothing(name: &str, tensor: &TensorView<'_>, n: usize) -> bool {
-    let data = tensor.data();
-    match (name, tensor.dtype()) {
-        ("blocks.0.attn.mask", Dtype::BOOL) => {
-            let causal = (0..n).flat_map(|query| (0..n).map(move |key| u8::from(key <= query)));
-            data.is_empty() || (tensor.shape() == [n, n] && causal.eq(data.iter().copied()))
-        }
-        ("blocks.0.attn.IGNORE", Dtype::F32) => tensor.shape().is_empty() && data == f32::NEG_INFINITY.to_le_bytes(),
-        (mlp, _) => mlp.starts_with("blocks.0.mlp.") && data.iter().all(|byte| *byte == 0),
+fn says_nothing(name: &str, data: &[u8], n: usize) -> bool {
+    let causal = (0..n).flat_map(|query| (0..n).map(move |key| u8::from(key <= query)));
+    match name {
+        "blocks.0.attn.mask" => data.is_empty() || causal.eq(data.iter().copied()),
+        "blocks.0.attn.IGNORE" => data == f32::NEG_INFINITY.to_le_bytes(),
+        mlp => mlp.starts_with("blocks.0.mlp.") && data.iter().all(|byte| *byte == 0),
     }
 }
 

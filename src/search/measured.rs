@@ -50,7 +50,7 @@ impl Row {
         options: Options<'_>,
     ) -> Result<Self, Refusal> {
         let start = Instant::now();
-        let certificate = Certificate::parse(&proof.text, &network.config)?;
+        let certificate = Certificate::read(&proof.text)?;
         let certified = checker::check::<Fixed>(network, &certificate, options)?;
         Ok(Self {
             strategy: strategy.name().into_owned(),

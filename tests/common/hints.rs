@@ -13,8 +13,8 @@ use gbmi::model::{Config, Network};
 use num_bigint::BigUint;
 
 /// The certificate, written and read as any other.
-pub(crate) fn reread(network: &Network, certificate: &Certificate) -> Certificate {
-    Certificate::parse(&serde_json::to_vec(certificate).unwrap(), &network.config).unwrap()
+pub(crate) fn reread(certificate: &Certificate) -> Certificate {
+    Certificate::read(&serde_json::to_vec(certificate).unwrap()).unwrap()
 }
 
 /// A certificate of these rules that claims nothing.

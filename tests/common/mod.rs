@@ -157,7 +157,7 @@ impl Model {
 
 /// What a certificate, written and read, establishes about a network.
 pub(crate) fn certified<R: Enclosure>(network: &Network, certificate: &Certificate) -> BigUint {
-    certify::<R>(network, &reread(network, certificate), Options::default()).unwrap().correct
+    certify::<R>(network, &reread(certificate), Options::default()).unwrap().correct
 }
 
 /// The tables under a certificate's rules, those of our own proofs.
@@ -195,7 +195,7 @@ pub(crate) fn certified_by_pair(
     network: &Network,
     certificate: &Certificate,
 ) -> BTreeMap<(usize, usize), (BigUint, BigUint)> {
-    let certificate = reread(network, certificate);
+    let certificate = reread(certificate);
     let Criterion::Partition(partition) = &certificate.criterion else { panic!("another criterion") };
     let meter = Meter::new(u64::MAX);
     let tables = tables(network, &certificate, &meter);

@@ -208,7 +208,7 @@ pub(crate) fn published_hints(random: &mut Random, network: &Network) -> Certifi
         perturb(random, network, &mut certificate);
         certificate
     };
-    reread(network, &certificate)
+    reread(&certificate)
 }
 
 /// A model of few tokens and plain tables: bounds are exact or nearly so, and what exceeds them is wrong.

@@ -18,7 +18,6 @@ use crate::checker::rules::{Margin, Set};
 use crate::refusal::{Decline, Refusal};
 use num_bigint::BigUint;
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 /// L, in bins.
 const LIMIT: i64 = 1 << 16;
@@ -205,13 +204,10 @@ fn sequences<T: Amount>(positions: &[Vec<((i64, i64), u64)>], meter: &Meter) -> 
                     if bytes > MOST_BYTES {
                         return Err(Decline::too_large("a histogram, in bytes", MOST_BYTES, bytes).into());
                     }
-                    let target = match next.entry(sum) {
-                        Entry::Occupied(row) => row.into_mut(),
-                        Entry::Vacant(place) => {
-                            meter.spend(Kind::Integer, width)?;
-                            place.insert(vec![T::default(); width])
-                        }
-                    };
+                    if !next.contains_key(&sum) {
+                        meter.spend(Kind::Integer, width)?;
+                    }
+                    let target = next.entry(sum).or_insert_with(|| vec![T::default(); width]);
                     let shift = least + i64::try_from(from).unwrap_or(0) + first - next_least;
                     spread(counts, shift, &T::from(*times), target);
                 }

@@ -126,26 +126,30 @@ impl<'a, R: Enclosure> Level<'a, R> {
         }
         // Each answer is looked at when it is named, and when those left are found; each group once.
         self.meter.add(Kind::Integer, v);
-        let mut named = vec![false; v];
-        for answer in plan.groups.iter().flat_map(|group| match &group.answers {
-            Answers::These(answers) => answers.as_slice(),
-            Answers::Rest | Answers::Each => &[],
-        }) {
-            match named.get_mut(*answer) {
-                Some(named) if !*named && *answer != m => *named = true,
-                _ => return Err(broken(format!("answer {answer}, with maximum {m}, is not one wrong answer")).into()),
+        let mut group_of = vec![None; v];
+        for (index, group) in plan.groups.iter().enumerate() {
+            let Answers::These(answers) = &group.answers else { continue };
+            for answer in answers {
+                match group_of.get_mut(*answer) {
+                    Some(free @ None) if *answer != m => *free = Some(index),
+                    _ => {
+                        return Err(
+                            broken(format!("answer {answer}, with maximum {m}, is not one wrong answer")).into()
+                        );
+                    }
+                }
             }
         }
-        let left: Vec<usize> = (0..v).filter(|j| *j != m && named.get(*j) == Some(&false)).collect();
+        let left: Vec<usize> = (0..v).filter(|j| *j != m && group_of.get(*j) == Some(&None)).collect();
         let open = plan.groups.iter().filter(|group| !matches!(group.answers, Answers::These(_))).count();
         if open > 1 || (open == 0 && !left.is_empty()) {
             return Err(broken(format!("{open} groups for the {} answers left, with maximum {m}", left.len())).into());
         }
         let mut sets = Vec::new();
-        for group in &plan.groups {
-            let answers: &[usize] = match &group.answers {
-                Answers::These(answers) => answers,
-                Answers::Rest => &left,
+        for (index, group) in plan.groups.iter().enumerate() {
+            let (answers, of): (&[usize], _) = match &group.answers {
+                Answers::These(answers) => (answers, Some(index)),
+                Answers::Rest => (&left, None),
                 Answers::Each => {
                     sets.extend(left.iter().map(|answer| (Set::One(*answer), group)));
                     continue;
@@ -155,13 +159,8 @@ impl<'a, R: Enclosure> Level<'a, R> {
                 [] => {}
                 [one] => sets.push((Set::One(*one), group)),
                 _ => {
-                    let mut marks = vec![false; v];
-                    for answer in answers {
-                        if let Some(mark) = marks.get_mut(*answer) {
-                            *mark = true;
-                        }
-                    }
-                    sets.push((Set::Marked(marks), group));
+                    let marks = group_of.iter().enumerate().map(|(j, group)| j != m && *group == of);
+                    sets.push((Set::Marked(marks.collect()), group));
                 }
             }
         }

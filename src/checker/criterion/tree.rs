@@ -20,7 +20,7 @@ use crate::checker::rules::{Margin, Order, Set};
 use crate::model::Matrix;
 use crate::refusal::{Decline, Refusal};
 use num_bigint::BigUint;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the script says of a node that is not settled by its dropped groups.
 const WRONG: usize = 1;
@@ -176,10 +176,6 @@ impl<R: Enclosure> Level<'_, R> {
 }
 
 impl<R: Enclosure> Walk<'_, R> {
-    fn shows(&self, group: usize) -> bool {
-        self.shows.get(group) == Some(&true)
-    }
-
     fn next(&mut self) -> Option<usize> {
         self.script.as_mut()?.next().copied()
     }
@@ -254,7 +250,7 @@ impl<R: Enclosure> Walk<'_, R> {
         };
         let wrong = open
             .iter()
-            .filter(|(group, _)| by.is_none_or(|by| by == *group) && self.shows(*group))
+            .filter(|(group, _)| by.is_none_or(|by| by == *group) && self.shows.get(*group) == Some(&true))
             .any(|(group, sum)| self.total(sum, None, after(step, |step| &step.least, *group)).is_nonnegative());
         Ok(Found { certified: 0, wrong: if wrong { inputs } else { 0 } })
     }
@@ -266,15 +262,13 @@ impl<R: Enclosure> Walk<'_, R> {
 
     /// Drops the groups that the script names, if they are.
     fn drop_named(&mut self, step: Option<&Step<'_, R>>, open: &mut Open<R>) {
-        let mut dropped = vec![false; open.len()];
+        let mut dropped = BTreeSet::new();
         for _ in 0..self.next().unwrap_or(0).min(open.len()) {
             self.meter.add(Kind::Integer, 1);
-            let named = self.next().and_then(|group| index(open, group));
-            let Some((entry, dropped)) = named.and_then(|at| open.get(at).zip(dropped.get_mut(at))) else { continue };
-            *dropped = *dropped || !self.stays(step, entry);
+            let entry = self.next().filter(|group| !dropped.contains(group)).and_then(|group| entry(open, group));
+            dropped.extend(entry.filter(|entry| !self.stays(step, entry)).map(|(group, _)| *group));
         }
-        let mut dropped = dropped.into_iter();
-        open.retain(|_| dropped.next() == Some(false));
+        open.retain(|(group, _)| !dropped.contains(group));
     }
 
     /// Without a script.
@@ -321,8 +315,7 @@ impl<R: Enclosure> Walk<'_, R> {
         }
         for (label, inputs) in inputs.split_off(&WRONG_BY) {
             let group = label - WRONG_BY;
-            let entry = index(open, group).filter(|_| self.shows(group)).and_then(|at| open.get(at));
-            let Some((_, sum)) = entry else { continue };
+            let Some((_, sum)) = entry(open, group).filter(|_| self.shows.get(group) == Some(&true)) else { continue };
             let item = position.least(group, |item| has(item, label), self.meter).unwrap_or_else(R::everything);
             let wrong = self.total(sum, Some(item), after(next, |step| &step.least, group)).is_nonnegative();
             found.add(u128::from(wrong), 0, inputs);
@@ -337,9 +330,9 @@ impl<R: Enclosure> Walk<'_, R> {
     }
 }
 
-/// Where a group stands among the open ones, which are in order.
-fn index<R>(open: &Open<R>, group: usize) -> Option<usize> {
-    open.binary_search_by_key(&group, |(group, _)| *group).ok()
+/// A group among the open ones, which are in order.
+fn entry<R>(open: &Open<R>, group: usize) -> Option<&(usize, R)> {
+    open.get(open.binary_search_by_key(&group, |(group, _)| *group).ok()?)
 }
 
 /// A group's bound of what comes behind; everything if there is something and no bound of it.

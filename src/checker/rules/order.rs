@@ -62,14 +62,17 @@ impl Order {
     }
 
     /// An index whose entry is at least every entry of the set.
-    pub fn bound(&self, mut member: impl FnMut(usize) -> bool, meter: &Meter) -> Option<usize> {
-        let first = self.ranks.iter().position(|(index, _)| member(*index));
-        meter.add(Kind::Integer, first.map_or(self.ranks.len(), |first| first + 1));
-        first.and_then(|first| self.ranks.get(first)).map(|(_, bound)| *bound).or(self.unlisted)
+    pub fn bound(&self, member: impl FnMut(usize) -> bool, meter: &Meter) -> Option<usize> {
+        self.leading(0, member, meter).1
     }
 
     /// The first `count` listed indices that are members, and an index whose entry is at least that of every other one.
-    pub fn leading(&self, count: usize, member: impl Fn(usize) -> bool, meter: &Meter) -> (Vec<usize>, Option<usize>) {
+    pub fn leading(
+        &self,
+        count: usize,
+        mut member: impl FnMut(usize) -> bool,
+        meter: &Meter,
+    ) -> (Vec<usize>, Option<usize>) {
         let mut members = self.ranks.iter().filter(|(index, _)| {
             meter.add(Kind::Integer, 1);
             member(*index)
