@@ -16,6 +16,9 @@ use crate::checker::product::{Product, product, times};
 use crate::model::Matrix;
 use crate::refusal::Refusal;
 
+/// What the basis sees of a row, and the bound on the rest, if it holds.
+type Seen<R> = Option<(Vec<R>, i64)>;
+
 /// The product of a chain of matrices, up to a constant for each row: computed in full, or as the hints say.
 ///
 /// # Errors
@@ -54,8 +57,7 @@ pub fn table<R: Enclosure>(chain: Chain<R>, hints: Option<&Entries>, meter: &Met
         let sum = sizes.fold(zero.clone(), |sum, size| sum.add(&size));
         small & one.sub(&sum).is_nonnegative()
     });
-    // By row: what the basis sees of it, and the bound on the rest.
-    let rows = |rows: &Matrix<R>, bounds: &[i64]| -> Result<Vec<Option<(Vec<R>, i64)>>, Refusal> {
+    let rows = |rows: &Matrix<R>, bounds: &[i64]| -> Result<Vec<Seen<R>>, Refusal> {
         let row = |(row, bound): (&[R], &i64)| {
             if *bound <= 0 || !small {
                 return Ok(None);
