@@ -224,15 +224,12 @@ fn what_is_beyond_its_place_counts_for_nothing() {
     };
     assert_eq!(flops(&peeled(32, "1048576")), flops(&peeled(31, "0")));
     assert_ne!(flops(&peeled(31, "0")), flops(&peeled(30, "0")));
-    assert_eq!(
-        certified(&written(&peeled(32, "1048576")).as_bytes()),
-        certified(&written(&peeled(31, "0")).as_bytes())
-    );
+    assert_eq!(certified(written(&peeled(32, "1048576")).as_bytes()), certified(written(&peeled(31, "0")).as_bytes()));
     // Windows, bits, plans.
     let own = |name: &str, change: fn(&mut Value)| {
         let mut certificate = fixture(name);
         change(&mut certificate["criterion"]);
-        certified(&written(&certificate).as_bytes())
+        certified(written(&certificate).as_bytes())
     };
     let zero = own("grid_each", |criterion| criterion["plans"][0]["window"] = "0".into());
     let one = own("grid_each", |criterion| criterion["plans"][0]["window"] = "1".into());
