@@ -39,10 +39,10 @@ let optional get key read place = Option.map (read (place ^ "." ^ key)) (get key
 let or_empty get key read place = Option.value (optional get key read place) ~default:[]
 let needed get key read place = Option.get (optional get key read place)
 
-(* The name of the rule, before the other fields are looked at. *)
+(* The name of the rule, which is the first field. *)
 let rule place = function
-  | Object given ->
-      (match List.assoc_opt "rule" given with Some rule -> string place rule | None -> fail "%s: no rule" place)
+  | Object (("rule", rule) :: _) -> string place rule
+  | Object _ -> fail "%s: the first field must be the rule" place
   | _ -> fail "%s: expected an object" place
 
 let unverified name = raise (Declined (Printf.sprintf "the rule %s is not verified" name))
