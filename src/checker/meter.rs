@@ -46,7 +46,7 @@ impl Kind {
 }
 
 /// A tally, and the limit on it. One belongs to one thread; the tallies of several are joined in a fixed order.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Meter {
     counts: [Cell<u64>; Kind::ALL.len()],
     limit: u64,
@@ -96,10 +96,9 @@ impl Meter {
     /// # Errors
     /// [`Decline::Work`] when it is not.
     pub fn within(&self) -> Result<(), Refusal> {
-        let limit = self.limit;
+        let (limit, spent) = (self.limit, self.flops().max(self.int_ops()));
         // A tally that no longer counts is beyond every limit.
-        let passes = |spent: u64| spent > limit || spent == u64::MAX;
-        if passes(self.flops()) || passes(self.int_ops()) { Err(Decline::Work { limit }.into()) } else { Ok(()) }
+        if spent > limit || spent == u64::MAX { Err(Decline::Work { limit }.into()) } else { Ok(()) }
     }
 
     /// The operations of one kind.

@@ -150,7 +150,7 @@ pub fn tables<R: Enclosure>(
 
 /// The results of `work` on each item, in the order of the items, its tallies joined to `meter`. The refusal is that of
 /// the first item in this order that has one; the limit is judged item by item, after the work: a verdict does not depend
-/// on which thread was faster. No item takes more than the limit, and none begins when those done have passed it.
+/// on which thread was faster. No item takes more than the limit, and none begins when those before it that are done have passed it.
 ///
 /// # Errors
 /// Those of `work`; [`crate::refusal::Decline::Work`].
@@ -160,13 +160,15 @@ pub fn in_order<S: Send, T: Send>(
     options: Options<'_>,
     work: impl Fn(S, &Meter) -> Result<T, Refusal> + Sync,
 ) -> Result<Vec<T>, Refusal> {
-    let spent = Mutex::new(meter.fork());
+    let spent = Mutex::new(Vec::<(usize, Meter)>::new());
     let items = items.into_iter().map(|item| (item, meter.fork())).collect();
-    let done = parallel(items, options.threads, |_, (item, meter)| {
-        // All that is done comes before this item, whose result is then never asked for.
-        let within = spent.lock().unwrap_or_else(PoisonError::into_inner).within();
-        let result = within.and_then(|()| work(item, &meter));
-        spent.lock().unwrap_or_else(PoisonError::into_inner).join(&meter);
+    let done = parallel(items, options.threads, |index, (item, meter)| {
+        // What is done of the items before this one: beyond the limit, its result is never asked for.
+        let (before, done) = (meter.fork(), spent.lock().unwrap_or_else(PoisonError::into_inner));
+        done.iter().filter(|(other, _)| *other < index).for_each(|(_, tally)| before.join(tally));
+        drop(done);
+        let result = before.within().and_then(|()| work(item, &meter));
+        spent.lock().unwrap_or_else(PoisonError::into_inner).push((index, meter.clone()));
         (options.progress)();
         (result, meter)
     });
