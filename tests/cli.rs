@@ -434,7 +434,7 @@ fn nothing_half_written_is_left() {
     let run = gbmi(folder.path(), &["prove", "--model", "model"]);
     assert_eq!((run.code, run.stdout.as_str()), (2, "DECLINED\n"));
     assert!(run.stderr.contains("n_layers: expected 1, found 2"), "{}", run.stderr);
-    let file = here("tests/data/pickled_whole.pth");
+    let file = here("tests/data/foreign/pickled_whole.pth");
     let config = here("models/max_of_4_seed50/config.json");
     let run = gbmi(folder.path(), &["import", &file, "--config", &config, "--out", "imported"]);
     assert_eq!((run.code, run.stdout.as_str()), (2, ""));
@@ -456,9 +456,13 @@ fn import_then_prove() {
     let run = gbmi(folder.path(), &["import", &file, "--config", &config, "--out", "imported"]);
     assert_eq!(run.code, 0, "{}", run.stderr);
     snapshot!("import", run.stdout);
-    for (name, file) in [("import_checkpoint", "pl.ckpt"), ("import_compiled", "compiled.pth")] {
+    for (name, file, flags) in [
+        ("import_checkpoint", "pl.ckpt", [].as_slice()),
+        ("import_compiled", "compiled.pth", &[]),
+        ("import_narrow", "narrow.pth", &["--zero-biases"]),
+    ] {
         let (file, config) = (here(&format!("tests/data/foreign/{file}")), here("tests/data/foreign/config.json"));
-        let run = gbmi(folder.path(), &["import", &file, "--config", &config, "--out", name]);
+        let run = gbmi(folder.path(), &[&["import", &file, "--config", &config, "--out", name], flags].concat());
         assert_eq!(run.code, 0, "{}", run.stderr);
         snapshot!(name, run.stdout);
     }

@@ -125,7 +125,7 @@ fn buffers_are_left_out_only_if_they_are_the_causal_mask() {
 
 #[test]
 fn a_model_pickled_whole_is_declined_with_advice() {
-    let refusal = import_bytes(&std::fs::read(fixture("pickled_whole.pth")).unwrap()).unwrap_err();
+    let refusal = import_bytes(&std::fs::read(fixture("foreign/pickled_whole.pth")).unwrap()).unwrap_err();
     let message = refusal.to_string();
     for part in ["whole pickled __main__.Transformer", "with 2 layers", "model.state_dict()"] {
         assert!(message.contains(part), "{message}");
@@ -311,7 +311,7 @@ fn what_is_ambiguous_is_declined() {
 #[test]
 fn other_checkpoints_are_named_for_what_they_are() {
     let read = |name: &str| std::fs::read(fixture(name)).unwrap();
-    assert_declined(import_bytes(&read("foreign/nanogpt.pth")), "data.pkl", "GPT-2 of nanoGPT or Hugging Face");
+    assert_declined(import_bytes(&read("foreign/nanogpt.pth")), "data.pkl", "a GPT-2 under the names of nanoGPT");
     let tensors = saved();
     let elsewhere = nest(&[("net", &dictionary(&tensors, 0))]);
     assert_declined(import_bytes(&archive(&elsewhere, &tensors, &[])), "data.pkl", "under \"net\"; save that alone");

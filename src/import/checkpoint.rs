@@ -115,7 +115,8 @@ fn describe(entries: &[(Object, Object)]) -> String {
     }
     let all = || names(entries).chain(nested().flat_map(|(_, inner)| names(inner)));
     if let Some(name) = all().find(|name| name.ends_with("wte.weight")) {
-        return format!("a GPT-2 of nanoGPT or Hugging Face, with {:?}; convert it to TransformerLens", short(name));
+        let name = short(name);
+        return format!("a GPT-2 under the names of nanoGPT or Hugging Face, such as {name:?}, not TransformerLens's");
     }
     if let Some(name) = all().next() {
         return format!("tensors such as {:?}, and no {MARK}", short(name));

@@ -108,7 +108,7 @@ impl StateDict {
         let absent = self.absent_biases();
         let names: Vec<String> = absent.iter().map(|(name, _)| (*name).to_owned()).collect();
         if !asked && !names.is_empty() {
-            let expected = "every bias, or --zero-biases if the model has none where one is absent";
+            let expected = "every bias, or --zero-biases if the model has none where the file has none";
             return Err(declined("state_dict", expected, format!("no {}", names.join(", "))));
         }
         self.tensors.extend(absent.into_iter().map(|(name, shape)| {
@@ -182,7 +182,7 @@ impl<'a> Archive<'a> {
             .filter_map(|name| folder_of(&name).map(str::to_owned))
             .collect();
         let [folder] = folders.as_slice() else {
-            return Err(unusable(format!("{} entries called data.pkl", folders.len())));
+            return Err(unusable(format!("one with {} entries called data.pkl", folders.len())));
         };
         if zip.index_for_name(&format!("{folder}constants.pkl")).is_some() {
             let advice = "load it with torch.jit.load, and save its state_dict()";
