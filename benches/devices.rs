@@ -8,7 +8,8 @@ use gbmi::model::Network;
 use gbmi::train::{Inputs, Recipe, evaluate, train};
 
 fn devices() -> Vec<(&'static str, Device)> {
-    let card = cfg!(feature = "cuda").then(|| ("cuda", Device::new_cuda(0).expect("a card and its driver")));
+    let card = cfg!(feature = "cuda")
+        .then(|| ("cuda", Device::new_cuda(0).expect("a card and its driver")));
     [("cpu", Device::Cpu)].into_iter().chain(card).collect()
 }
 
@@ -18,10 +19,16 @@ fn threads() -> usize {
 
 /// Steps of AdamW on 151 models of the paper's recipe: models × steps in a second.
 fn training(criterion: &mut Criterion) {
-    let recipe = Recipe { steps: 20, samples: 1, ..Recipe::default() };
+    let recipe = Recipe {
+        steps: 20,
+        samples: 1,
+        ..Recipe::default()
+    };
     let seeds: Vec<u64> = (0..151).collect();
     let mut group = criterion.benchmark_group("training");
-    group.sample_size(10).throughput(Throughput::Elements(seeds.len() as u64 * recipe.steps as u64));
+    group.sample_size(10).throughput(Throughput::Elements(
+        seeds.len() as u64 * recipe.steps as u64,
+    ));
     for (name, device) in devices() {
         group.bench_function(name, |b| {
             b.iter(|| train(&recipe, &seeds, &device, threads(), &|_| Ok(()), &|| ()).unwrap());
@@ -34,7 +41,9 @@ fn training(criterion: &mut Criterion) {
 fn evaluation(criterion: &mut Criterion) {
     let network = Network::bundled().unwrap();
     let mut group = criterion.benchmark_group("evaluation");
-    group.sample_size(10).throughput(Throughput::Elements(1 << 24));
+    group
+        .sample_size(10)
+        .throughput(Throughput::Elements(1 << 24));
     for (name, device) in devices() {
         group.bench_function(name, |b| {
             b.iter(|| evaluate(&network, Inputs::All, &device, threads()).unwrap());

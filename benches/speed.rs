@@ -17,7 +17,10 @@ use std::hint::black_box;
 
 fn options() -> Options<'static> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    Options { threads, ..Options::default() }
+    Options {
+        threads,
+        ..Options::default()
+    }
 }
 
 fn proof(network: &Network, strategy: Strategy) -> Certificate {
@@ -30,8 +33,16 @@ fn brute_force(criterion: &mut Criterion) {
     let certificate = proof(&network, Strategy::BruteForce);
     let mut group = criterion.benchmark_group("brute_force");
     group.sample_size(10);
-    group.bench_function("rigorous", |b| b.iter(|| check::<Fixed>(&network, &certificate, options()).unwrap().correct));
-    group.bench_function("float32", |b| b.iter(|| float32::brute_force(&network, options().threads)));
+    group.bench_function("rigorous", |b| {
+        b.iter(|| {
+            check::<Fixed>(&network, &certificate, options())
+                .unwrap()
+                .correct
+        })
+    });
+    group.bench_function("float32", |b| {
+        b.iter(|| float32::brute_force(&network, options().threads))
+    });
     group.finish();
 }
 
@@ -42,8 +53,12 @@ fn strategies(criterion: &mut Criterion) {
     for strategy in [Strategy::Cubic, Strategy::Subcubic] {
         let certificate = proof(&network, strategy);
         let name = strategy.name();
-        group.bench_function(format!("{name}/check"), |b| b.iter(|| check::<Fixed>(&network, &certificate, options())));
-        group.bench_function(format!("{name}/prove"), |b| b.iter(|| proof(&network, strategy)));
+        group.bench_function(format!("{name}/check"), |b| {
+            b.iter(|| check::<Fixed>(&network, &certificate, options()))
+        });
+        group.bench_function(format!("{name}/prove"), |b| {
+            b.iter(|| proof(&network, strategy))
+        });
     }
     group.finish();
 }
@@ -62,7 +77,9 @@ fn arithmetic(criterion: &mut Criterion) {
     group.bench_function("exp/fixed", |b| b.iter(|| black_box(&x).exp()));
     group.bench_function("exp/rational", |b| b.iter(|| black_box(&y).exp()));
     group.bench_function("mul/fixed", |b| b.iter(|| black_box(&x).mul(black_box(&x))));
-    group.bench_function("mul/rational", |b| b.iter(|| black_box(&y).mul(black_box(&y))));
+    group.bench_function("mul/rational", |b| {
+        b.iter(|| black_box(&y).mul(black_box(&y)))
+    });
     group.finish();
 }
 

@@ -29,14 +29,23 @@ const PAGE: &str = "docs/optimiser.md";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let threads = std::thread::available_parallelism()?.get();
-    let options = Options { threads, ..Options::default() };
+    let options = Options {
+        threads,
+        ..Options::default()
+    };
     let asked: Vec<String> = std::env::args().skip(1).collect();
     let mut tables = String::new();
-    for model in MODELS.into_iter().filter(|model| asked.is_empty() || asked.iter().any(|asked| asked == model)) {
+    for model in MODELS
+        .into_iter()
+        .filter(|model| asked.is_empty() || asked.iter().any(|asked| asked == model))
+    {
         let network = Network::load(&Path::new("models").join(model))?;
         let total = network.config.inputs();
         let head = "| class | direct path | attention error | closed | FLOPs | optimised | FLOPs | gain | s |\n";
-        write!(tables, "\n### {model}\n\n{head}|---|---|---|---|---|---|---|---|---|\n")?;
+        write!(
+            tables,
+            "\n### {model}\n\n{head}|---|---|---|---|---|---|---|---|---|\n"
+        )?;
         for family in families() {
             let strategy = Strategy::Published(family);
             let closed = prove(&network, strategy, None, options)?;
@@ -45,7 +54,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let seconds = start.elapsed().as_secs_f64();
             check::<Fixed>(&network, &moved.certificate, options)?;
             // Rounded down.
-            let share = |count: &num_bigint::BigUint| u32::try_from(count * 100_000_u32 / &total).unwrap_or(u32::MAX);
+            let share = |count: &num_bigint::BigUint| {
+                u32::try_from(count * 100_000_u32 / &total).unwrap_or(u32::MAX)
+            };
             let [before, after] = [&closed, &moved].map(|proof| share(&proof.certified.correct));
             let decimal = |share: u32| format!("{}.{:05}", share / 100_000, share % 100_000);
             let row = format!(
@@ -67,7 +78,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if asked.is_empty() {
         let page = std::fs::read_to_string(PAGE)?;
         let (before, rest) = page.split_once(BEGIN).ok_or("the page has no tables")?;
-        let (_, after) = rest.split_once(END).ok_or("the page has no end of tables")?;
+        let (_, after) = rest
+            .split_once(END)
+            .ok_or("the page has no end of tables")?;
         std::fs::write(PAGE, format!("{before}{BEGIN}{tables}\n{END}{after}"))?;
     }
     Ok(())
@@ -75,7 +88,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// With something to move.
 fn families() -> impl Iterator<Item = Family> {
-    let family = |eupu| move |error| Family { eupu, attention: ATTENTION[0], error };
-    let families = EUPU.into_iter().flat_map(move |eupu| ATTENTION_ERROR.into_iter().map(family(eupu)));
-    families.filter(|family| !(family.eupu == "max-diff-exact" && family.error.starts_with("exact-EQKE")))
+    let family = |eupu| {
+        move |error| Family {
+            eupu,
+            attention: ATTENTION[0],
+            error,
+        }
+    };
+    let families = EUPU
+        .into_iter()
+        .flat_map(move |eupu| ATTENTION_ERROR.into_iter().map(family(eupu)));
+    families.filter(|family| {
+        !(family.eupu == "max-diff-exact" && family.error.starts_with("exact-EQKE"))
+    })
 }

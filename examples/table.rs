@@ -30,7 +30,10 @@ const END: &str = "<!-- end of table -->";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let threads = std::thread::available_parallelism()?.get();
-    let options = Options { threads, ..Options::default() };
+    let options = Options {
+        threads,
+        ..Options::default()
+    };
     let mut table = String::from(
         "| model | strategy | accuracy ≥ | not certified | FLOPs | int. ops | prove s | check s | bytes |\n|---|---|---|---|---|---|---|---|---|\n",
     );
@@ -38,8 +41,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let network = Network::load(&Path::new("models").join(model))?;
         // Up to five positions, `subcubic` and `auto` are `exact` without the upper side.
         let apart = [Strategy::Auto, Strategy::Exact { two_sided: false }];
-        for strategy in Strategy::OWN.into_iter().filter(|strategy| !apart.contains(strategy)) {
-            if matches!(strategy, Strategy::BruteForce | Strategy::Exact { .. }) && network.config.n_ctx > 5 {
+        for strategy in Strategy::OWN
+            .into_iter()
+            .filter(|strategy| !apart.contains(strategy))
+        {
+            if matches!(strategy, Strategy::BruteForce | Strategy::Exact { .. })
+                && network.config.n_ctx > 5
+            {
                 continue;
             }
             eprintln!("{model} {}", strategy.name());
@@ -50,23 +58,47 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let certificate = Certificate::read(&proof.text)?;
             let certified = check::<Fixed>(&network, &certificate, options)?;
             let checked = start.elapsed().as_secs_f64();
-            writeln!(table, "{}", row(model, strategy, &certified, proved, checked, proof.text.len()))?;
+            writeln!(
+                table,
+                "{}",
+                row(
+                    model,
+                    strategy,
+                    &certified,
+                    proved,
+                    checked,
+                    proof.text.len()
+                )
+            )?;
         }
     }
     print!("{table}");
     let readme = std::fs::read_to_string("README.md")?;
     let (before, rest) = readme.split_once(BEGIN).ok_or("README.md has no table")?;
-    let (_, after) = rest.split_once(END).ok_or("README.md has no end of table")?;
+    let (_, after) = rest
+        .split_once(END)
+        .ok_or("README.md has no end of table")?;
     std::fs::write("README.md", format!("{before}{BEGIN}{table}{END}{after}"))?;
     Ok(())
 }
 
-fn row(model: &str, strategy: Strategy, certified: &Certified, proved: f64, checked: f64, bytes: usize) -> String {
+fn row(
+    model: &str,
+    strategy: Strategy,
+    certified: &Certified,
+    proved: f64,
+    checked: f64,
+    bytes: usize,
+) -> String {
     let (correct, total) = (&certified.correct, &certified.total);
     let millionths = (correct * 10_000_000_u64 / total).to_string();
     let padded = format!("{millionths:0>8}");
     let left = total - correct;
-    let left = if left < BigUint::from(1_000_000_000_u64) { left.to_string() } else { "…".into() };
+    let left = if left < BigUint::from(1_000_000_000_u64) {
+        left.to_string()
+    } else {
+        "…".into()
+    };
     let (flops, int_ops) = (certified.meter.flops(), certified.meter.int_ops());
     format!(
         "| {model} | {} | {}.{} | {left} | {} | {} | {proved:.2} | {checked:.3} | {bytes} |",

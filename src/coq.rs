@@ -5,8 +5,8 @@
 //! written as they are: whatever else goes wrong makes coqc fail.
 
 use crate::certificate::{
-    Answers, Attention, Certificate, Count, Criterion, DirectPath, Entries, ExactAttention, Grid, Group, Partition,
-    Plan, Rows, Script, Split, Test,
+    Answers, Attention, Certificate, Count, Criterion, DirectPath, Entries, ExactAttention, Grid,
+    Group, Partition, Plan, Rows, Script, Split, Test,
 };
 use crate::model::{Config, Dyadic, Matrix, Network, Scale};
 use std::collections::BTreeMap;
@@ -29,19 +29,37 @@ pub fn export(certificate: &Certificate, network: &Network) -> Result<String, St
     let claim = &certificate.claim;
     let Config { d_vocab, n_ctx, .. } = network.config;
     let total = network.config.inputs();
-    let (correct, right) = (&claim.correct, "Z.of_nat (count_correct (sizes the_weights) (network_of the_weights))");
+    let (correct, right) = (
+        &claim.correct,
+        "Z.of_nat (count_correct (sizes the_weights) (network_of the_weights))",
+    );
     let (statement, proof) = match &claim.upper {
-        None => (format!("{correct} <= {right}"), "apply (proj1 (check_sound _ _ _ _ accepted))"),
-        Some(upper) if upper == correct => (format!("{right} = {correct}"), "exact (check_exact _ _ _ accepted)"),
+        None => (
+            format!("{correct} <= {right}"),
+            "apply (proj1 (check_sound _ _ _ _ accepted))",
+        ),
+        Some(upper) if upper == correct => (
+            format!("{right} = {correct}"),
+            "exact (check_exact _ _ _ accepted)",
+        ),
         Some(upper) => (
             format!("{correct} <= {right} <= {upper}"),
             "destruct (check_sound _ _ _ _ accepted) as [L U]; exact (conj L (U _ eq_refl))",
         ),
     };
-    let upper = claim.upper.as_ref().map_or("None".into(), |upper| format!("(Some {upper})"));
-    let numbers: String = (1..=source.most).map(|n| format!("Definition n{n} : nat := S n{}.\n", n - 1)).collect();
-    let (digest, strategy, definitions) = (&network.sha256, &certificate.strategy, &source.definitions);
-    let strategy: String = strategy.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-').collect();
+    let upper = claim
+        .upper
+        .as_ref()
+        .map_or("None".into(), |upper| format!("(Some {upper})"));
+    let numbers: String = (1..=source.most)
+        .map(|n| format!("Definition n{n} : nat := S n{}.\n", n - 1))
+        .collect();
+    let (digest, strategy, definitions) =
+        (&network.sha256, &certificate.strategy, &source.definitions);
+    let strategy: String = strategy
+        .chars()
+        .filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-')
+        .collect();
     Ok(format!(
         "(** Written by gbmi {version}. Compile with `coqc -Q proofs gbmi FILE.v`, after `make -C proofs`.
 
@@ -96,20 +114,33 @@ impl Source {
     /// The name of a value, which is defined if it is not yet.
     fn named(&mut self, kind: &str, value: String) -> String {
         let next = format!("v{}", self.names.len());
-        let name = self.names.entry((kind.into(), value)).or_insert_with_key(|(kind, value)| {
-            self.definitions += &format!("Definition {next} : {kind} := {value}.\n");
-            next
-        });
+        let name = self
+            .names
+            .entry((kind.into(), value))
+            .or_insert_with_key(|(kind, value)| {
+                self.definitions += &format!("Definition {next} : {kind} := {value}.\n");
+                next
+            });
         name.clone()
     }
 
     fn list(&mut self, kind: &str, items: &[String]) -> String {
         if items.len() > MOST_ITEMS {
-            let parts: Vec<String> = items.chunks(MOST_ITEMS).map(|part| self.list(kind, part)).collect();
-            return format!("(concat {})", self.list(&format!("list {}", bracketed(kind)), &parts));
+            let parts: Vec<String> = items
+                .chunks(MOST_ITEMS)
+                .map(|part| self.list(kind, part))
+                .collect();
+            return format!(
+                "(concat {})",
+                self.list(&format!("list {}", bracketed(kind)), &parts)
+            );
         }
         let list = format!("[{}]", items.join("; "));
-        if items.len() < FEWEST_NAMED { list } else { self.named(&format!("list {}", bracketed(kind)), list) }
+        if items.len() < FEWEST_NAMED {
+            list
+        } else {
+            self.named(&format!("list {}", bracketed(kind)), list)
+        }
     }
 
     fn index(&mut self, index: usize) -> String {
@@ -128,7 +159,12 @@ impl Source {
         self.list("Z", &items)
     }
 
-    fn rows<T>(&mut self, kind: &str, rows: &Rows<T>, mut row: impl FnMut(&mut Self, &[T]) -> String) -> String {
+    fn rows<T>(
+        &mut self,
+        kind: &str,
+        rows: &Rows<T>,
+        mut row: impl FnMut(&mut Self, &[T]) -> String,
+    ) -> String {
         let items: Vec<String> = rows.iter().map(|items| row(self, items)).collect();
         self.list(&format!("list {kind}"), &items)
     }
@@ -143,7 +179,13 @@ impl Source {
 
     /// The tensors, row by row; biases are one row.
     fn weights(&mut self, network: &Network) -> String {
-        let Config { d_vocab, n_ctx, d_model, d_head, scale } = network.config;
+        let Config {
+            d_vocab,
+            n_ctx,
+            d_model,
+            d_head,
+            scale,
+        } = network.config;
         let sizes = [d_vocab, n_ctx, d_model, d_head].map(|size| self.index(size));
         let mut fields = vec![format!(
             "sizes := {{| d_vocab := {}; n_ctx := {}; d_model := {}; d_head := {}; scaled := {} |}}",
@@ -157,14 +199,44 @@ impl Source {
             let pair = |x: &Dyadic| format!("({}, {})", x.mantissa, x.exponent);
             source.list("Z * Z", &row.iter().map(pair).collect::<Vec<_>>())
         };
-        let Network { w_e, w_pos, w_q, w_k, w_v, w_o, w_u, b_q, b_k, b_v, b_o, b_u, .. } = network;
-        let tables: [(&str, &Matrix<Dyadic>); 7] =
-            [("w_e", w_e), ("w_pos", w_pos), ("w_q", w_q), ("w_k", w_k), ("w_v", w_v), ("w_o", w_o), ("w_u", w_u)];
+        let Network {
+            w_e,
+            w_pos,
+            w_q,
+            w_k,
+            w_v,
+            w_o,
+            w_u,
+            b_q,
+            b_k,
+            b_v,
+            b_o,
+            b_u,
+            ..
+        } = network;
+        let tables: [(&str, &Matrix<Dyadic>); 7] = [
+            ("w_e", w_e),
+            ("w_pos", w_pos),
+            ("w_q", w_q),
+            ("w_k", w_k),
+            ("w_v", w_v),
+            ("w_o", w_o),
+            ("w_u", w_u),
+        ];
         for (name, table) in tables {
-            let rows: Vec<String> = table.iter_rows().map(|entries| row(self, entries)).collect();
+            let rows: Vec<String> = table
+                .iter_rows()
+                .map(|entries| row(self, entries))
+                .collect();
             fields.push(format!("{name} := {}", self.list("list (Z * Z)", &rows)));
         }
-        for (name, bias) in [("b_q", b_q), ("b_k", b_k), ("b_v", b_v), ("b_o", b_o), ("b_u", b_u)] {
+        for (name, bias) in [
+            ("b_q", b_q),
+            ("b_k", b_k),
+            ("b_v", b_v),
+            ("b_o", b_o),
+            ("b_u", b_u),
+        ] {
             fields.push(format!("{name} := {}", row(self, bias.row(0))));
         }
         record(&fields)
@@ -172,14 +244,27 @@ impl Source {
 
     fn certificate(&mut self, certificate: &Certificate) -> Result<String, String> {
         let missing = |part: &str| {
-            format!("{part}: expected a rule that is proved in Coq (exact, split, partition), found a published one")
+            format!(
+                "{part}: expected a rule that is proved in Coq (exact, split, partition), found a published one"
+            )
         };
         let Attention::Exact(ExactAttention { orders, entries }) = &certificate.attention else {
             return Err(missing("attention"));
         };
-        let DirectPath::Split(split) = &certificate.direct_path else { return Err(missing("direct_path")) };
-        let Criterion::Partition(partition) = &certificate.criterion else { return Err(missing("criterion")) };
-        let Split { offset, token_orders, query_orders, last_orders, logits, direct } = split;
+        let DirectPath::Split(split) = &certificate.direct_path else {
+            return Err(missing("direct_path"));
+        };
+        let Criterion::Partition(partition) = &certificate.criterion else {
+            return Err(missing("criterion"));
+        };
+        let Split {
+            offset,
+            token_orders,
+            query_orders,
+            last_orders,
+            logits,
+            direct,
+        } = split;
         let Partition { plans, assignment } = partition;
         let plans: Vec<String> = plans.iter().map(|plan| self.plan(plan)).collect();
         Ok(record(&[
@@ -197,7 +282,16 @@ impl Source {
     }
 
     fn entries(&mut self, entries: Option<&Entries>) -> String {
-        let Some(Entries { blocks, centre, basis, left, right }) = entries else { return "None".into() };
+        let Some(Entries {
+            blocks,
+            centre,
+            basis,
+            left,
+            right,
+        }) = entries
+        else {
+            return "None".into();
+        };
         let fields = [
             format!("blocks := {}", self.indices(blocks)),
             format!("centre := {}", self.integers(centre)),
@@ -209,7 +303,11 @@ impl Source {
     }
 
     fn plan(&mut self, plan: &Plan) -> String {
-        let Plan { groups, count, window } = plan;
+        let Plan {
+            groups,
+            count,
+            window,
+        } = plan;
         let count = match count {
             Count::Tree(script) => {
                 let Script { upper, lower, walk } = &script.as_deref().cloned().unwrap_or_default();
@@ -221,9 +319,16 @@ impl Source {
                 format!("Tree {}", record(&fields))
             }
             Count::Grid(grid) => {
-                let Grid { bits, without, wrong } = grid.as_ref();
+                let Grid {
+                    bits,
+                    without,
+                    wrong,
+                } = grid.as_ref();
                 let fields = [
-                    format!("grid_bits := {}", self.index(usize::try_from(*bits).unwrap_or(MOST_INDEX))),
+                    format!(
+                        "grid_bits := {}",
+                        self.index(usize::try_from(*bits).unwrap_or(MOST_INDEX))
+                    ),
                     format!("without := {}", self.orders(without)),
                     format!("wrong_groups := {}", self.indices(wrong)),
                 ];
@@ -240,7 +345,11 @@ impl Source {
     }
 
     fn group(&mut self, group: &Group) -> String {
-        let Group { answers, test, window } = group;
+        let Group {
+            answers,
+            test,
+            window,
+        } = group;
         let answers = match answers {
             Answers::Rest => "Rest".into(),
             Answers::Each => "Each".into(),
@@ -266,9 +375,17 @@ fn record(fields: &[String]) -> String {
 }
 
 fn integer(number: i64) -> String {
-    if number < 0 { format!("({number})") } else { number.to_string() }
+    if number < 0 {
+        format!("({number})")
+    } else {
+        number.to_string()
+    }
 }
 
 fn bracketed(kind: &str) -> String {
-    if kind.contains(' ') { format!("({kind})") } else { kind.into() }
+    if kind.contains(' ') {
+        format!("({kind})")
+    } else {
+        kind.into()
+    }
 }

@@ -15,10 +15,17 @@ use std::path::Path;
 /// Those of [`Network::load`]; where one of the model's files is of another kind, [`Decline::Model`] names it.
 pub fn load(path: &Path) -> Result<Network, Refusal> {
     Network::load(path).map_err(|refusal| {
-        let weights = if path.is_dir() { path.join("model.safetensors") } else { path.to_path_buf() };
+        let weights = if path.is_dir() {
+            path.join("model.safetensors")
+        } else {
+            path.to_path_buf()
+        };
         let config = weights.with_file_name("config.json");
         let files = [(weights, Role::Weights), (config, Role::Config)];
-        files.iter().find_map(|(path, role)| role.refusal(path, &start_of(path)?)).unwrap_or(refusal)
+        files
+            .iter()
+            .find_map(|(path, role)| role.refusal(path, &start_of(path)?))
+            .unwrap_or(refusal)
     })
 }
 
@@ -40,10 +47,20 @@ impl Role {
         let (expected, fits) = match self {
             Self::Weights => ("a safetensors file", kind == Kind::Safetensors),
             Self::Config => ("a TransformerLens configuration", kind == Kind::Json),
-            Self::Import => ("a state_dict saved by torch.save", matches!(kind, Kind::PyTorch | Kind::Zip)),
+            Self::Import => (
+                "a state_dict saved by torch.save",
+                matches!(kind, Kind::PyTorch | Kind::Zip),
+            ),
         };
         let at = path.display().to_string();
-        (!fits).then(|| Decline::Model { at, expected: expected.into(), found: kind.to_string() }.into())
+        (!fits).then(|| {
+            Decline::Model {
+                at,
+                expected: expected.into(),
+                found: kind.to_string(),
+            }
+            .into()
+        })
     }
 }
 
@@ -86,7 +103,10 @@ pub enum Kind {
 const BEGINNINGS: [(&[u8], Kind); 15] = [
     (b"version https://git-lfs.github.com/spec/", Kind::GitLfs),
     // The pickle of the magic number 0x1950a86a20f9469cfc6c.
-    (b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.", Kind::OldPyTorch),
+    (
+        b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.",
+        Kind::OldPyTorch,
+    ),
     (b"\x80\x02", Kind::Pickle),
     (b"\x80\x03", Kind::Pickle),
     (b"\x80\x04", Kind::Pickle),
@@ -115,7 +135,11 @@ impl Kind {
         if is_safetensors(start) {
             return Some(Self::Safetensors);
         }
-        let known = |start: &[u8]| BEGINNINGS.iter().find(|(beginning, _)| start.starts_with(beginning));
+        let known = |start: &[u8]| {
+            BEGINNINGS
+                .iter()
+                .find(|(beginning, _)| start.starts_with(beginning))
+        };
         let (_, kind) = known(start).or_else(|| known(start.trim_ascii_start()))?;
         Some(match kind {
             Self::Zip => Self::of_archive(start),
@@ -126,7 +150,10 @@ impl Kind {
 
     /// The kind of a zip archive, by the name of its first entry.
     fn of_archive(zip: &[u8]) -> Self {
-        let len = zip.get(26..).and_then(|rest| rest.first_chunk()).map_or(0, |len| u16::from_le_bytes(*len));
+        let len = zip
+            .get(26..)
+            .and_then(|rest| rest.first_chunk())
+            .map_or(0, |len| u16::from_le_bytes(*len));
         match zip.get(30..30 + usize::from(len)) {
             Some(name) if name.ends_with(b"data.pkl") => Self::PyTorch,
             Some(name) if name.ends_with(b".npy") => Self::Numpy,

@@ -38,7 +38,12 @@ pub mod inspect;
 pub mod kind;
 pub mod model;
 pub mod numerals;
-#[cfg(any(feature = "prove", feature = "import", feature = "inspect", feature = "coq"))]
+#[cfg(any(
+    feature = "prove",
+    feature = "import",
+    feature = "inspect",
+    feature = "coq"
+))]
 pub mod output;
 pub mod refusal;
 

@@ -9,7 +9,11 @@ pub fn fraction(correct: &BigUint, total: &BigUint) -> String {
     while !b.is_zero() {
         (a, b) = (b.clone(), a % b);
     }
-    if a.is_zero() { "0/1".into() } else { format!("{}/{}", correct / &a, total / a) }
+    if a.is_zero() {
+        "0/1".into()
+    } else {
+        format!("{}/{}", correct / &a, total / a)
+    }
 }
 
 /// The decimals of [`decimal`].

@@ -40,7 +40,10 @@ impl Pending {
     /// [`Refusal::Unreadable`] when nothing can be written there.
     pub fn create(path: &Path) -> Result<Self, Refusal> {
         let place = Place::of(path)?;
-        let suffix = path.extension().map(|extension| format!(".{}", extension.display())).unwrap_or_default();
+        let suffix = path
+            .extension()
+            .map(|extension| format!(".{}", extension.display()))
+            .unwrap_or_default();
         // Not tempfile's own permissions, which are for the owner alone: those of an ordinary new file.
         let create = |path: &Path| OpenOptions::new().write(true).create_new(true).open(path);
         let mut builder = tempfile::Builder::new();
@@ -49,7 +52,11 @@ impl Pending {
             Place::Name(name, _) => builder.make_in(folder(name), create),
             Place::Through => builder.tempfile(),
         };
-        Ok(Self { file: file.map_err(|error| unwritable(path, error))?, path: path.to_path_buf(), place })
+        Ok(Self {
+            file: file.map_err(|error| unwritable(path, error))?,
+            path: path.to_path_buf(),
+            place,
+        })
     }
 
     /// A file with these contents that will be `path`.
@@ -58,7 +65,10 @@ impl Pending {
     /// As [`Pending::create`].
     pub fn with_contents(path: &Path, contents: &[u8]) -> Result<Self, Refusal> {
         let mut pending = Self::create(path)?;
-        let written = pending.file.write_all(contents).and_then(|()| pending.file.as_file().sync_all());
+        let written = pending
+            .file
+            .write_all(contents)
+            .and_then(|()| pending.file.as_file().sync_all());
         written.map_err(|error| unwritable(path, error))?;
         Ok(pending)
     }
@@ -76,7 +86,9 @@ impl Pending {
         let Self { file, path, place } = self;
         let kept = match place {
             Place::Name(name, permissions) => permissions
-                .map_or(Ok(()), |permissions| file.as_file().set_permissions(permissions))
+                .map_or(Ok(()), |permissions| {
+                    file.as_file().set_permissions(permissions)
+                })
                 .and_then(|()| file.persist(name).map_err(|error| error.error))
                 .map(drop),
             Place::Through => File::open(file.path()).and_then(|mut whole| {
@@ -115,7 +127,9 @@ impl Place {
 
 /// The folder that a file is in.
 fn folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }
 
 /// Removes the temporary files of programs that were killed from a folder: those untouched for an hour. Younger ones may be
@@ -124,8 +138,12 @@ pub fn remove_abandoned(folder: &Path) {
     let now = SystemTime::now();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let changed = entry.metadata().and_then(|metadata| metadata.modified());
-        let age = changed.ok().and_then(|changed| now.duration_since(changed).ok());
-        if entry.file_name().to_string_lossy().starts_with(PREFIX) && age.is_some_and(|age| age > ABANDONED) {
+        let age = changed
+            .ok()
+            .and_then(|changed| now.duration_since(changed).ok());
+        if entry.file_name().to_string_lossy().starts_with(PREFIX)
+            && age.is_some_and(|age| age > ABANDONED)
+        {
             // What stays is in nobody's way.
             let _ = std::fs::remove_file(entry.path());
         }
@@ -136,8 +154,12 @@ pub fn remove_abandoned(folder: &Path) {
 /// and capital letters are the same to some file systems.
 pub fn distinct(name: &str, taken: &mut BTreeSet<String>) -> String {
     let suffixes = (2..).map(|count| format!("_{count}"));
-    let mut names = std::iter::once(String::new()).chain(suffixes).map(|suffix| format!("{name}{suffix}"));
-    names.find(|name| taken.insert(name.to_lowercase())).unwrap_or_default()
+    let mut names = std::iter::once(String::new())
+        .chain(suffixes)
+        .map(|suffix| format!("{name}{suffix}"));
+    names
+        .find(|name| taken.insert(name.to_lowercase()))
+        .unwrap_or_default()
 }
 
 /// The refusal for a path that cannot be written.

@@ -28,9 +28,17 @@ pub enum Rejection {
     /// The certificate is about another network than the model given.
     WrongNetwork { expected: String, found: String },
     /// The claim is about another task or size than the model's, or about more inputs than it has.
-    WrongClaim { path: &'static str, expected: String, found: String },
+    WrongClaim {
+        path: &'static str,
+        expected: String,
+        found: String,
+    },
     /// Everything was checked, and the claim does not follow.
-    NotEstablished { path: &'static str, claimed: String, certified: String },
+    NotEstablished {
+        path: &'static str,
+        claimed: String,
+        certified: String,
+    },
 }
 
 /// What is not supported, or not affordable.
@@ -38,13 +46,24 @@ pub enum Rejection {
 #[allow(missing_docs)] // the fields are what their names say
 pub enum Decline {
     /// A certificate version outside the reader's window.
-    Version { found: String, supported: &'static str },
+    Version {
+        found: String,
+        supported: &'static str,
+    },
     /// The model is not one that the theorems speak about.
-    Model { at: String, expected: String, found: String },
+    Model {
+        at: String,
+        expected: String,
+        found: String,
+    },
     /// The model's `config.json` is not that of a network that the theorems speak about: all that is in the way.
     Config(Vec<Mismatch>),
     /// A file, a model or a hint is larger than the limit for it.
-    TooLarge { what: String, limit: u64, found: u64 },
+    TooLarge {
+        what: String,
+        limit: u64,
+        found: u64,
+    },
     /// The proof asks for more work than allowed (`--max-flops`).
     Work { limit: u64 },
     /// The arithmetic asked for is not built in.
@@ -64,7 +83,11 @@ impl Decline {
     /// [`Decline::TooLarge`] for sizes in memory.
     pub fn too_large(what: impl Into<String>, limit: usize, found: usize) -> Self {
         let wide = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
-        Self::TooLarge { what: what.into(), limit: wide(limit), found: wide(found) }
+        Self::TooLarge {
+            what: what.into(),
+            limit: wide(limit),
+            found: wide(found),
+        }
     }
 }
 
@@ -93,19 +116,38 @@ impl fmt::Display for Refusal {
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Malformed { path, found } => write!(f, "malformed certificate at {path}: {found}"),
+            Self::Malformed { path, found } => {
+                write!(f, "malformed certificate at {path}: {found}")
+            }
             Self::NotAPartition { path, found } => {
-                write!(f, "groups at {path} must cover every wrong answer exactly once: {found}")
+                write!(
+                    f,
+                    "groups at {path} must cover every wrong answer exactly once: {found}"
+                )
             }
             Self::WrongNetwork { expected, found } => write!(
                 f,
                 "wrong network: the certificate is about the network with SHA-256 {expected}, the model given has {found}; name the right model with --model"
             ),
-            Self::WrongClaim { path, expected, found } => {
-                write!(f, "claim does not fit the model at {path}: expected {expected}, found {found}")
+            Self::WrongClaim {
+                path,
+                expected,
+                found,
+            } => {
+                write!(
+                    f,
+                    "claim does not fit the model at {path}: expected {expected}, found {found}"
+                )
             }
-            Self::NotEstablished { path, claimed, certified } => {
-                write!(f, "claim not established at {path}: claimed {claimed}, certified {certified}")
+            Self::NotEstablished {
+                path,
+                claimed,
+                certified,
+            } => {
+                write!(
+                    f,
+                    "claim not established at {path}: claimed {claimed}, certified {certified}"
+                )
             }
         }
     }
@@ -115,25 +157,47 @@ impl fmt::Display for Decline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Version { found, supported } => {
-                write!(f, "unsupported certificate version {found}: this build reads {supported}")
+                write!(
+                    f,
+                    "unsupported certificate version {found}: this build reads {supported}"
+                )
             }
-            Self::Model { at, expected, found } => {
-                write!(f, "unsupported model at {at}: expected {expected}, found {found}")
+            Self::Model {
+                at,
+                expected,
+                found,
+            } => {
+                write!(
+                    f,
+                    "unsupported model at {at}: expected {expected}, found {found}"
+                )
             }
             Self::Config(reasons) => {
-                let reason = |Mismatch { field, expected, found }: &Mismatch| {
+                let reason = |Mismatch {
+                                  field,
+                                  expected,
+                                  found,
+                              }: &Mismatch| {
                     format!("at config.json, {field}: expected {expected}, found {found}")
                 };
-                write!(f, "unsupported model {}", reasons.iter().map(reason).collect::<Vec<_>>().join("; "))
+                write!(
+                    f,
+                    "unsupported model {}",
+                    reasons.iter().map(reason).collect::<Vec<_>>().join("; ")
+                )
             }
-            Self::TooLarge { what, limit, found } => write!(f, "{what} too large: {found}, the limit is {limit}"),
+            Self::TooLarge { what, limit, found } => {
+                write!(f, "{what} too large: {found}, the limit is {limit}")
+            }
             Self::Work { limit } => {
                 write!(
                     f,
                     "the proof takes more than {limit} FLOPs or integer operations; raise --max-flops to allow it"
                 )
             }
-            Self::Arithmetic { found, hint } => write!(f, "arithmetic {found} is not built in: {hint}"),
+            Self::Arithmetic { found, hint } => {
+                write!(f, "arithmetic {found} is not built in: {hint}")
+            }
         }
     }
 }

@@ -30,13 +30,16 @@ trait Probe: Enclosure {
 }
 
 fn inside(ends: Option<(BigRational, BigRational)>) -> Vec<BigRational> {
-    let Some((low, high)) = ends else { return vec![] };
+    let Some((low, high)) = ends else {
+        return vec![];
+    };
     let third = (&low + &low + &high) / BigRational::from_integer(3.into());
     vec![third, low, high]
 }
 
 fn fixed_ends(x: &Fixed) -> Option<(BigRational, BigRational)> {
-    let exact = |end: i128| BigRational::from_integer(end.into()) * power_of_two((-Fixed::FRACTION).into());
+    let exact =
+        |end: i128| BigRational::from_integer(end.into()) * power_of_two((-Fixed::FRACTION).into());
     x.ends().map(|(low, high)| (exact(low), exact(high)))
 }
 
@@ -72,7 +75,10 @@ impl Probe for gbmi::checker::arithmetic::Mpfr {}
 fn neighbours<R: Enclosure>(x: &BigRational) -> (R, R) {
     let unit = power_of_two(-150);
     let scaled = x / &unit;
-    (enclose(&(scaled.floor() * &unit)), enclose(&(scaled.ceil() * unit)))
+    (
+        enclose(&(scaled.floor() * &unit)),
+        enclose(&(scaled.ceil() * unit)),
+    )
 }
 
 /// Encloses a multiple of 2^-150.
@@ -80,9 +86,19 @@ fn enclose<R: Enclosure>(x: &BigRational) -> R {
     let units = x * power_of_two(150);
     assert!(units.is_integer(), "{x}");
     let digits = units.to_integer().magnitude().to_u32_digits();
-    digits.iter().zip((-150..).step_by(32)).fold(R::dyadic(0, 0), |sum, (digit, exponent)| {
-        sum.add(&R::dyadic(if x.is_negative() { -i64::from(*digit) } else { (*digit).into() }, exponent))
-    })
+    digits
+        .iter()
+        .zip((-150..).step_by(32))
+        .fold(R::dyadic(0, 0), |sum, (digit, exponent)| {
+            sum.add(&R::dyadic(
+                if x.is_negative() {
+                    -i64::from(*digit)
+                } else {
+                    (*digit).into()
+                },
+                exponent,
+            ))
+        })
 }
 
 /// An enclosure of zero, of about the width 2^exponent.
@@ -150,14 +166,20 @@ fn small() -> impl Strategy<Value = (i64, i32)> {
 }
 
 fn contains<R: Probe>(result: &R, exact: &BigRational, what: &str) {
-    assert!(!result.excludes(exact), "{what} = {exact} is not in {result:?}");
+    assert!(
+        !result.excludes(exact),
+        "{what} = {exact} is not in {result:?}"
+    );
 }
 
 /// The result contains the exact number, and none that is `within` away.
 fn is_near<R: Probe>(result: &R, exact: &BigRational, within: &BigRational, what: &str) {
     contains(result, exact, what);
     let far = [exact + within, exact - within];
-    assert!(far.iter().all(|far| result.excludes(far)), "{what} = {exact}: {result:?} is wider than {within}");
+    assert!(
+        far.iter().all(|far| result.excludes(far)),
+        "{what} = {exact}: {result:?} is wider than {within}"
+    );
 }
 
 fn operations_contain<R: Probe>(a: Draw, b: Draw, shift: i32) {
@@ -167,37 +189,79 @@ fn operations_contain<R: Probe>(a: Draw, b: Draw, shift: i32) {
         contains(&x.add(&y), &(p + q), "sum");
         contains(&x.sub(&y), &(p - q), "difference");
         contains(&x.mul(&y), &(p * q), "product");
-        contains(&x.mul_scaled(&y, shift), &(p * q * &scale), "scaled product");
+        contains(
+            &x.mul_scaled(&y, shift),
+            &(p * q * &scale),
+            "scaled product",
+        );
         contains(&x.max(&y), p.max(q), "maximum");
         contains(&x.min(&y), p.min(q), "minimum");
         // A maximum or minimum with an unbounded operand is bounded on one side: what follows must not forget.
-        contains(&x.max(&y).min(&x).sub(&y), &(p.max(q).min(p) - q), "compound");
-        contains(&x.max(&y).mul(&x.min(&y)), &(p * q), "product of maximum and minimum");
+        contains(
+            &x.max(&y).min(&x).sub(&y),
+            &(p.max(q).min(p) - q),
+            "compound",
+        );
+        contains(
+            &x.max(&y).mul(&x.min(&y)),
+            &(p * q),
+            "product of maximum and minimum",
+        );
         assert!(!x.is_negative() || p.is_negative(), "{x:?} holds {p}");
-        assert!(!x.max(&y).is_negative() || p.max(q).is_negative(), "{x:?} and {y:?} hold {p} and {q}");
+        assert!(
+            !x.max(&y).is_negative() || p.max(q).is_negative(),
+            "{x:?} and {y:?} hold {p} and {q}"
+        );
     }
-    assert!(x.upper_at_most(&x) && (x.upper_at_most(&y) || y.upper_at_most(&x)), "{x:?} and {y:?} are not ordered");
-    let upper_below = |x: &R, y: &R| ys.iter().chain(&xs).find(|z| x.is_below(z) && !y.is_below(z)).is_some();
+    assert!(
+        x.upper_at_most(&x) && (x.upper_at_most(&y) || y.upper_at_most(&x)),
+        "{x:?} and {y:?} are not ordered"
+    );
+    let upper_below = |x: &R, y: &R| {
+        ys.iter()
+            .chain(&xs)
+            .find(|z| x.is_below(z) && !y.is_below(z))
+            .is_some()
+    };
     assert!(!x.upper_at_most(&y) || !upper_below(&y, &x), "{x:?} {y:?}");
     assert!(!y.upper_at_most(&x) || !upper_below(&x, &y), "{y:?} {x:?}");
 }
 
 fn dots_contain<R: Probe>(pairs: &[(Draw, Draw)]) {
-    let operands: Vec<_> = pairs.iter().map(|(a, b)| (a.operand::<R>(), b.operand::<R>())).collect();
+    let operands: Vec<_> = pairs
+        .iter()
+        .map(|(a, b)| (a.operand::<R>(), b.operand::<R>()))
+        .collect();
     let dot = R::dot(operands.iter().map(|(a, b)| (&a.0, &b.0)));
     let product = |pick: fn(&[BigRational]) -> &BigRational| {
-        operands.iter().map(|(a, b)| pick(&a.1) * pick(&b.1)).fold(BigRational::zero(), |sum, x| sum + x)
+        operands
+            .iter()
+            .map(|(a, b)| pick(&a.1) * pick(&b.1))
+            .fold(BigRational::zero(), |sum, x| sum + x)
     };
-    contains(&dot, &product(|points| points.last().unwrap()), "inner product");
-    contains(&dot, &product(|points| points.first().unwrap()), "inner product");
+    contains(
+        &dot,
+        &product(|points| points.last().unwrap()),
+        "inner product",
+    );
+    contains(
+        &dot,
+        &product(|points| points.first().unwrap()),
+        "inner product",
+    );
     let low_high = |(a, b): &(Operand<R>, Operand<R>)| {
-        products(&a.1, &b.1).into_iter().fold(None, |ends: Option<(BigRational, BigRational)>, x| match ends {
-            None => Some((x.clone(), x)),
-            Some((low, high)) => Some((low.min(x.clone()), high.max(x))),
-        })
+        products(&a.1, &b.1).into_iter().fold(
+            None,
+            |ends: Option<(BigRational, BigRational)>, x| match ends {
+                None => Some((x.clone(), x)),
+                Some((low, high)) => Some((low.min(x.clone()), high.max(x))),
+            },
+        )
     };
     let ends = operands.iter().filter_map(low_high);
-    let ends = ends.fold((BigRational::zero(), BigRational::zero()), |sum, ends| (sum.0 + ends.0, sum.1 + ends.1));
+    let ends = ends.fold((BigRational::zero(), BigRational::zero()), |sum, ends| {
+        (sum.0 + ends.0, sum.1 + ends.1)
+    });
     contains(&dot, &ends.0, "least inner product");
     contains(&dot, &ends.1, "greatest inner product");
 }
@@ -205,19 +269,38 @@ fn dots_contain<R: Probe>(pairs: &[(Draw, Draw)]) {
 /// Long sums, of numbers and of products, look negative or non-negative only if they are.
 fn signs_of_sums_are_true<R: Probe>(draws: &[(Draw, Draw)], shift: i32) {
     let scale = power_of_two(shift.into());
-    let operands: Vec<_> = draws.iter().map(|(a, b)| (a.operand::<R>(), b.operand::<R>())).collect();
+    let operands: Vec<_> = draws
+        .iter()
+        .map(|(a, b)| (a.operand::<R>(), b.operand::<R>()))
+        .collect();
     let check = |terms: Vec<(R, Vec<BigRational>)>| {
-        let sum = terms.iter().fold(R::dyadic(0, 0), |sum, (term, _)| sum.add(term));
+        let sum = terms
+            .iter()
+            .fold(R::dyadic(0, 0), |sum, (term, _)| sum.add(term));
         let end = |pick: fn(&[BigRational]) -> &BigRational| {
-            terms.iter().fold(BigRational::zero(), |sum, (_, points)| sum + pick(points))
+            terms
+                .iter()
+                .fold(BigRational::zero(), |sum, (_, points)| sum + pick(points))
         };
-        let (least, most) = (end(|points| points.iter().min().unwrap()), end(|points| points.iter().max().unwrap()));
-        assert!(!sum.is_negative() || most.is_negative(), "{most} looks negative");
-        assert!(!sum.is_nonnegative() || !least.is_negative(), "{least} looks non-negative");
+        let (least, most) = (
+            end(|points| points.iter().min().unwrap()),
+            end(|points| points.iter().max().unwrap()),
+        );
+        assert!(
+            !sum.is_negative() || most.is_negative(),
+            "{most} looks negative"
+        );
+        assert!(
+            !sum.is_nonnegative() || !least.is_negative(),
+            "{least} looks non-negative"
+        );
     };
     check(operands.iter().map(|(a, _)| a.clone()).collect());
     let products = operands.iter().map(|(a, b)| {
-        let points = products(&a.1, &b.1).iter().map(|point| point * &scale).collect();
+        let points = products(&a.1, &b.1)
+            .iter()
+            .map(|point| point * &scale)
+            .collect();
         (a.0.mul_scaled(&b.0, shift), points)
     });
     check(products.collect());
@@ -227,8 +310,15 @@ fn signs_of_sums_are_true<R: Probe>(draws: &[(Draw, Draw)], shift: i32) {
 fn hulls_and_ends<R: Probe>(a: Draw, b: Draw) {
     let ((x, p), (y, q)) = (a.operand::<R>(), b.operand::<R>());
     let hull = x.hull(&y);
-    p.iter().chain(&q).for_each(|point| contains(&hull, point, "hull"));
-    assert!(hull.lower_at_most(&x) && hull.lower_at_most(&y) && x.upper_at_most(&hull) && y.upper_at_most(&hull));
+    p.iter()
+        .chain(&q)
+        .for_each(|point| contains(&hull, point, "hull"));
+    assert!(
+        hull.lower_at_most(&x)
+            && hull.lower_at_most(&y)
+            && x.upper_at_most(&hull)
+            && y.upper_at_most(&hull)
+    );
     assert!(x.lower_at_most(&y) || y.lower_at_most(&x));
     if x.is_nonnegative() && y.is_nonnegative() {
         assert!(hull.is_nonnegative() && !hull.is_negative());
@@ -236,25 +326,40 @@ fn hulls_and_ends<R: Probe>(a: Draw, b: Draw) {
 }
 
 fn products(xs: &[BigRational], ys: &[BigRational]) -> Vec<BigRational> {
-    xs.iter().flat_map(|x| ys.iter().map(move |y| x * y)).collect()
+    xs.iter()
+        .flat_map(|x| ys.iter().map(move |y| x * y))
+        .collect()
 }
 
 fn the_grid_is_above<R: Probe>(draw: Draw, bits: u32, limit: i64) {
     let (x, points) = draw.operand::<R>();
-    let Some(bin) = x.ceil_to_grid(bits, limit) else { return };
+    let Some(bin) = x.ceil_to_grid(bits, limit) else {
+        return;
+    };
     assert!((-limit..limit).contains(&bin), "{bin} of {limit}");
     let above = rational(bin, -i32::try_from(bits).unwrap());
-    assert!(points.iter().all(|point| *point <= above), "{x:?} has {bin}");
+    assert!(
+        points.iter().all(|point| *point <= above),
+        "{x:?} has {bin}"
+    );
 }
 
 fn nice_results_are_tight<R: Probe>(a: (i64, i32), b: (i64, i32), shift: i32) {
-    let ((x, p), (y, q)) = ((R::dyadic(a.0, a.1), rational(a.0, a.1)), (R::dyadic(b.0, b.1), rational(b.0, b.1)));
+    let ((x, p), (y, q)) = (
+        (R::dyadic(a.0, a.1), rational(a.0, a.1)),
+        (R::dyadic(b.0, b.1), rational(b.0, b.1)),
+    );
     let unit = power_of_two(-44);
     is_near(&x, &p, &unit, "number");
     is_near(&x.add(&y), &(&p + &q), &unit, "sum");
     is_near(&x.sub(&y), &(&p - &q), &unit, "difference");
     is_near(&x.mul(&y), &(&p * &q), &unit, "product");
-    is_near(&x.mul_scaled(&y, shift), &(&p * &q * power_of_two(shift.into())), &unit, "scaled product");
+    is_near(
+        &x.mul_scaled(&y, shift),
+        &(&p * &q * power_of_two(shift.into())),
+        &unit,
+        "scaled product",
+    );
     is_near(&x.max(&y), (&p).max(&q), &unit, "maximum");
     is_near(&x.min(&y), (&p).min(&q), &unit, "minimum");
     is_near(
@@ -268,40 +373,74 @@ fn nice_results_are_tight<R: Probe>(a: (i64, i32), b: (i64, i32), shift: i32) {
     assert_eq!(x.sub(&y).is_negative(), p < q);
     assert_eq!(x.is_nonnegative(), !p.is_negative());
     assert_eq!(x.lower_at_most(&y), p <= q);
-    assert!(!x.sub(&x).is_negative() && x.sub(&x).is_nonnegative(), "zero is not negative");
+    assert!(
+        !x.sub(&x).is_negative() && x.sub(&x).is_nonnegative(),
+        "zero is not negative"
+    );
     for bits in [0, 7, 16] {
-        let exact = (&p * power_of_two(bits.into())).ceil().to_integer().to_i64().unwrap();
+        let exact = (&p * power_of_two(bits.into()))
+            .ceil()
+            .to_integer()
+            .to_i64()
+            .unwrap();
         let expected = (exact < 1 << 16).then_some(exact.max(-(1 << 16)));
-        assert_eq!(x.ceil_to_grid(bits, 1 << 16), expected, "{p} on a grid of {bits} bits");
+        assert_eq!(
+            x.ceil_to_grid(bits, 1 << 16),
+            expected,
+            "{p} on a grid of {bits} bits"
+        );
     }
 }
 
 /// Bounds of exp(x), to 2^-300 of its size.
 fn exponential(x: &BigRational) -> (BigRational, BigRational) {
     let bits = 320 + 3 * x.abs().ceil().to_integer().to_u32().unwrap();
-    let exact = Exact::new(x.abs().numer().clone(), 1 - i64::try_from(x.denom().bits()).unwrap());
+    let exact = Exact::new(
+        x.abs().numer().clone(),
+        1 - i64::try_from(x.denom().bits()).unwrap(),
+    );
     assert_eq!(exact.rational(), x.abs(), "only dyadic numbers are exact");
     let (low, high) = exp_of_minus(&exact, 1, bits);
     let unit = |bound: BigInt| BigRational::from_integer(bound) * power_of_two(-i64::from(bits));
     let (low, high) = (unit(low), unit(high));
-    if x.is_positive() { (high.recip(), low.recip()) } else { (low, high) }
+    if x.is_positive() {
+        (high.recip(), low.recip())
+    } else {
+        (low, high)
+    }
 }
 
 /// exp of an enclosure contains the exponential of its points; if narrow, it is tight.
 fn exponentials_contain<R: Probe>(mantissa: i64, fraction: i32, width: Option<i32>) {
-    let draw = width.map_or(Draw::Point(mantissa, fraction), |width| Draw::Wide(mantissa, fraction, width));
+    let draw = width.map_or(Draw::Point(mantissa, fraction), |width| {
+        Draw::Wide(mantissa, fraction, width)
+    });
     let (x, points) = draw.operand::<R>();
     let (y, k) = x.exp();
     let dyadic = |point: &&BigRational| point.denom().magnitude().count_ones() == 1;
     for point in points.iter().filter(dyadic) {
         let (low, high) = exponential(point);
-        let (low, high) = (low * power_of_two((-k).into()), high * power_of_two((-k).into()));
+        let (low, high) = (
+            low * power_of_two((-k).into()),
+            high * power_of_two((-k).into()),
+        );
         // The exponential is between these bounds: the enclosure must not lie to one side of both.
         let negated = R::dyadic(0, 0).sub(&y);
-        assert!(!y.is_below(&low) && !negated.is_below(&-&high), "exp({point}) is not in {y:?}·2^{k}");
+        assert!(
+            !y.is_below(&low) && !negated.is_below(&-&high),
+            "exp({point}) is not in {y:?}·2^{k}"
+        );
         if width.is_none() {
-            is_near(&y, &((&low + &high) / BigRational::from_integer(2.into())), &power_of_two(-43), "exponential");
-            assert!(power_of_two(-2) < low && high < power_of_two(2), "{y:?} is not near one");
+            is_near(
+                &y,
+                &((&low + &high) / BigRational::from_integer(2.into())),
+                &power_of_two(-43),
+                "exponential",
+            );
+            assert!(
+                power_of_two(-2) < low && high < power_of_two(2),
+                "{y:?} is not near one"
+            );
         }
     }
 }
@@ -312,12 +451,20 @@ fn roots_contain<R: Probe>(n: usize) {
     // 1/√n lies between the bounds of a root to 200 bits.
     let bound: BigUint = ((BigUint::one() << 400_u32) / n.to_integer().magnitude()).sqrt();
     let unit = power_of_two(-200);
-    let (low, high) =
-        (BigRational::from(BigInt::from(bound.clone())) * &unit, BigRational::from(BigInt::from(bound + 1_u8)) * unit);
+    let (low, high) = (
+        BigRational::from(BigInt::from(bound.clone())) * &unit,
+        BigRational::from(BigInt::from(bound + 1_u8)) * unit,
+    );
     assert!(&low * &low * &n <= BigRational::one() && BigRational::one() <= &high * &high * n);
-    assert!(!root.is_below(&low) && !R::dyadic(0, 0).sub(&root).is_below(&-&high), "{root:?}");
+    assert!(
+        !root.is_below(&low) && !R::dyadic(0, 0).sub(&root).is_below(&-&high),
+        "{root:?}"
+    );
     let tight = power_of_two(-45);
-    assert!(root.excludes(&(high + &tight)) && root.excludes(&(low - tight)), "{root:?} is wide");
+    assert!(
+        root.excludes(&(high + &tight)) && root.excludes(&(low - tight)),
+        "{root:?} is wide"
+    );
 }
 
 macro_rules! encloses {

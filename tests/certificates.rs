@@ -26,26 +26,42 @@ fn checked(path: &Path) -> Result<Certified, Refusal> {
 }
 
 fn accept(path: &Path) -> datatest_stable::Result<()> {
-    let certified = checked(path).map_err(|refusal| format!("expected to be accepted: {refusal}"))?;
-    assert!(certified.correct <= 109_u8.into(), "the model answers 109 inputs correctly");
+    let certified =
+        checked(path).map_err(|refusal| format!("expected to be accepted: {refusal}"))?;
+    assert!(
+        certified.correct <= 109_u8.into(),
+        "the model answers 109 inputs correctly"
+    );
     Ok(())
 }
 
 fn refuse(path: &Path) -> datatest_stable::Result<()> {
     let expected = std::fs::read_to_string(path.with_extension("expected"))?;
-    let (variant, place) = expected.trim().split_once(' ').unwrap_or((expected.trim(), ""));
-    let refusal = checked(path).err().ok_or("expected to be refused, and was accepted")?;
+    let (variant, place) = expected
+        .trim()
+        .split_once(' ')
+        .unwrap_or((expected.trim(), ""));
+    let refusal = checked(path)
+        .err()
+        .ok_or("expected to be refused, and was accepted")?;
     let (found, at) = describe(&refusal);
     if found != variant || (place != "-" && !at.starts_with(place)) {
-        return Err(
-            format!("refused for the wrong reason: expected {variant} at {place}, found {found} at {at}").into()
-        );
+        return Err(format!(
+            "refused for the wrong reason: expected {variant} at {place}, found {found} at {at}"
+        )
+        .into());
     }
     Ok(())
 }
 
 /// Every variant that a certificate can trigger has a fixture: this list and `describe` must be complete.
-const VARIANTS: [&str; 5] = ["Malformed", "NotAPartition", "WrongNetwork", "WrongClaim", "NotEstablished"];
+const VARIANTS: [&str; 5] = [
+    "Malformed",
+    "NotAPartition",
+    "WrongNetwork",
+    "WrongClaim",
+    "NotEstablished",
+];
 
 fn describe(refusal: &Refusal) -> (&'static str, String) {
     match refusal {
@@ -67,8 +83,16 @@ fn complete(path: &Path) -> datatest_stable::Result<()> {
     let mut seen = BTreeSet::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "expected") {
-            seen.extend(std::fs::read_to_string(path)?.split_whitespace().next().map(str::to_string));
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "expected")
+        {
+            seen.extend(
+                std::fs::read_to_string(path)?
+                    .split_whitespace()
+                    .next()
+                    .map(str::to_string),
+            );
         }
     }
     assert_eq!(seen, VARIANTS.map(str::to_string).into());

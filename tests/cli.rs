@@ -1,5 +1,11 @@
 //! The command line, as a user meets it: words, exit codes, files.
-#![cfg(all(feature = "prove", feature = "import", feature = "inspect", feature = "optimise", feature = "coq"))]
+#![cfg(all(
+    feature = "prove",
+    feature = "import",
+    feature = "inspect",
+    feature = "optimise",
+    feature = "coq"
+))]
 
 use assert_cmd::Command;
 use serde_json::Value;
@@ -14,7 +20,12 @@ pub(crate) struct Run {
 
 /// Runs `gbmi` in a folder.
 pub(crate) fn gbmi(folder: &Path, args: &[&str]) -> Run {
-    let output = Command::cargo_bin("gbmi").unwrap().current_dir(folder).args(args).output().unwrap();
+    let output = Command::cargo_bin("gbmi")
+        .unwrap()
+        .current_dir(folder)
+        .args(args)
+        .output()
+        .unwrap();
     Run {
         code: output.status.code().expect("no signal ends it"),
         stdout: String::from_utf8(output.stdout).unwrap(),
@@ -23,7 +34,10 @@ pub(crate) fn gbmi(folder: &Path, args: &[&str]) -> Run {
 }
 
 pub(crate) fn here(path: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path).display().to_string()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join(path)
+        .display()
+        .to_string()
 }
 
 /// A folder with a copy of the tiny model in `model` and a certificate about it, `cert.json`.
@@ -31,7 +45,12 @@ pub(crate) fn with_certificate() -> TempDir {
     let folder = TempDir::new().unwrap();
     copy_tiny(&folder.path().join("model"));
     let run = gbmi(folder.path(), &["prove", "--model", "model", "--quiet"]);
-    assert_eq!((run.code, run.stdout.as_str()), (0, "ACCEPTED\n"), "{}", run.stderr);
+    assert_eq!(
+        (run.code, run.stdout.as_str()),
+        (0, "ACCEPTED\n"),
+        "{}",
+        run.stderr
+    );
     folder
 }
 
@@ -50,7 +69,10 @@ pub(crate) fn edit(path: &Path, from: &str, to: &str) {
 }
 
 pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     files.sort();
     files
 }
@@ -72,7 +94,11 @@ fn the_first_command_of_the_readme() {
     snapshot!("check_bundled", checked.stdout);
     // The README shows this output.
     let readme = std::fs::read_to_string(here("README.md")).unwrap();
-    for line in checked.stdout.lines().filter(|line| !line.contains("checked")) {
+    for line in checked
+        .stdout
+        .lines()
+        .filter(|line| !line.contains("checked"))
+    {
         assert!(readme.contains(line), "README.md lacks: {line}");
     }
 }
@@ -80,7 +106,10 @@ fn the_first_command_of_the_readme() {
 #[test]
 fn json_is_one_line_with_every_field() {
     let folder = with_certificate();
-    for args in [vec!["check", "cert.json", "--json"], vec!["prove", "--model", "model", "--json"]] {
+    for args in [
+        vec!["check", "cert.json", "--json"],
+        vec!["prove", "--model", "model", "--json"],
+    ] {
         let run = gbmi(folder.path(), &args);
         assert_eq!((run.code, run.stdout.lines().count()), (0, 1));
         let object: Value = serde_json::from_str(&run.stdout).unwrap();
@@ -91,19 +120,50 @@ fn json_is_one_line_with_every_field() {
             (&object["correct"], &object["total"], &object["upper"]),
             (&"109".into(), &"125".into(), &Value::Null)
         );
-        assert_eq!((&object["bound"], &object["bound_decimal"]), (&"109/125".into(), &"0.872000000".into()));
-        assert_eq!((&object["n_ctx"], &object["d_vocab"]), (&3.into(), &5.into()));
+        assert_eq!(
+            (&object["bound"], &object["bound_decimal"]),
+            (&"109/125".into(), &"0.872000000".into())
+        );
+        assert_eq!(
+            (&object["n_ctx"], &object["d_vocab"]),
+            (&3.into(), &5.into())
+        );
         assert_eq!(object["network_sha256"].as_str().unwrap().len(), 64);
         for number in ["flops", "int_ops", "seconds"] {
             assert!(object[number].as_f64().unwrap() > 0.0, "{number}");
         }
-        let tally: u64 = object["tally"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
-        assert_eq!(tally, object["flops"].as_u64().unwrap() + object["int_ops"].as_u64().unwrap());
+        let tally: u64 = object["tally"]
+            .as_object()
+            .unwrap()
+            .values()
+            .map(|count| count.as_u64().unwrap())
+            .sum();
+        assert_eq!(
+            tally,
+            object["flops"].as_u64().unwrap() + object["int_ops"].as_u64().unwrap()
+        );
     }
-    let refused = gbmi(folder.path(), &["check", "cert.json", "--model", &here("models/max_of_2_seed123"), "--json"]);
+    let refused = gbmi(
+        folder.path(),
+        &[
+            "check",
+            "cert.json",
+            "--model",
+            &here("models/max_of_2_seed123"),
+            "--json",
+        ],
+    );
     let object: Value = serde_json::from_str(&refused.stdout).unwrap();
-    assert_eq!((refused.code, &object["verdict"], &object["correct"]), (1, &"REJECTED".into(), &Value::Null));
-    assert!(object["reason"].as_str().unwrap().starts_with("wrong network"));
+    assert_eq!(
+        (refused.code, &object["verdict"], &object["correct"]),
+        (1, &"REJECTED".into(), &Value::Null)
+    );
+    assert!(
+        object["reason"]
+            .as_str()
+            .unwrap()
+            .starts_with("wrong network")
+    );
 }
 
 #[test]
@@ -116,37 +176,185 @@ fn exit_codes_and_words() {
     std::fs::copy(path.join("cert.json"), path.join("more.json")).unwrap();
     edit(&path.join("more.json"), "\"109\"", "\"110\"");
     std::fs::copy(path.join("cert.json"), path.join("moved.json")).unwrap();
-    edit(&path.join("moved.json"), "\"model\":\"model\"", "\"model\":\"moved\"");
+    edit(
+        &path.join("moved.json"),
+        "\"model\":\"model\"",
+        "\"model\":\"moved\"",
+    );
     let archive = here("tests/data/max_of_4_seed50_state_dict.pth");
     let cases: [(&[&str], i32, &str, &str); 27] = [
         (&["check", "cert.json", "--quiet"], 0, "ACCEPTED\n", ""),
-        (&["check", "cert.json", "--quiet", "--arithmetic", "rational"], 0, "ACCEPTED\n", ""),
-        (&["check", "more.json"], 1, "REJECTED\n", "claimed 110, certified 109"),
-        (&["check", "not.json"], 1, "REJECTED\n", "malformed certificate"),
-        (&["check", "v2.json"], 2, "DECLINED\n", "unsupported certificate version \"2\""),
-        (&["check", "cert.json", "--max-flops", "100"], 2, "DECLINED\n", "raise --max-flops"),
+        (
+            &["check", "cert.json", "--quiet", "--arithmetic", "rational"],
+            0,
+            "ACCEPTED\n",
+            "",
+        ),
+        (
+            &["check", "more.json"],
+            1,
+            "REJECTED\n",
+            "claimed 110, certified 109",
+        ),
+        (
+            &["check", "not.json"],
+            1,
+            "REJECTED\n",
+            "malformed certificate",
+        ),
+        (
+            &["check", "v2.json"],
+            2,
+            "DECLINED\n",
+            "unsupported certificate version \"2\"",
+        ),
+        (
+            &["check", "cert.json", "--max-flops", "100"],
+            2,
+            "DECLINED\n",
+            "raise --max-flops",
+        ),
         (&["check", "none.json"], 3, "", "cannot read none.json"),
         (&["check", "."], 3, "", "not a regular file"),
-        (&["check", "cert.json", "--model", "none"], 3, "", "no model at none"),
-        (&["check"], 3, "", "required"),
-        (&["check", "cert.json", "--threads", "0"], 3, "", "invalid value"),
-        (&["check", "cert.json", "--model", "model.pth"], 3, "", "no model at model.pth"),
-        (&["check", "cert.json", "--model", &archive], 2, "DECLINED\n", "a PyTorch archive; `gbmi import`"),
-        (&["check", "moved.json"], 3, "", "there is no such file; name the model with --model"),
-        (&["prove", "--model", "model", "--at-least", "0.88", "--out", "x.json"], 1, "REJECTED\n", "certified 109"),
-        (&["prove", "--model", "model", "--strategy", "magic"], 3, "", "expected brute-force"),
-        (&["prove", "--model", "model", "--out", "no/such/folder.json"], 3, "", "cannot write"),
-        // Before the search, which would decline.
-        (&["prove", "--model", "model", "--max-flops", "1", "--out", "no/such/folder.json"], 3, "", "cannot write"),
-        (&["prove", "--model", "model", "--strategy", "exact", "--optimise", "1"], 3, "", "--optimise is for"),
-        (&["export-coq", "cert.json", "--out", "cert-1.v"], 3, "", "expected a file of letters"),
-        (&["prove", "--model", "model", "--at-least", "1.5"], 3, "", "from 0 to 1"),
-        (&["prove", "--model", "model", "--eupu", "max_diff"], 3, "", "possible values: mean-query+max-diff"),
-        (&["prove", "--model", "model", "--eupu", "max-diff", "--strategy", "cubic"], 3, "", "cannot be used with"),
-        (&["prove", "--model", "model", "--published", "best"], 3, "", "--class"),
-        (&["compare", "model", "--strategies", "magic"], 3, "", "expected own, published, all"),
         (
-            &["compare", "model", "--strategies", "own", "--class", "quadratic-qk"],
+            &["check", "cert.json", "--model", "none"],
+            3,
+            "",
+            "no model at none",
+        ),
+        (&["check"], 3, "", "required"),
+        (
+            &["check", "cert.json", "--threads", "0"],
+            3,
+            "",
+            "invalid value",
+        ),
+        (
+            &["check", "cert.json", "--model", "model.pth"],
+            3,
+            "",
+            "no model at model.pth",
+        ),
+        (
+            &["check", "cert.json", "--model", &archive],
+            2,
+            "DECLINED\n",
+            "a PyTorch archive; `gbmi import`",
+        ),
+        (
+            &["check", "moved.json"],
+            3,
+            "",
+            "there is no such file; name the model with --model",
+        ),
+        (
+            &[
+                "prove",
+                "--model",
+                "model",
+                "--at-least",
+                "0.88",
+                "--out",
+                "x.json",
+            ],
+            1,
+            "REJECTED\n",
+            "certified 109",
+        ),
+        (
+            &["prove", "--model", "model", "--strategy", "magic"],
+            3,
+            "",
+            "expected brute-force",
+        ),
+        (
+            &["prove", "--model", "model", "--out", "no/such/folder.json"],
+            3,
+            "",
+            "cannot write",
+        ),
+        // Before the search, which would decline.
+        (
+            &[
+                "prove",
+                "--model",
+                "model",
+                "--max-flops",
+                "1",
+                "--out",
+                "no/such/folder.json",
+            ],
+            3,
+            "",
+            "cannot write",
+        ),
+        (
+            &[
+                "prove",
+                "--model",
+                "model",
+                "--strategy",
+                "exact",
+                "--optimise",
+                "1",
+            ],
+            3,
+            "",
+            "--optimise is for",
+        ),
+        (
+            &["export-coq", "cert.json", "--out", "cert-1.v"],
+            3,
+            "",
+            "expected a file of letters",
+        ),
+        (
+            &["prove", "--model", "model", "--at-least", "1.5"],
+            3,
+            "",
+            "from 0 to 1",
+        ),
+        (
+            &["prove", "--model", "model", "--eupu", "max_diff"],
+            3,
+            "",
+            "possible values: mean-query+max-diff",
+        ),
+        (
+            &[
+                "prove",
+                "--model",
+                "model",
+                "--eupu",
+                "max-diff",
+                "--strategy",
+                "cubic",
+            ],
+            3,
+            "",
+            "cannot be used with",
+        ),
+        (
+            &["prove", "--model", "model", "--published", "best"],
+            3,
+            "",
+            "--class",
+        ),
+        (
+            &["compare", "model", "--strategies", "magic"],
+            3,
+            "",
+            "expected own, published, all",
+        ),
+        (
+            &[
+                "compare",
+                "model",
+                "--strategies",
+                "own",
+                "--class",
+                "quadratic-qk",
+            ],
             3,
             "",
             "no strategy is of the classes",
@@ -155,7 +363,12 @@ fn exit_codes_and_words() {
     ];
     for (args, code, stdout, stderr) in cases {
         let run = gbmi(path, args);
-        assert_eq!((run.code, run.stdout.as_str()), (code, stdout), "{args:?}: {}", run.stderr);
+        assert_eq!(
+            (run.code, run.stdout.as_str()),
+            (code, stdout),
+            "{args:?}: {}",
+            run.stderr
+        );
         assert!(run.stderr.contains(stderr), "{args:?}: {}", run.stderr);
     }
     assert!(!path.join("x.json").exists());
@@ -169,11 +382,17 @@ fn exit_codes_and_words() {
 fn bounds_that_are_reached_are_written() {
     let folder = with_certificate();
     for bound in ["0.872", "109", "109/125", "0", "0.0"] {
-        let run = gbmi(folder.path(), &["prove", "--model", "model", "--quiet", "--at-least", bound]);
+        let run = gbmi(
+            folder.path(),
+            &["prove", "--model", "model", "--quiet", "--at-least", bound],
+        );
         assert_eq!(run.code, 0, "{bound}: {}", run.stderr);
     }
     for bound in ["0.8720001", "110", "1.0", "110/125"] {
-        let run = gbmi(folder.path(), &["prove", "--model", "model", "--quiet", "--at-least", bound]);
+        let run = gbmi(
+            folder.path(),
+            &["prove", "--model", "model", "--quiet", "--at-least", bound],
+        );
         assert_eq!(run.code, 1, "{bound}: {}", run.stderr);
     }
 }
@@ -187,26 +406,53 @@ fn a_certificate_suggests_a_model_and_does_not_choose_it() {
     assert!(certificate.contains("\"model\":\"model\""));
     // From another folder.
     let away = TempDir::new().unwrap();
-    let run = gbmi(away.path(), &["check", &path.join("cert.json").display().to_string()]);
+    let run = gbmi(
+        away.path(),
+        &["check", &path.join("cert.json").display().to_string()],
+    );
     assert_eq!(run.code, 0, "{}", run.stderr);
-    assert!(run.stdout.contains(&path.join("model").display().to_string()));
+    assert!(
+        run.stdout
+            .contains(&path.join("model").display().to_string())
+    );
     // The suggestion leads to another network: the digest decides.
     std::fs::create_dir(path.join("other")).unwrap();
     for name in ["config.json", "model.safetensors"] {
-        std::fs::copy(here(&format!("models/max_of_2_seed123/{name}")), path.join("other").join(name)).unwrap();
+        std::fs::copy(
+            here(&format!("models/max_of_2_seed123/{name}")),
+            path.join("other").join(name),
+        )
+        .unwrap();
     }
-    edit(&path.join("cert.json"), "\"model\":\"model\"", "\"model\":\"other\"");
+    edit(
+        &path.join("cert.json"),
+        "\"model\":\"model\"",
+        "\"model\":\"other\"",
+    );
     let run = gbmi(path, &["check", "cert.json"]);
     assert_eq!((run.code, run.stdout.as_str()), (1, "REJECTED\n"));
     // The suggestion is no path below the folder.
     let below = path.join("below");
     std::fs::create_dir(&below).unwrap();
-    for suggestion in ["../model", "x/../../model", "/etc", "../../../../etc/passwd", "./../model"] {
-        let text = certificate.replace("\"model\":\"model\"", &format!("\"model\":\"{suggestion}\""));
+    for suggestion in [
+        "../model",
+        "x/../../model",
+        "/etc",
+        "../../../../etc/passwd",
+        "./../model",
+    ] {
+        let text = certificate.replace(
+            "\"model\":\"model\"",
+            &format!("\"model\":\"{suggestion}\""),
+        );
         std::fs::write(below.join("cert.json"), text).unwrap();
         let run = gbmi(path, &["check", "below/cert.json"]);
         assert_eq!((run.code, run.stdout.as_str()), (3, ""), "{suggestion}");
-        assert!(run.stderr.contains("relative path without `..`"), "{suggestion}: {}", run.stderr);
+        assert!(
+            run.stderr.contains("relative path without `..`"),
+            "{suggestion}: {}",
+            run.stderr
+        );
         let run = gbmi(path, &["check", "below/cert.json", "--model", "model"]);
         assert_eq!(run.code, 0, "{suggestion}: --model decides");
     }
@@ -219,7 +465,11 @@ fn a_certificate_suggests_a_model_and_does_not_choose_it() {
         assert!(run.stderr.contains("symbolic links"), "{}", run.stderr);
     }
     // No suggestion, no --model: the bundled model is the only candidate.
-    std::fs::write(path.join("cert.json"), certificate.replace("\"model\":\"model\",", "")).unwrap();
+    std::fs::write(
+        path.join("cert.json"),
+        certificate.replace("\"model\":\"model\",", ""),
+    )
+    .unwrap();
     let run = gbmi(path, &["check", "cert.json"]);
     assert_eq!((run.code, run.stdout.as_str()), (1, "REJECTED\n"));
     assert!(run.stderr.contains("--model"));
@@ -232,14 +482,30 @@ fn the_same_bytes_on_any_number_of_threads() {
         let mut texts = Vec::new();
         for (threads, out) in [("1", "a.json"), ("2", "b.json"), ("7", "c.json")] {
             let model = here("models/max_of_2_undertrained");
-            let args =
-                ["prove", "--strategy", strategy, "--model", &model, "--threads", threads, "--out", out, "--json"];
+            let args = [
+                "prove",
+                "--strategy",
+                strategy,
+                "--model",
+                &model,
+                "--threads",
+                threads,
+                "--out",
+                out,
+                "--json",
+            ];
             let run = gbmi(folder.path(), &args);
             assert_eq!(run.code, 0, "{}", run.stderr);
             let object: Value = serde_json::from_str(&run.stdout).unwrap();
-            texts.push((std::fs::read(folder.path().join(out)).unwrap(), object["tally"].clone()));
+            texts.push((
+                std::fs::read(folder.path().join(out)).unwrap(),
+                object["tally"].clone(),
+            ));
         }
-        assert!(texts.windows(2).all(|pair| pair[0] == pair[1]), "{strategy}");
+        assert!(
+            texts.windows(2).all(|pair| pair[0] == pair[1]),
+            "{strategy}"
+        );
     }
 }
 
@@ -250,48 +516,119 @@ fn published_strategies_by_name_and_by_parts() {
     let path = folder.path();
     let name = "EUPU-max-diff-exact--attn-mean-query+diff--attn-err-max-diff-exact";
     let prove = |args: &[&str], out: &str| {
-        let run = gbmi(path, &[&["prove", "--model", "model", "--json", "--out", out], args].concat());
+        let run = gbmi(
+            path,
+            &[&["prove", "--model", "model", "--json", "--out", out], args].concat(),
+        );
         assert_eq!(run.code, 0, "{}", run.stderr);
         let object: Value = serde_json::from_str(&run.stdout).unwrap();
-        (object["strategy"].as_str().unwrap().to_string(), std::fs::read(path.join(out)).unwrap())
+        (
+            object["strategy"].as_str().unwrap().to_string(),
+            std::fs::read(path.join(out)).unwrap(),
+        )
     };
     let by_name = prove(&["--strategy", name], "a.json");
     assert_eq!(by_name.0, name);
-    assert_eq!(prove(&["--eupu", "max-diff-exact", "--attention-error", "max-diff-exact"], "b.json"), by_name);
+    assert_eq!(
+        prove(
+            &[
+                "--eupu",
+                "max-diff-exact",
+                "--attention-error",
+                "max-diff-exact"
+            ],
+            "b.json"
+        ),
+        by_name
+    );
     let run = gbmi(path, &["check", "a.json"]);
     assert_eq!(run.code, 0, "{}", run.stderr);
-    assert!(run.stdout.contains(name) && run.stdout.contains("published/gaps"), "{}", run.stdout);
+    assert!(
+        run.stdout.contains(name) && run.stdout.contains("published/gaps"),
+        "{}",
+        run.stdout
+    );
     let (best, _) = prove(&["--published", "best", "--class", "subcubic"], "c.json");
-    let compared = gbmi(path, &["compare", "model", "--strategies", "published", "--class", "subcubic", "--json"]);
+    let compared = gbmi(
+        path,
+        &[
+            "compare",
+            "model",
+            "--strategies",
+            "published",
+            "--class",
+            "subcubic",
+            "--json",
+        ],
+    );
     let rows: Value = serde_json::from_str(&compared.stdout).unwrap();
     let correct = |row: &Value| row["correct"].as_str().unwrap().parse::<u32>().unwrap();
     let most = rows.as_array().unwrap().iter().map(correct).max().unwrap();
-    let best = rows.as_array().unwrap().iter().find(|row| row["strategy"] == best.as_str()).unwrap();
-    assert!((correct(best), rows.as_array().unwrap().len()) == (most, 8), "{rows}");
+    let best = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["strategy"] == best.as_str())
+        .unwrap();
+    assert!(
+        (correct(best), rows.as_array().unwrap().len()) == (most, 8),
+        "{rows}"
+    );
 }
 
 #[test]
 fn compare_shows_strategies_side_by_side() {
     let folder = with_certificate();
     let path = folder.path();
-    let args = ["compare", "model", "--strategies", "own,published-cubic", "--out", "certificates"];
+    let args = [
+        "compare",
+        "model",
+        "--strategies",
+        "own,published-cubic",
+        "--out",
+        "certificates",
+    ];
     let run = gbmi(path, &args);
     assert_eq!(run.code, 0, "{}", run.stderr);
     insta::with_settings!({filters => vec![(r"\d+\.\d\d\n", "[time]\n")]}, { insta::assert_snapshot!("compare", run.stdout) });
     for name in ["brute-force", "cubic", "subcubic", "published-cubic"] {
         let certificate = format!("certificates/model/{name}.json");
-        let run = gbmi(path, &["check", &certificate, "--model", "model", "--quiet"]);
-        assert_eq!((run.code, run.stdout.as_str()), (0, "ACCEPTED\n"), "{name}: {}", run.stderr);
+        let run = gbmi(
+            path,
+            &["check", &certificate, "--model", "model", "--quiet"],
+        );
+        assert_eq!(
+            (run.code, run.stdout.as_str()),
+            (0, "ACCEPTED\n"),
+            "{name}: {}",
+            run.stderr
+        );
     }
     let run = gbmi(path, &[args.as_slice(), &["--csv"]].concat());
     let lines: Vec<&str> = run.stdout.lines().collect();
-    assert!(lines[0].starts_with("model,class,strategy,verdict,correct,total,bound,bound_over_true,flops,int_ops,"));
-    assert!(lines.len() == 8 && lines[1].starts_with("model,brute-force,brute-force,accepted,109,125,0.872"));
+    assert!(lines[0].starts_with(
+        "model,class,strategy,verdict,correct,total,bound,bound_over_true,flops,int_ops,"
+    ));
+    assert!(
+        lines.len() == 8
+            && lines[1].starts_with("model,brute-force,brute-force,accepted,109,125,0.872")
+    );
     // What is declined is a row of its own; the others go on.
-    let run = gbmi(path, &[args.as_slice(), &["--json", "--max-flops", "2500"]].concat());
+    let run = gbmi(
+        path,
+        &[args.as_slice(), &["--json", "--max-flops", "2500"]].concat(),
+    );
     let rows: Value = serde_json::from_str(&run.stdout).unwrap();
-    let verdicts: Vec<bool> = rows.as_array().unwrap().iter().map(|row| row["verdict"] == "accepted").collect();
-    assert!(run.code == 0 && verdicts.contains(&true) && verdicts.contains(&false), "{rows}");
+    let verdicts: Vec<bool> = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["verdict"] == "accepted")
+        .collect();
+    assert!(
+        run.code == 0 && verdicts.contains(&true) && verdicts.contains(&false),
+        "{rows}"
+    );
 }
 
 #[test]
@@ -301,49 +638,102 @@ fn compare_goes_on_past_what_is_broken() {
     for name in ["twice/model", "unsupported"] {
         copy_tiny(&path.join(name));
     }
-    edit(&path.join("unsupported/config.json"), "\"n_layers\": 1", "\"n_layers\": 2");
+    edit(
+        &path.join("unsupported/config.json"),
+        "\"n_layers\": 1",
+        "\"n_layers\": 2",
+    );
     let compare = |models: &[&str]| {
-        let run = gbmi(path, &[&["compare", "--strategies", "exact", "--json", "--out", "all"], models].concat());
+        let run = gbmi(
+            path,
+            &[
+                &["compare", "--strategies", "exact", "--json", "--out", "all"],
+                models,
+            ]
+            .concat(),
+        );
         let rows: Value = serde_json::from_str(&run.stdout).unwrap();
-        let verdicts: Vec<String> =
-            rows.as_array().unwrap().iter().map(|row| row["verdict"].as_str().unwrap().to_owned()).collect();
+        let verdicts: Vec<String> = rows
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row["verdict"].as_str().unwrap().to_owned())
+            .collect();
         (run.code, verdicts, run.stderr)
     };
     let missing = "no model at missing: there is no such file";
     let unsupported = "unsupported model at config.json, n_layers: expected 1, found 2";
     let (code, verdicts, said) = compare(&["missing", "model", "unsupported", "twice/model"]);
-    assert_eq!(verdicts, [&format!("failed: {missing}"), "accepted", &format!("failed: {unsupported}"), "accepted"]);
-    assert_eq!((code, said), (3, format!("gbmi: missing: {missing}\ngbmi: unsupported: {unsupported}\n")));
+    assert_eq!(
+        verdicts,
+        [
+            &format!("failed: {missing}"),
+            "accepted",
+            &format!("failed: {unsupported}"),
+            "accepted"
+        ]
+    );
+    assert_eq!(
+        (code, said),
+        (
+            3,
+            format!("gbmi: missing: {missing}\ngbmi: unsupported: {unsupported}\n")
+        )
+    );
     // Two folders of one name: neither overwrites the other.
-    assert_eq!(files(&path.join("all")), [path.join("all/model"), path.join("all/model_2")]);
+    assert_eq!(
+        files(&path.join("all")),
+        [path.join("all/model"), path.join("all/model_2")]
+    );
     assert_eq!(compare(&["unsupported", "model"]).0, 2);
     // A certificate that cannot be written.
     std::fs::remove_file(path.join("all/model/exact.json")).unwrap();
     std::fs::create_dir(path.join("all/model/exact.json")).unwrap();
     let (code, verdicts, said) = compare(&["model", "twice/model"]);
-    assert!(code == 3 && verdicts[0].contains("a folder has that name") && verdicts[1] == "accepted", "{verdicts:?}");
-    assert!(said.contains("gbmi: model, exact: cannot write all/model/exact.json"), "{said}");
+    assert!(
+        code == 3 && verdicts[0].contains("a folder has that name") && verdicts[1] == "accepted",
+        "{verdicts:?}"
+    );
+    assert!(
+        said.contains("gbmi: model, exact: cannot write all/model/exact.json"),
+        "{said}"
+    );
 }
 
 /// What is asked for is reached, or refused with the nearest proof.
 #[test]
 fn budgets_and_targets() {
     let folder = with_certificate();
-    let prove = |args: &[&str]| gbmi(folder.path(), &[&["prove", "--model", "model", "--json"], args].concat());
+    let prove = |args: &[&str]| {
+        gbmi(
+            folder.path(),
+            &[&["prove", "--model", "model", "--json"], args].concat(),
+        )
+    };
     let proved = |args: &[&str]| {
         let run = prove(args);
         assert_eq!(run.code, 0, "{args:?}: {}", run.stderr);
         let object: Value = serde_json::from_str(&run.stdout).unwrap();
         let correct: u64 = object["correct"].as_str().unwrap().parse().unwrap();
         assert_eq!(gbmi(folder.path(), &["check", "cert.json"]).code, 0);
-        (object["strategy"].as_str().unwrap().to_string(), correct, object["flops"].as_u64().unwrap())
+        (
+            object["strategy"].as_str().unwrap().to_string(),
+            correct,
+            object["flops"].as_u64().unwrap(),
+        )
     };
     let (strategy, best, longest) = proved(&["--strategy", "auto"]);
     assert_eq!(strategy, "auto");
     let (_, within, flops) = proved(&["--budget", "2.5k"]);
-    assert!(within == best && flops <= 2500, "{within} of {best}, {flops}");
+    assert!(
+        within == best && flops <= 2500,
+        "{within} of {best}, {flops}"
+    );
     let (_, reached, shorter) = proved(&["--target", "0.8"]);
-    assert!(reached >= 100 && shorter <= longest, "{reached} in {shorter}");
+    assert!(
+        reached >= 100 && shorter <= longest,
+        "{reached} in {shorter}"
+    );
     let (_, both, flops) = proved(&["--target", "0.8", "--budget", &longest.to_string()]);
     assert_eq!((both, flops), (reached, shorter));
     let (strategy, ..) = proved(&["--budget", "2.5k", "--class", "cubic"]);
@@ -355,7 +745,17 @@ fn budgets_and_targets() {
     for (name, args) in [
         ("goal_budget", ["--budget", "1k"].as_slice()),
         ("goal_target", &["--target", "0.999"]),
-        ("goal_both", &["--target", "0.999", "--budget", "4k", "--class", "brute-force"]),
+        (
+            "goal_both",
+            &[
+                "--target",
+                "0.999",
+                "--budget",
+                "4k",
+                "--class",
+                "brute-force",
+            ],
+        ),
     ] {
         let run = prove(&[args, &["--out", "none.json"]].concat());
         assert_eq!(run.code, 1);
@@ -367,13 +767,23 @@ fn budgets_and_targets() {
         (&["--budget", "1e6"], "expected a number of FLOPs"),
         (&["--budget", "1.0001k"], "expected a number of FLOPs"),
         (&["--target", "1.5"], "from 0 to 1"),
-        (&["--budget", "1M", "--strategy", "cubic"], "--strategy auto"),
+        (
+            &["--budget", "1M", "--strategy", "cubic"],
+            "--strategy auto",
+        ),
         (&["--one-sided"], "--strategy exact"),
-        (&["--budget", "1M", "--published", "best", "--class", "cubic"], "cannot be used with"),
+        (
+            &["--budget", "1M", "--published", "best", "--class", "cubic"],
+            "cannot be used with",
+        ),
         (&["--class", "cubic"], "required"),
     ] {
         let run = prove(args);
-        assert!(run.code == 3 && run.stderr.contains(message), "{args:?}: {}", run.stderr);
+        assert!(
+            run.code == 3 && run.stderr.contains(message),
+            "{args:?}: {}",
+            run.stderr
+        );
     }
 }
 
@@ -384,37 +794,77 @@ fn the_frontier_rises_and_is_drawn() {
     let path = folder.path();
     copy_tiny(&path.join("model"));
     let run = |threads: &str, out: &str| {
-        let args = ["frontier", "--model", "model", "--published", "--csv", "--threads", threads, "--out", out];
+        let args = [
+            "frontier",
+            "--model",
+            "model",
+            "--published",
+            "--csv",
+            "--threads",
+            threads,
+            "--out",
+            out,
+        ];
         let run = gbmi(path, &args);
         assert_eq!((run.code, run.stderr.as_str()), (0, ""));
-        assert_eq!(run.stdout, std::fs::read_to_string(path.join(out).join("frontier.csv")).unwrap());
+        assert_eq!(
+            run.stdout,
+            std::fs::read_to_string(path.join(out).join("frontier.csv")).unwrap()
+        );
         run.stdout
     };
     let table = run("1", "one");
     run("3", "three");
     let names = |folder: &str| -> Vec<_> {
-        files(&path.join(folder)).iter().map(|path| path.file_name().unwrap().to_owned()).collect()
+        files(&path.join(folder))
+            .iter()
+            .map(|path| path.file_name().unwrap().to_owned())
+            .collect()
     };
     assert_eq!(names("one"), names("three"));
     for name in names("one") {
         let read = |folder: &str| std::fs::read(path.join(folder).join(&name)).unwrap();
-        assert!(!read("one").is_empty() && read("one") == read("three"), "{name:?}");
+        assert!(
+            !read("one").is_empty() && read("one") == read("three"),
+            "{name:?}"
+        );
     }
-    assert!(std::fs::read(path.join("one/frontier.png")).unwrap().starts_with(b"\x89PNG"));
-    assert!(std::fs::read_to_string(path.join("one/frontier.svg")).unwrap().contains("our frontier"));
+    assert!(
+        std::fs::read(path.join("one/frontier.png"))
+            .unwrap()
+            .starts_with(b"\x89PNG")
+    );
+    assert!(
+        std::fs::read_to_string(path.join("one/frontier.svg"))
+            .unwrap()
+            .contains("our frontier")
+    );
     let mut reader = csv::Reader::from_reader(table.as_bytes());
-    let rows: Vec<std::collections::BTreeMap<String, String>> = reader.deserialize().map(Result::unwrap).collect();
+    let rows: Vec<std::collections::BTreeMap<String, String>> =
+        reader.deserialize().map(Result::unwrap).collect();
     let (own, published): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row["strategy"] == "auto");
     assert!(!own.is_empty() && published.len() == 102);
-    let number = |row: &std::collections::BTreeMap<String, String>, name: &str| row[name].parse::<u64>().unwrap();
+    let number = |row: &std::collections::BTreeMap<String, String>, name: &str| {
+        row[name].parse::<u64>().unwrap()
+    };
     for pair in own.windows(2) {
-        assert!(["flops", "correct"].iter().all(|name| number(pair[0], name) < number(pair[1], name)), "{table}");
+        assert!(
+            ["flops", "correct"]
+                .iter()
+                .all(|name| number(pair[0], name) < number(pair[1], name)),
+            "{table}"
+        );
     }
     for row in own {
         let certificate = format!("one/{}", row["certificate"]);
         let run = gbmi(path, &["check", &certificate, "--model", "model", "--json"]);
         let object: Value = serde_json::from_str(&run.stdout).unwrap();
-        assert_eq!((run.code, &object["correct"]), (0, &row["correct"].as_str().into()), "{}", run.stderr);
+        assert_eq!(
+            (run.code, &object["correct"]),
+            (0, &row["correct"].as_str().into()),
+            "{}",
+            run.stderr
+        );
         assert_eq!(
             (&object["flops"], &object["int_ops"]),
             (&number(row, "flops").into(), &number(row, "int_ops").into())
@@ -423,26 +873,44 @@ fn the_frontier_rises_and_is_drawn() {
     let shown = gbmi(path, &["frontier", "--model", "model", "--published"]);
     insta::assert_snapshot!("frontier", shown.stdout);
     let shown = gbmi(path, &["frontier", "--model", "model", "--json"]);
-    assert_eq!(serde_json::from_str::<Value>(&shown.stdout).unwrap()[0]["bound"], "0.872000000");
+    assert_eq!(
+        serde_json::from_str::<Value>(&shown.stdout).unwrap()[0]["bound"],
+        "0.872000000"
+    );
 }
 
 #[test]
 fn nothing_half_written_is_left() {
     let folder = TempDir::new().unwrap();
     copy_tiny(&folder.path().join("model"));
-    edit(&folder.path().join("model/config.json"), "\"n_layers\": 1", "\"n_layers\": 2");
+    edit(
+        &folder.path().join("model/config.json"),
+        "\"n_layers\": 1",
+        "\"n_layers\": 2",
+    );
     let run = gbmi(folder.path(), &["prove", "--model", "model"]);
     assert_eq!((run.code, run.stdout.as_str()), (2, "DECLINED\n"));
-    assert!(run.stderr.contains("n_layers: expected 1, found 2"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("n_layers: expected 1, found 2"),
+        "{}",
+        run.stderr
+    );
     let file = here("tests/data/foreign/pickled_whole.pth");
     let config = here("models/max_of_4_seed50/config.json");
-    let run = gbmi(folder.path(), &["import", &file, "--config", &config, "--out", "imported"]);
+    let run = gbmi(
+        folder.path(),
+        &["import", &file, "--config", &config, "--out", "imported"],
+    );
     assert_eq!((run.code, run.stdout.as_str()), (2, ""));
     assert!(run.stderr.contains("2 layers"), "{}", run.stderr);
     assert_eq!(files(folder.path()), [folder.path().join("model")]);
     // A folder in the place of the certificate.
     std::fs::create_dir(folder.path().join("cert.json")).unwrap();
-    edit(&folder.path().join("model/config.json"), "\"n_layers\": 2", "\"n_layers\": 1");
+    edit(
+        &folder.path().join("model/config.json"),
+        "\"n_layers\": 2",
+        "\"n_layers\": 1",
+    );
     let run = gbmi(folder.path(), &["prove", "--model", "model"]);
     assert_eq!(run.code, 3, "{}", run.stderr);
     assert_eq!(files(folder.path()).len(), 2);
@@ -453,7 +921,10 @@ fn import_then_prove() {
     let folder = TempDir::new().unwrap();
     let file = here("tests/data/max_of_4_seed50_state_dict.pth");
     let config = here("models/max_of_4_seed50/config.json");
-    let run = gbmi(folder.path(), &["import", &file, "--config", &config, "--out", "imported"]);
+    let run = gbmi(
+        folder.path(),
+        &["import", &file, "--config", &config, "--out", "imported"],
+    );
     assert_eq!(run.code, 0, "{}", run.stderr);
     snapshot!("import", run.stdout);
     for (name, file, flags) in [
@@ -461,35 +932,87 @@ fn import_then_prove() {
         ("import_compiled", "compiled.pth", &[]),
         ("import_narrow", "narrow.pth", &["--zero-biases"]),
     ] {
-        let (file, config) = (here(&format!("tests/data/foreign/{file}")), here("tests/data/foreign/config.json"));
-        let run = gbmi(folder.path(), &[&["import", &file, "--config", &config, "--out", name], flags].concat());
+        let (file, config) = (
+            here(&format!("tests/data/foreign/{file}")),
+            here("tests/data/foreign/config.json"),
+        );
+        let run = gbmi(
+            folder.path(),
+            &[
+                &["import", &file, "--config", &config, "--out", name],
+                flags,
+            ]
+            .concat(),
+        );
         assert_eq!(run.code, 0, "{}", run.stderr);
         snapshot!(name, run.stdout);
     }
-    let run = gbmi(folder.path(), &["prove", "--model", "imported", "--quiet", "--at-least", "0.99"]);
-    assert_eq!((run.code, run.stdout.as_str()), (0, "ACCEPTED\n"), "{}", run.stderr);
-    let run = gbmi(folder.path(), &["check", "cert.json", "--quiet", "--model", &here("models/max_of_4_seed50")]);
-    assert_eq!(run.code, 0, "a re-saved model has the same digest: {}", run.stderr);
+    let run = gbmi(
+        folder.path(),
+        &[
+            "prove",
+            "--model",
+            "imported",
+            "--quiet",
+            "--at-least",
+            "0.99",
+        ],
+    );
+    assert_eq!(
+        (run.code, run.stdout.as_str()),
+        (0, "ACCEPTED\n"),
+        "{}",
+        run.stderr
+    );
+    let run = gbmi(
+        folder.path(),
+        &[
+            "check",
+            "cert.json",
+            "--quiet",
+            "--model",
+            &here("models/max_of_4_seed50"),
+        ],
+    );
+    assert_eq!(
+        run.code, 0,
+        "a re-saved model has the same digest: {}",
+        run.stderr
+    );
 }
 
 #[test]
 fn inspect_shows_and_draws() {
     let folder = TempDir::new().unwrap();
-    let run = gbmi(folder.path(), &["inspect", "--out", "pictures", "--format", "png"]);
+    let run = gbmi(
+        folder.path(),
+        &["inspect", "--out", "pictures", "--format", "png"],
+    );
     assert_eq!(run.code, 0, "{}", run.stderr);
     snapshot!("inspect_bundled", run.stdout);
     for name in ["qk.png", "ov.png"] {
-        assert!(std::fs::read(folder.path().join("pictures").join(name)).unwrap().starts_with(b"\x89PNG"));
+        assert!(
+            std::fs::read(folder.path().join("pictures").join(name))
+                .unwrap()
+                .starts_with(b"\x89PNG")
+        );
     }
-    let run = gbmi(folder.path(), &["inspect", &here("tests/data/tiny"), "--json"]);
-    assert_eq!(serde_json::from_str::<Value>(&run.stdout).unwrap()["d_vocab"], 5);
+    let run = gbmi(
+        folder.path(),
+        &["inspect", &here("tests/data/tiny"), "--json"],
+    );
+    assert_eq!(
+        serde_json::from_str::<Value>(&run.stdout).unwrap()["d_vocab"],
+        5
+    );
 }
 
 #[test]
 fn lists_and_help() {
     let folder = TempDir::new().unwrap();
     snapshot!("strategies", gbmi(folder.path(), &["strategies"]).stdout);
-    let rows: Value = serde_json::from_str(&gbmi(folder.path(), &["strategies", "--json"]).stdout).unwrap();
+    let rows: Value =
+        serde_json::from_str(&gbmi(folder.path(), &["strategies", "--json"]).stdout).unwrap();
     assert_eq!(rows.as_array().unwrap().len(), 107);
     for (name, args) in [
         ("help", vec!["--help"]),
@@ -504,7 +1027,15 @@ fn lists_and_help() {
         snapshot!(name, run.stdout);
     }
     for shell in ["bash", "zsh", "fish"] {
-        assert!(gbmi(folder.path(), &["completions", shell]).stdout.contains("max-flops"), "{shell}");
+        assert!(
+            gbmi(folder.path(), &["completions", shell])
+                .stdout
+                .contains("max-flops"),
+            "{shell}"
+        );
     }
-    assert_eq!(gbmi(folder.path(), &["--version"]).stdout, format!("gbmi {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        gbmi(folder.path(), &["--version"]).stdout,
+        format!("gbmi {}\n", env!("CARGO_PKG_VERSION"))
+    );
 }

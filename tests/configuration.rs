@@ -21,7 +21,15 @@ fn object(path: &str) -> Map<String, Value> {
 fn dump(name: &str) -> Map<String, Value> {
     let mut config = object(&format!("tests/data/transformerlens/{name}.json"));
     let sizes = object("tests/data/tiny/config.json");
-    for field in ["task", "d_vocab", "d_vocab_out", "n_ctx", "d_model", "d_head", "n_heads"] {
+    for field in [
+        "task",
+        "d_vocab",
+        "d_vocab_out",
+        "n_ctx",
+        "d_model",
+        "d_head",
+        "n_heads",
+    ] {
         config.insert(field.into(), sizes[field].clone());
     }
     config.insert("attn_scale".into(), json!(-1.0));
@@ -30,13 +38,16 @@ fn dump(name: &str) -> Map<String, Value> {
 
 fn read(config: &Map<String, Value>) -> Result<String, Refusal> {
     let weights = std::fs::read("tests/data/tiny/model.safetensors").unwrap();
-    Network::from_bytes(json!(config).to_string().as_bytes(), &weights).map(|network| network.sha256)
+    Network::from_bytes(json!(config).to_string().as_bytes(), &weights)
+        .map(|network| network.sha256)
 }
 
 /// The fields that stand in the way.
 fn in_the_way(config: &Map<String, Value>) -> Vec<String> {
     match read(config) {
-        Err(Refusal::Declined(Decline::Config(reasons))) => reasons.into_iter().map(|reason| reason.field).collect(),
+        Err(Refusal::Declined(Decline::Config(reasons))) => {
+            reasons.into_iter().map(|reason| reason.field).collect()
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -44,7 +55,9 @@ fn in_the_way(config: &Map<String, Value>) -> Vec<String> {
 /// The table of the docs: by field, what stands in its second column.
 fn table() -> BTreeMap<String, String> {
     let page = std::fs::read_to_string("docs/transformerlens.md").unwrap();
-    let (_, section) = page.split_once("\n## Every field of config.json\n").expect("the section of the table");
+    let (_, section) = page
+        .split_once("\n## Every field of config.json\n")
+        .expect("the section of the table");
     let mut table = BTreeMap::new();
     for line in section.lines().filter(|line| line.starts_with("| `")) {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
@@ -58,12 +71,18 @@ fn table() -> BTreeMap<String, String> {
 
 #[test]
 fn every_field_of_the_classes_is_in_the_table_and_as_dumped_it_is_read() {
-    let (table, digest) = (table(), read(&object("tests/data/tiny/config.json")).unwrap());
+    let (table, digest) = (
+        table(),
+        read(&object("tests/data/tiny/config.json")).unwrap(),
+    );
     for name in DUMPS {
         let config = dump(name);
         assert!(config.len() > 65, "{name} is whole");
         for field in config.keys() {
-            assert!(table.contains_key(field), "{field} of {name} is not in the table");
+            assert!(
+                table.contains_key(field),
+                "{field} of {name} is not in the table"
+            );
         }
         assert_eq!(read(&config).unwrap(), digest, "{name}");
     }
@@ -72,9 +91,20 @@ fn every_field_of_the_classes_is_in_the_table_and_as_dumped_it_is_read() {
 #[test]
 fn every_field_is_free_or_declined_by_name_as_the_table_says() {
     let digest = read(&object("tests/data/tiny/config.json")).unwrap();
-    let values = [json!(true), json!(7), json!(-1), json!(0.5), json!("Olmo2ForCausalLM"), json!(["local"]), json!({})];
+    let values = [
+        json!(true),
+        json!(7),
+        json!(-1),
+        json!(0.5),
+        json!("Olmo2ForCausalLM"),
+        json!(["local"]),
+        json!({}),
+    ];
     let (mut free, mut kept) = (0, 0);
-    for (field, here) in table().into_iter().filter(|(_, here)| !here.starts_with("read")) {
+    for (field, here) in table()
+        .into_iter()
+        .filter(|(_, here)| !here.starts_with("read"))
+    {
         for name in DUMPS {
             for value in &values {
                 let mut config = dump(name);
@@ -86,7 +116,11 @@ fn every_field_is_free_or_declined_by_name_as_the_table_says() {
                     assert_eq!(read(&config).unwrap(), digest, "{field}: {value} in {name}");
                     free += 1;
                 } else {
-                    assert_eq!(in_the_way(&config), [field.as_str()], "{field}: {value} in {name}");
+                    assert_eq!(
+                        in_the_way(&config),
+                        [field.as_str()],
+                        "{field}: {value} in {name}"
+                    );
                     kept += 1;
                 }
             }
@@ -137,7 +171,16 @@ fn what_changes_the_function_is_declined_by_name() {
 /// Absent, it is something else to TransformerLens.
 #[test]
 fn a_field_with_another_default_must_be_there() {
-    for field in ["task", "n_layers", "n_heads", "attn_only", "normalization_type", "d_vocab", "n_ctx", "d_head"] {
+    for field in [
+        "task",
+        "n_layers",
+        "n_heads",
+        "attn_only",
+        "normalization_type",
+        "d_vocab",
+        "n_ctx",
+        "d_head",
+    ] {
         let mut config = dump(DUMPS[0]);
         config.remove(field);
         assert_eq!(in_the_way(&config), [field]);
@@ -147,14 +190,24 @@ fn a_field_with_another_default_must_be_there() {
 #[test]
 fn all_reasons_are_given_at_once() {
     let mut config = dump(DUMPS[3]);
-    for (field, value) in [("n_layers", json!(2)), ("clip_qkv", json!(1)), ("final_rms", json!(true))] {
+    for (field, value) in [
+        ("n_layers", json!(2)),
+        ("clip_qkv", json!(1)),
+        ("final_rms", json!(true)),
+    ] {
         config.insert(field.into(), value);
     }
     config.remove("normalization_type");
     let refusal = read(&config).unwrap_err();
-    assert_eq!(in_the_way(&config), ["n_layers", "normalization_type", "clip_qkv", "final_rms"]);
+    assert_eq!(
+        in_the_way(&config),
+        ["n_layers", "normalization_type", "clip_qkv", "final_rms"]
+    );
     let message = refusal.to_string();
-    assert!(message.contains("at config.json, n_layers: expected 1, found 2;"), "{message}");
+    assert!(
+        message.contains("at config.json, n_layers: expected 1, found 2;"),
+        "{message}"
+    );
     assert!(message.contains("\"training\""), "{message}");
 }
 
@@ -164,6 +217,9 @@ fn notes_of_a_trainer_go_into_training() {
     config.insert("learning_rate".into(), json!(0.001));
     assert_eq!(in_the_way(&config), ["learning_rate"]);
     let learning_rate = config.remove("learning_rate").unwrap();
-    config.insert("training".into(), json!({ "learning_rate": learning_rate, "clip_qkv": 1 }));
+    config.insert(
+        "training".into(),
+        json!({ "learning_rate": learning_rate, "clip_qkv": 1 }),
+    );
     assert!(read(&config).is_ok());
 }

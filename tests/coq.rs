@@ -21,7 +21,9 @@ fn tiny() -> Network {
 }
 
 fn proof(network: &Network, strategy: Strategy) -> Certificate {
-    prove(network, strategy, None, Options::default()).unwrap().certificate
+    prove(network, strategy, None, Options::default())
+        .unwrap()
+        .certificate
 }
 
 #[test]
@@ -43,21 +45,33 @@ fn the_statement_is_the_claim() {
         certificate.claim.correct = correct.into();
         certificate.claim.upper = upper.map(Into::into);
         let text = export(&certificate, &network).unwrap();
-        assert!(text.contains(&format!("Theorem correct_inputs :\n{statement}\n")), "{text}");
+        assert!(
+            text.contains(&format!("Theorem correct_inputs :\n{statement}\n")),
+            "{text}"
+        );
         let claimed = upper.map_or("None".to_string(), |upper| format!("(Some {upper})"));
-        assert!(text.contains(&format!("check the_weights the_hints {correct} {claimed} = true.")), "{text}");
+        assert!(
+            text.contains(&format!(
+                "check the_weights the_hints {correct} {claimed} = true."
+            )),
+            "{text}"
+        );
     }
 }
 
 /// The pairs of integers in a term, with names replaced by what they stand for.
 fn pairs(term: &str, names: &BTreeMap<&str, &str>, found: &mut Vec<(i64, i64)>) {
-    let mut words =
-        term.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-').filter(|word| !word.is_empty());
+    let mut words = term
+        .split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-')
+        .filter(|word| !word.is_empty());
     while let Some(word) = words.next() {
         match names.get(word) {
             Some(value) => pairs(value, names, found),
             None if word == "concat" => {}
-            None => found.push((word.parse().unwrap(), words.next().unwrap().parse().unwrap())),
+            None => found.push((
+                word.parse().unwrap(),
+                words.next().unwrap().parse().unwrap(),
+            )),
         }
     }
 }
@@ -78,17 +92,30 @@ fn the_weights_are_those_of_the_model() {
         let weights = names["the_weights"];
         let sizes: [usize; 4] = ["d_vocab", "n_ctx", "d_model", "d_head"].map(|size| {
             let number = weights.split_once(&format!("{size} := n")).unwrap().1;
-            number.split(|letter: char| !letter.is_ascii_digit()).next().unwrap().parse().unwrap()
+            number
+                .split(|letter: char| !letter.is_ascii_digit())
+                .next()
+                .unwrap()
+                .parse()
+                .unwrap()
         });
-        assert_eq!(sizes, [model.d_vocab, model.n_ctx, model.d_model, model.d_head]);
+        assert_eq!(
+            sizes,
+            [model.d_vocab, model.n_ctx, model.d_model, model.d_head]
+        );
         assert!(weights.contains(&format!("scaled := {} |}}", model.use_attn_scale)));
         for (name, tensor) in &model.tensors {
             let field = name.rsplit('.').next().unwrap().to_lowercase();
             let term = weights.split_once(&format!(" {field} := ")).unwrap().1;
-            let end = term.find(" := ").map_or(term.len(), |end| term[..end].rfind(';').unwrap());
+            let end = term
+                .find(" := ")
+                .map_or(term.len(), |end| term[..end].rfind(';').unwrap());
             let mut found = vec![];
             pairs(term[..end].trim_end_matches("|}"), &names, &mut found);
-            let values: Vec<f32> = found.iter().map(|(m, e)| (*m as f64 * 2_f64.powi(*e as i32)) as f32).collect();
+            let values: Vec<f32> = found
+                .iter()
+                .map(|(m, e)| (*m as f64 * 2_f64.powi(*e as i32)) as f32)
+                .collect();
             assert_eq!(values, *tensor, "seed {seed}, {name}");
         }
     }
@@ -107,11 +134,25 @@ fn what_coq_has_no_proof_for_is_refused() {
     let out = folder.path().join("theorem.v");
     let run = |model: &str| {
         let mut command = Command::cargo_bin("gbmi").unwrap();
-        command.args(["export-coq", path.to_str().unwrap(), "--model", model, "--out", out.to_str().unwrap()]);
+        command.args([
+            "export-coq",
+            path.to_str().unwrap(),
+            "--model",
+            model,
+            "--out",
+            out.to_str().unwrap(),
+        ]);
         command.output().unwrap()
     };
     let output = run("models/max_of_2_seed123");
     assert_eq!((output.status.code(), out.exists()), (Some(1), false));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("wrong network"));
-    assert_eq!((run("tests/data/tiny").status.code(), out.exists()), (Some(0), true));
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("wrong network")
+    );
+    assert_eq!(
+        (run("tests/data/tiny").status.code(), out.exists()),
+        (Some(0), true)
+    );
 }

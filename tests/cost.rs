@@ -4,8 +4,8 @@
 use crate::common::{Model, by_hand, group, partition, plan, published_hints, split};
 use gbmi::certificate::published::{Chain, Gaps, LowRank, Means, Peel, Residual};
 use gbmi::certificate::{
-    Attention, Certificate, Count, Criterion, DirectPath, Entries, ExactAttention, Grid, Plan, Rows, Script, Split,
-    Test,
+    Attention, Certificate, Count, Criterion, DirectPath, Entries, ExactAttention, Grid, Plan,
+    Rows, Script, Split, Test,
 };
 use gbmi::checker::arithmetic::Fixed;
 use gbmi::checker::{Options, certify};
@@ -36,15 +36,27 @@ impl Cost {
     /// None where the count is of more inputs than trees have numbers for.
     fn of(network: &Network, certificate: &Certificate, max_flops: u64) -> Option<Self> {
         let start = Instant::now();
-        let done = certify::<Fixed>(network, certificate, Options { max_flops, ..Options::default() });
+        let done = certify::<Fixed>(
+            network,
+            certificate,
+            Options {
+                max_flops,
+                ..Options::default()
+            },
+        );
         let nanoseconds = start.elapsed().as_nanos() as f64;
         let operations = match done {
             Ok(certified) => certified.meter.flops() + certified.meter.int_ops(),
             Err(Refusal::Declined(Decline::Work { limit })) => limit,
-            Err(Refusal::Declined(Decline::TooLarge { what, .. })) if what.contains("tree") => return None,
+            Err(Refusal::Declined(Decline::TooLarge { what, .. })) if what.contains("tree") => {
+                return None;
+            }
             Err(other) => panic!("{other}"),
         };
-        Some(Self { nanoseconds, operations: operations as f64 })
+        Some(Self {
+            nanoseconds,
+            operations: operations as f64,
+        })
     }
 
     /// Beyond another's: nanoseconds for an operation.
@@ -56,27 +68,63 @@ impl Cost {
 /// The tables alone, the limit with them, and nanoseconds for an operation beyond them in the slowest of our own proofs.
 fn honest(v: usize, n: usize) -> (Cost, u64, f64) {
     let network = empty(v, n);
-    let tables = Cost::of(&network, &by_hand(&network, split(&network, "0"), vec![]), u64::MAX - 1).unwrap();
+    let tables = Cost::of(
+        &network,
+        &by_hand(&network, split(&network, "0"), vec![]),
+        u64::MAX - 1,
+    )
+    .unwrap();
     let limit = tables.operations as u64 + LIMIT;
-    let proofs = [("each", Test::Count), ("rest", Test::Pooled), ("rest", Test::Unpooled)].map(|(answers, test)| {
-        let plans = vec![plan(vec![group(answers, test, "all")], Count::default(), "all")];
-        Cost::of(&network, &by_hand(&network, split(&network, "0"), plans), limit)
+    let proofs = [
+        ("each", Test::Count),
+        ("rest", Test::Pooled),
+        ("rest", Test::Unpooled),
+    ]
+    .map(|(answers, test)| {
+        let plans = vec![plan(
+            vec![group(answers, test, "all")],
+            Count::default(),
+            "all",
+        )];
+        Cost::of(
+            &network,
+            &by_hand(&network, split(&network, "0"), plans),
+            limit,
+        )
     });
-    (tables, limit, proofs.into_iter().flatten().map(|proof| proof.beyond(tables)).fold(0.0, f64::max))
+    (
+        tables,
+        limit,
+        proofs
+            .into_iter()
+            .flatten()
+            .map(|proof| proof.beyond(tables))
+            .fold(0.0, f64::max),
+    )
 }
 
 fn numbers(count: usize) -> String {
-    (0..count).map(|number| number.to_string()).collect::<Vec<_>>().join(" ")
+    (0..count)
+        .map(|number| number.to_string())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Wrong answers for maximum m in pairs, the last with what is left.
 fn pairs(v: usize, m: usize, test: Test, window: &str) -> Vec<gbmi::certificate::Group> {
     let wrong: Vec<String> = (0..v).filter(|j| *j != m).map(|j| j.to_string()).collect();
-    wrong.chunks(2).map(|pair| group(&pair.join(" "), test, window)).collect()
+    wrong
+        .chunks(2)
+        .map(|pair| group(&pair.join(" "), test, window))
+        .collect()
 }
 
 /// One plan for every maximum.
-fn by_maximum(network: &Network, direct_path: DirectPath, plan: impl Fn(usize) -> Plan) -> Certificate {
+fn by_maximum(
+    network: &Network,
+    direct_path: DirectPath,
+    plan: impl Fn(usize) -> Plan,
+) -> Certificate {
     let v = network.config.d_vocab;
     let mut certificate = by_hand(network, direct_path, (0..v).map(plan).collect());
     partition(&mut certificate).assignment = (0..v).map(|m| vec![m; m + 1]).collect();
@@ -87,62 +135,147 @@ fn by_maximum(network: &Network, direct_path: DirectPath, plan: impl Fn(usize) -
 fn worst(v: usize, n: usize) -> Vec<(&'static str, Certificate)> {
     let network = &empty(v, n);
     let all = &numbers(v);
-    let counted = |count: Count, window: &str| vec![plan(vec![group("each", Test::Count, "all")], count, window)];
+    let counted = |count: Count, window: &str| {
+        vec![plan(vec![group("each", Test::Count, "all")], count, window)]
+    };
     let tree = |script: Script| Count::Tree(Some(Box::new(script)));
     let orders = |row: &[usize], rows: usize| -> Rows<usize> { vec![row.to_vec(); rows].into() };
     let plain = || DirectPath::Split(Split::default());
     let attended = |mut certificate: Certificate, order: Vec<usize>| {
-        certificate.attention = Attention::Exact(ExactAttention { orders: orders(&order, v), entries: None });
+        certificate.attention = Attention::Exact(ExactAttention {
+            orders: orders(&order, v),
+            entries: None,
+        });
         certificate
     };
     let mut cases = vec![];
-    for (name, test) in [("pooled", Test::Pooled), ("unpooled", Test::Unpooled), ("count", Test::Count)] {
+    for (name, test) in [
+        ("pooled", Test::Pooled),
+        ("unpooled", Test::Unpooled),
+        ("count", Test::Count),
+    ] {
         let plan = |m| plan(pairs(v, m, test, "all"), Count::default(), "all");
         cases.push((name, by_maximum(network, split(network, all), plan)));
     }
     let forfeited = |m| plan(pairs(v, m, Test::Forfeit, "all"), Count::default(), "all");
-    cases.push(("groups forfeited", by_maximum(network, split(network, all), forfeited)));
+    cases.push((
+        "groups forfeited",
+        by_maximum(network, split(network, all), forfeited),
+    ));
     // The tokens below a maximum come last in the order, and only one is asked for.
-    let windows = vec![plan(vec![group("each", Test::Pooled, "1")], Count::default(), "all")];
-    cases.push(("windows", attended(by_hand(network, plain(), windows), (0..v).rev().collect())));
+    let windows = vec![plan(
+        vec![group("each", Test::Pooled, "1")],
+        Count::default(),
+        "all",
+    )];
+    cases.push((
+        "windows",
+        attended(by_hand(network, plain(), windows), (0..v).rev().collect()),
+    ));
     let long = vec![0; 50 * v];
-    let never_read = vec![plan(vec![group("rest", Test::Forfeit, "all")], Count::default(), "all")];
-    cases.push(("orders too long", attended(by_hand(network, plain(), never_read), long)));
+    let never_read = vec![plan(
+        vec![group("rest", Test::Forfeit, "all")],
+        Count::default(),
+        "all",
+    )];
+    cases.push((
+        "orders too long",
+        attended(by_hand(network, plain(), never_read), long),
+    ));
 
     // Nodes that drop groups which are not there; items labelled for groups that are not there.
     let drops = [vec![v - 1], vec![v; v - 1], vec![0]].concat().repeat(v);
-    let script = Script { walk: drops, ..Script::default() };
-    cases.push(("drops", attended(by_hand(network, plain(), counted(tree(script), "1")), (0..v).collect())));
-    let labels = [vec![0, 2], (0..v).map(|item| 3 + item).collect()].concat().repeat(v);
-    let script = Script { walk: labels, upper: orders(&[0], n * v), lower: orders(&[0], n * v) };
-    cases.push(("labels", by_hand(network, plain(), counted(tree(script), "all"))));
+    let script = Script {
+        walk: drops,
+        ..Script::default()
+    };
+    cases.push((
+        "drops",
+        attended(
+            by_hand(network, plain(), counted(tree(script), "1")),
+            (0..v).collect(),
+        ),
+    ));
+    let labels = [vec![0, 2], (0..v).map(|item| 3 + item).collect()]
+        .concat()
+        .repeat(v);
+    let script = Script {
+        walk: labels,
+        upper: orders(&[0], n * v),
+        lower: orders(&[0], n * v),
+    };
+    cases.push((
+        "labels",
+        by_hand(network, plain(), counted(tree(script), "all")),
+    ));
     // One item at the end of every group's order is called certified.
     let last = [vec![0, 2], vec![2; v - 1], vec![0]].concat().repeat(v);
     let forward: Vec<usize> = (0..v).collect();
-    let script = Script { walk: last, upper: orders(&forward, n * v), lower: Rows::EMPTY };
-    cases.push(("orders of items", by_hand(network, plain(), counted(tree(script), "all"))));
-    let nothing = Script { walk: vec![0; 1000], ..Script::default() };
-    cases.push(("words without nodes", by_hand(network, plain(), counted(tree(nothing), "all"))));
+    let script = Script {
+        walk: last,
+        upper: orders(&forward, n * v),
+        lower: Rows::EMPTY,
+    };
+    cases.push((
+        "orders of items",
+        by_hand(network, plain(), counted(tree(script), "all")),
+    ));
+    let nothing = Script {
+        walk: vec![0; 1000],
+        ..Script::default()
+    };
+    cases.push((
+        "words without nodes",
+        by_hand(network, plain(), counted(tree(nothing), "all")),
+    ));
 
     let grid = |grid: Grid| Count::Grid(Box::new(grid));
-    let chain: Rows<usize> = (0..v).map(|group| if group == 0 { vec![] } else { vec![group - 1, 0] }).collect();
+    let chain: Rows<usize> = (0..v)
+        .map(|group| {
+            if group == 0 {
+                vec![]
+            } else {
+                vec![group - 1, 0]
+            }
+        })
+        .collect();
     for bits in [0, 16] {
-        let overlaps = Grid { bits, without: chain.clone(), wrong: vec![0, 1, 0] };
-        cases.push(("overlaps", by_hand(network, split(network, all), counted(grid(overlaps), "all"))));
+        let overlaps = Grid {
+            bits,
+            without: chain.clone(),
+            wrong: vec![0, 1, 0],
+        };
+        cases.push((
+            "overlaps",
+            by_hand(network, split(network, all), counted(grid(overlaps), "all")),
+        ));
     }
 
     let entries = |entries: Entries| {
         let mut certificate = by_hand(network, plain(), vec![]);
-        certificate.attention = Attention::Exact(ExactAttention { orders: Rows::EMPTY, entries: Some(entries) });
+        certificate.attention = Attention::Exact(ExactAttention {
+            orders: Rows::EMPTY,
+            entries: Some(entries),
+        });
         certificate
     };
-    let block = |block: [usize; 4], times: usize| Entries { blocks: block.repeat(times), ..Entries::default() };
+    let block = |block: [usize; 4], times: usize| Entries {
+        blocks: block.repeat(times),
+        ..Entries::default()
+    };
     cases.push(("blocks of nothing", entries(block([1, 1, 0, v], 100_000))));
-    cases.push(("blocks of one", entries(block([v - 1, v, v - 1, v], 100_000))));
+    cases.push((
+        "blocks of one",
+        entries(block([v - 1, v, v - 1, v], 100_000)),
+    ));
     cases.push(("blocks of a row", entries(block([0, 1, 0, v], 10_000))));
     let bounds = vec![1 << 30; v + n];
-    let basis =
-        Entries { basis: vec![vec![]; 20_000].into(), left: bounds.clone(), right: bounds, ..Entries::default() };
+    let basis = Entries {
+        basis: vec![vec![]; 20_000].into(),
+        left: bounds.clone(),
+        right: bounds,
+        ..Entries::default()
+    };
     cases.push(("basis", entries(basis)));
     cases
 }
@@ -158,19 +291,61 @@ fn worst_published(v: usize, n: usize) -> Vec<(&'static str, Certificate)> {
         ..base.clone()
     };
     let many = |rows: usize| -> Rows<i64> { vec![vec![]; rows].into() };
-    let low_rank = |peel: Vec<Peel>, error| Attention::LowRank(LowRank { factors: Chain::Four, peel, error });
+    let low_rank = |peel: Vec<Peel>, error| {
+        Attention::LowRank(LowRank {
+            factors: Chain::Four,
+            peel,
+            error,
+        })
+    };
     let exact = || Attention::Exact(ExactAttention::default());
     let direct = || DirectPath::GlobalMaxDiffExact(gbmi::certificate::published::NoHints {});
-    let means = || Means { means: vec![vec![1]; 1000].into() };
-    let gaps = |gap: usize| Gaps { gaps: vec![vec![gap; v * n]; v].into(), ..Gaps::default() };
-    let peel = vec![Peel { left: many(1000), right: many(1000) }; 100];
+    let means = || Means {
+        means: vec![vec![1]; 1000].into(),
+    };
+    let gaps = |gap: usize| Gaps {
+        gaps: vec![vec![gap; v * n]; v].into(),
+        ..Gaps::default()
+    };
+    let peel = vec![
+        Peel {
+            left: many(1000),
+            right: many(1000)
+        };
+        100
+    ];
     let ratios = || -> Rows<i64> { vec![vec![1; 1000]; v].into() };
     vec![
-        ("peel", with(low_rank(peel, Residual::MaxDiff(means())), direct(), Gaps::default())),
-        ("means", with(low_rank(vec![], Residual::Recursive(means())), direct(), Gaps::default())),
+        (
+            "peel",
+            with(
+                low_rank(peel, Residual::MaxDiff(means())),
+                direct(),
+                Gaps::default(),
+            ),
+        ),
+        (
+            "means",
+            with(
+                low_rank(vec![], Residual::Recursive(means())),
+                direct(),
+                Gaps::default(),
+            ),
+        ),
         ("gaps", with(exact(), direct(), gaps(1))),
         ("gaps of nothing", with(exact(), direct(), gaps(0))),
-        ("references", with(exact(), direct(), Gaps { references: ratios(), slopes: ratios(), ..gaps(1) })),
+        (
+            "references",
+            with(
+                exact(),
+                direct(),
+                Gaps {
+                    references: ratios(),
+                    slopes: ratios(),
+                    ..gaps(1)
+                },
+            ),
+        ),
     ]
 }
 
@@ -190,7 +365,9 @@ fn no_hint_costs_more_at<const N: usize>(sizes: [(usize, usize); N]) {
     for (v, n) in sizes {
         let (network, (tables, limit, honest)) = (empty(v, n), honest(v, n));
         for (name, certificate) in worst(v, n).into_iter().chain(worst_published(v, n)) {
-            let Some(cost) = Cost::of(&network, &certificate, limit) else { continue };
+            let Some(cost) = Cost::of(&network, &certificate, limit) else {
+                continue;
+            };
             let more = (cost.operations - tables.operations).max(0.0);
             let allowed = SLACK + 2.0 * tables.nanoseconds + FACTOR * honest * more;
             let took = cost.nanoseconds / 1e6;
@@ -198,7 +375,10 @@ fn no_hint_costs_more_at<const N: usize>(sizes: [(usize, usize); N]) {
                 "{v:>5} {n:>3}  {name:<20} {took:>9.2} ms, {more:>9} operations beyond the tables' ({honest:.1} ns each)"
             );
             let allowed = allowed / 1e6;
-            assert!(took < allowed, "{name} at d_vocab {v}, n_ctx {n}: {took:.1} ms, allowed {allowed:.1} ms");
+            assert!(
+                took < allowed,
+                "{name} at d_vocab {v}, n_ctx {n}: {took:.1} ms, allowed {allowed:.1} ms"
+            );
         }
     }
 }
@@ -208,21 +388,54 @@ fn no_hint_costs_more_at<const N: usize>(sizes: [(usize, usize); N]) {
 #[test]
 fn the_verdict_is_one_for_any_number_of_threads() {
     let network = empty(32, 4);
-    let each = plan(vec![group("each", Test::Count, "all")], Count::default(), "all");
-    let broken = plan(vec![group("0", Test::Count, "all")], Count::default(), "all");
-    let mut certificate = by_hand(&network, DirectPath::Split(Split::default()), vec![each, broken]);
+    let each = plan(
+        vec![group("each", Test::Count, "all")],
+        Count::default(),
+        "all",
+    );
+    let broken = plan(
+        vec![group("0", Test::Count, "all")],
+        Count::default(),
+        "all",
+    );
+    let mut certificate = by_hand(
+        &network,
+        DirectPath::Split(Split::default()),
+        vec![each, broken],
+    );
     let mut verdicts = std::collections::BTreeSet::new();
     for first in [0, 10, 20, 31] {
-        let row = |m: usize| (0..=m).map(|q| usize::from(m == first && q == m)).collect::<Vec<usize>>();
+        let row = |m: usize| {
+            (0..=m)
+                .map(|q| usize::from(m == first && q == m))
+                .collect::<Vec<usize>>()
+        };
         partition(&mut certificate).assignment = (0..32).map(row).collect();
-        for limit in [200_000, 400_000, 800_000, 3_000_000, 10_000_000, 1_000_000_000] {
+        for limit in [
+            200_000,
+            400_000,
+            800_000,
+            3_000_000,
+            10_000_000,
+            1_000_000_000,
+        ] {
             let verdict = |threads| {
-                let options = Options { max_flops: limit, threads, ..Options::default() };
-                certify::<Fixed>(&network, &certificate, options).map(|_| ()).unwrap_err()
+                let options = Options {
+                    max_flops: limit,
+                    threads,
+                    ..Options::default()
+                };
+                certify::<Fixed>(&network, &certificate, options)
+                    .map(|_| ())
+                    .unwrap_err()
             };
             let one = verdict(1);
             for threads in [2, 3, 8, 2, 2, 2] {
-                assert_eq!(verdict(threads), one, "{threads} threads, maximum {first}, limit {limit}");
+                assert_eq!(
+                    verdict(threads),
+                    one,
+                    "{threads} threads, maximum {first}, limit {limit}"
+                );
             }
             verdicts.insert(matches!(one, Refusal::Declined(_)));
         }
@@ -243,7 +456,8 @@ fn reading_takes_a_bounded_multiple_of_the_file() {
     const LENGTH: usize = 64 << 20;
     const MOST: u64 = 700 << 20;
     let network = Model::zero(5, 3, 1, 1).network();
-    let claim = r#""strategy":"x","claim":{"task":"max_of_n","d_vocab":"5","n_ctx":"3","correct":"0"},"#;
+    let claim =
+        r#""strategy":"x","claim":{"task":"max_of_n","d_vocab":"5","n_ctx":"3","correct":"0"},"#;
     let exact = r#""attention":{"rule":"exact"},"direct_path":{"rule":"split"},"#;
     let plans = format!(r#"{exact}"criterion":{{"rule":"partition","plans":["#);
     let gaps = r#""direct_path":{"rule":"max_diff_exact"},"criterion":{"rule":"gaps","gaps":["#;
@@ -251,16 +465,51 @@ fn reading_takes_a_bounded_multiple_of_the_file() {
     let low_rank = format!(r#"]}},{gaps}]}}}}"#);
     let cases: [(&str, &str, &str, &str); 11] = [
         (&plans, r#"{"groups":[]}"#, ",", "]}}"),
-        (&plans, r#"{"groups":[],"count":{"rule":"tree"}}"#, ",", "]}}"),
-        (&plans, r#"{"groups":[],"count":{"rule":"grid","bits":"1"}}"#, ",", "]}}"),
-        (&plans, r#"{"groups":[{"answers":"0","test":"count"}]}"#, ",", "]}}"),
-        (&format!(r#"{plans}{{"groups":["#), r#"{"answers":"0","test":"count"}"#, ",", "]}]}}"),
-        (&format!(r#"{plans}{{"groups":[],"count":{{"rule":"tree","walk":""#), "0", " ", r#""}}]}}"#),
+        (
+            &plans,
+            r#"{"groups":[],"count":{"rule":"tree"}}"#,
+            ",",
+            "]}}",
+        ),
+        (
+            &plans,
+            r#"{"groups":[],"count":{"rule":"grid","bits":"1"}}"#,
+            ",",
+            "]}}",
+        ),
+        (
+            &plans,
+            r#"{"groups":[{"answers":"0","test":"count"}]}"#,
+            ",",
+            "]}}",
+        ),
+        (
+            &format!(r#"{plans}{{"groups":["#),
+            r#"{"answers":"0","test":"count"}"#,
+            ",",
+            "]}]}}",
+        ),
+        (
+            &format!(r#"{plans}{{"groups":[],"count":{{"rule":"tree","walk":""#),
+            "0",
+            " ",
+            r#""}}]}}"#,
+        ),
         (&format!(r#"{plans}],"assignment":["#), r#""""#, ",", "]}}"),
         (&format!(r#"{plans}],"assignment":["#), r#""0""#, ",", "]}}"),
         (peel, r#"{"left":[],"right":[]}"#, ",", &low_rank),
-        (&format!(r#""attention":{{"rule":"exact"}},{gaps}"#), r#""0""#, ",", "]}}"),
-        (r#""attention":{"rule":"exact","unknown":["#, "{}", ",", "]}}"),
+        (
+            &format!(r#""attention":{{"rule":"exact"}},{gaps}"#),
+            r#""0""#,
+            ",",
+            "]}}",
+        ),
+        (
+            r#""attention":{"rule":"exact","unknown":["#,
+            "{}",
+            ",",
+            "]}}",
+        ),
     ];
     let folder = tempfile::tempdir().unwrap();
     let model = folder.path().join("model");
@@ -269,14 +518,23 @@ fn reading_takes_a_bounded_multiple_of_the_file() {
     std::fs::write(model.join("config.json"), zero.config()).unwrap();
     std::fs::write(model.join("model.safetensors"), zero.weights()).unwrap();
     for (before, item, between, after) in cases {
-        let mut text = format!(r#"{{"gbmi":"1","network":"{}",{claim}{before}{item}"#, network.sha256);
+        let mut text = format!(
+            r#"{{"gbmi":"1","network":"{}",{claim}{before}{item}"#,
+            network.sha256
+        );
         let repeated = (LENGTH - text.len() - after.len()) / (item.len() + between.len());
         text += &format!("{between}{item}").repeat(repeated);
         text += after;
         let path = folder.path().join("cert.json");
         std::fs::write(&path, &text).unwrap();
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_gbmi"));
-        command.arg("check").arg(&path).arg("--model").arg(&model).arg("--json").stdout(std::process::Stdio::piped());
+        command
+            .arg("check")
+            .arg(&path)
+            .arg("--model")
+            .arg(&model)
+            .arg("--json")
+            .stdout(std::process::Stdio::piped());
         let mut process = command.stderr(std::process::Stdio::null()).spawn().unwrap();
         let mut most = 0;
         while process.try_wait().unwrap().is_none() {
@@ -284,9 +542,24 @@ fn reading_takes_a_bounded_multiple_of_the_file() {
             std::thread::sleep(std::time::Duration::from_millis(2));
         }
         let output = process.wait_with_output().unwrap();
-        let verdict = String::from_utf8_lossy(&output.stdout).chars().take(300).collect::<String>();
-        println!("{:>4} MiB for {} MiB of {item}: {verdict}", most >> 20, text.len() >> 20);
-        assert!(matches!(output.status.code(), Some(0..=2)), "{:?}", output.status);
-        assert!(most > LENGTH as u64 && most < MOST, "{} MiB for {item}", most >> 20);
+        let verdict = String::from_utf8_lossy(&output.stdout)
+            .chars()
+            .take(300)
+            .collect::<String>();
+        println!(
+            "{:>4} MiB for {} MiB of {item}: {verdict}",
+            most >> 20,
+            text.len() >> 20
+        );
+        assert!(
+            matches!(output.status.code(), Some(0..=2)),
+            "{:?}",
+            output.status
+        );
+        assert!(
+            most > LENGTH as u64 && most < MOST,
+            "{} MiB for {item}",
+            most >> 20
+        );
     }
 }

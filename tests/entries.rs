@@ -11,8 +11,16 @@ use gbmi::model::Matrix;
 use proptest::prelude::*;
 
 /// Do the enclosures of one row hold the true differences between its entries?
-fn assert_row<R: Enclosure>(truth: &[Rational], row: &[R], ends: fn(&R) -> Option<(Rational, Rational)>) -> usize {
-    let known: Vec<_> = row.iter().zip(truth).filter_map(|(entry, truth)| Some((ends(entry)?, truth))).collect();
+fn assert_row<R: Enclosure>(
+    truth: &[Rational],
+    row: &[R],
+    ends: fn(&R) -> Option<(Rational, Rational)>,
+) -> usize {
+    let known: Vec<_> = row
+        .iter()
+        .zip(truth)
+        .filter_map(|(entry, truth)| Some((ends(entry)?, truth)))
+        .collect();
     for ((low, _), a) in &known {
         for ((_, high), b) in &known {
             // low(a) − high(b) ≤ a − b.
@@ -24,7 +32,10 @@ fn assert_row<R: Enclosure>(truth: &[Rational], row: &[R], ends: fn(&R) -> Optio
 
 fn fixed(entry: &Fixed) -> Option<(Rational, Rational)> {
     let exact = |end: i128| {
-        let (high, low) = (i64::try_from(end >> 32).unwrap(), i64::try_from(end & 0xffff_ffff).unwrap());
+        let (high, low) = (
+            i64::try_from(end >> 32).unwrap(),
+            i64::try_from(end & 0xffff_ffff).unwrap(),
+        );
         Rational::dyadic(high, 32 - Fixed::FRACTION).add(&Rational::dyadic(low, -Fixed::FRACTION))
     };
     entry.ends().map(|(low, high)| (exact(low), exact(high)))
@@ -89,9 +100,17 @@ fn the_cost_of_a_table() {
         let (v, n) = (network.config.d_vocab, network.config.n_ctx);
         let h = network.config.d_head.min(network.config.d_model);
         let free = Meter::new(u64::MAX);
-        let hints = Entries { blocks: vec![], ..entries(&mut random, v + n, v, h) };
+        let hints = Entries {
+            blocks: vec![],
+            ..entries(&mut random, v + n, v, h)
+        };
         let mixed = Paths::<Fixed>::new(&network, [None, Some(&hints), None], &free).unwrap();
-        known += mixed.logits.iter_rows().flatten().filter(|entry| entry.ends().is_some()).count();
+        known += mixed
+            .logits
+            .iter_rows()
+            .flatten()
+            .filter(|entry| entry.ends().is_some())
+            .count();
     }
     assert!(known > 100, "{known}");
 }

@@ -24,18 +24,26 @@ fn tiny() -> Network {
 }
 
 fn accepted() -> Vec<(String, Certificate)> {
-    let files = std::fs::read_dir(here("tests/certificates/accept")).unwrap().map(|entry| entry.unwrap().path());
+    let files = std::fs::read_dir(here("tests/certificates/accept"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     let mut files: Vec<PathBuf> = files.collect();
     files.sort();
     let read = |path: PathBuf| {
         let certificate = Certificate::read(&std::fs::read(&path).unwrap()).unwrap();
-        (path.file_stem().unwrap().to_str().unwrap().to_string(), certificate)
+        (
+            path.file_stem().unwrap().to_str().unwrap().to_string(),
+            certificate,
+        )
     };
     files.into_iter().map(read).collect()
 }
 
 fn named(network: &Network, name: &str) -> Explanation {
-    let found = accepted().into_iter().find(|(found, _)| found == name).unwrap();
+    let found = accepted()
+        .into_iter()
+        .find(|(found, _)| found == name)
+        .unwrap();
     explain(network, &found.1, DEFAULT_SPEND, Options::default()).unwrap()
 }
 
@@ -44,9 +52,15 @@ fn lost(explanation: &Explanation) -> Vec<Option<u32>> {
     let lost = |outcome: &Outcome| match outcome {
         Outcome::Unused => None,
         Outcome::TooLong(limit) => panic!("more than {limit}"),
-        Outcome::Done { certified, wrong, .. } => Some(u32::try_from(explanation.loss_with(certified, wrong)).unwrap()),
+        Outcome::Done {
+            certified, wrong, ..
+        } => Some(u32::try_from(explanation.loss_with(certified, wrong)).unwrap()),
     };
-    explanation.replacements.iter().map(|replacement| lost(&replacement.outcome)).collect()
+    explanation
+        .replacements
+        .iter()
+        .map(|replacement| lost(&replacement.outcome))
+        .collect()
 }
 
 #[test]
@@ -55,21 +69,41 @@ fn every_accepted_certificate_adds_up() {
     let certificates = accepted();
     assert!(certificates.len() > 30);
     for (name, certificate) in certificates {
-        let explanation = explain(&network, &certificate, DEFAULT_SPEND, Options::default()).unwrap();
+        let explanation =
+            explain(&network, &certificate, DEFAULT_SPEND, Options::default()).unwrap();
         let derived = certify::<Fixed>(&network, &certificate, Options::default()).unwrap();
         assert_eq!(explanation.certified(), derived.correct, "{name}");
-        assert_eq!(explanation.wrong(), &derived.total - &derived.upper, "{name}");
+        assert_eq!(
+            explanation.wrong(),
+            &derived.total - &derived.upper,
+            "{name}"
+        );
         assert_eq!(explanation.flops(), derived.meter.flops(), "{name}");
         assert_eq!(explanation.right(), Some(RIGHT.into()), "{name}");
-        assert_eq!(explanation.loss(), BigUint::from(RIGHT) - &derived.correct, "{name}");
+        assert_eq!(
+            explanation.loss(),
+            BigUint::from(RIGHT) - &derived.correct,
+            "{name}"
+        );
         for row in &explanation.rows {
-            assert_eq!(&row.certified + &row.wrong + row.undecided(), row.inputs, "{name}");
+            assert_eq!(
+                &row.certified + &row.wrong + row.undecided(),
+                row.inputs,
+                "{name}"
+            );
             let right = row.right.clone().unwrap();
-            assert!(row.certified <= right && &right + &row.wrong <= row.inputs, "{name}");
+            assert!(
+                row.certified <= right && &right + &row.wrong <= row.inputs,
+                "{name}"
+            );
             assert_eq!(&row.certified + row.loss(), right, "{name}");
         }
         let inputs: BigUint = explanation.rows.iter().map(|row| &row.inputs).sum();
-        assert_eq!((&inputs, &explanation.total), (&derived.total, &derived.total), "{name}");
+        assert_eq!(
+            (&inputs, &explanation.total),
+            (&derived.total, &derived.total),
+            "{name}"
+        );
         for shares in [explanation.by_maximum(), explanation.by_query()] {
             let told_apart = !shares.is_empty();
             let loss: BigUint = shares.iter().map(|share| &share.loss).sum();
@@ -77,7 +111,13 @@ fn every_accepted_certificate_adds_up() {
         }
         // Nothing does worse than what is there, and looking at every input is the truth.
         let most = u32::try_from(explanation.loss()).unwrap();
-        assert!(lost(&explanation).iter().flatten().all(|lost| *lost <= most), "{name}");
+        assert!(
+            lost(&explanation)
+                .iter()
+                .flatten()
+                .all(|lost| *lost <= most),
+            "{name}"
+        );
         assert_eq!(lost(&explanation).last(), Some(&Some(0)), "{name}");
     }
 }
@@ -86,12 +126,21 @@ fn every_accepted_certificate_adds_up() {
 fn the_right_rule_is_named() {
     let network = tiny();
     // Entries, windows, groups, whole-level tests, counts; everything.
-    assert_eq!(lost(&named(&network, "exact")), [None, None, None, None, None, Some(0)]);
+    assert_eq!(
+        lost(&named(&network, "exact")),
+        [None, None, None, None, None, Some(0)]
+    );
     // Windows help here and there, counts where a test of all inputs fails, answers apart everywhere.
     let orders = named(&network, "order_badly_sorted_claims_less");
-    assert_eq!(lost(&orders), [None, Some(52), Some(0), Some(20), None, Some(0)]);
+    assert_eq!(
+        lost(&orders),
+        [None, Some(52), Some(0), Some(20), None, Some(0)]
+    );
     let causes = orders.answers.unwrap();
-    assert_eq!((causes[0].answers.as_str(), &causes[0].fails, causes[0].rows), ("all, tested whole", &34_u8.into(), 2));
+    assert_eq!(
+        (causes[0].answers.as_str(), &causes[0].fails, causes[0].rows),
+        ("all, tested whole", &34_u8.into(), 2)
+    );
     let grid = named(&network, "grid_coarse_claims_less");
     assert_eq!(lost(&grid)[..4], [None; 4]);
     assert_eq!(lost(&grid)[4..], [Some(0); 2]);
@@ -100,9 +149,16 @@ fn the_right_rule_is_named() {
 #[test]
 fn what_is_not_affordable_is_said() {
     let network = tiny();
-    let certificate = &accepted().into_iter().find(|(name, _)| name == "tree_with_far_class").unwrap().1;
+    let certificate = &accepted()
+        .into_iter()
+        .find(|(name, _)| name == "tree_with_far_class")
+        .unwrap()
+        .1;
     let explanation = explain(&network, certificate, 10, Options::default()).unwrap();
-    assert!(matches!(explanation.replacements.last().unwrap().outcome, Outcome::TooLong(10)));
+    assert!(matches!(
+        explanation.replacements.last().unwrap().outcome,
+        Outcome::TooLong(10)
+    ));
     assert_eq!(explanation.right(), None);
     assert!(explanation.unknown.is_some() && explanation.answers.is_none());
     assert_eq!(explanation.loss(), explanation.undecided());
@@ -111,23 +167,38 @@ fn what_is_not_affordable_is_said() {
 #[test]
 fn a_refused_certificate_is_not_explained() {
     let network = tiny();
-    let text = std::fs::read(here("tests/certificates/reject/claim_one_more_than_certified.json")).unwrap();
+    let text = std::fs::read(here(
+        "tests/certificates/reject/claim_one_more_than_certified.json",
+    ))
+    .unwrap();
     let certificate = Certificate::read(&text).unwrap();
     let refusal = explain(&network, &certificate, DEFAULT_SPEND, Options::default()).unwrap_err();
     assert!(matches!(refusal, Refusal::Rejected(_)));
 }
 
 fn run(folder: &Path, args: &[&str]) -> (i32, String, String) {
-    let output = Command::cargo_bin("gbmi").unwrap().current_dir(folder).arg("explain").args(args).output().unwrap();
+    let output = Command::cargo_bin("gbmi")
+        .unwrap()
+        .current_dir(folder)
+        .arg("explain")
+        .args(args)
+        .output()
+        .unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    (
+        output.status.code().unwrap(),
+        text(output.stdout),
+        text(output.stderr),
+    )
 }
 
 /// Arguments for a certificate about the tiny model.
 fn about(path: &str) -> [String; 5] {
     let model = here("tests/data/tiny").display().to_string();
     [
-        here(&format!("tests/certificates/{path}.json")).display().to_string(),
+        here(&format!("tests/certificates/{path}.json"))
+            .display()
+            .to_string(),
         "--model".into(),
         model,
         "--threads".into(),
@@ -138,9 +209,12 @@ fn about(path: &str) -> [String; 5] {
 #[test]
 fn reports() {
     let folder = TempDir::new().unwrap();
-    for name in
-        ["tree_with_far_class", "order_badly_sorted_claims_less", "published_references_at_zero", "published_cubic"]
-    {
+    for name in [
+        "tree_with_far_class",
+        "order_badly_sorted_claims_less",
+        "published_references_at_zero",
+        "published_cubic",
+    ] {
         let args = about(&format!("accept/{name}"));
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         let (code, stdout, stderr) = run(folder.path(), &args);
@@ -155,7 +229,11 @@ fn files_are_written() {
     let folder = TempDir::new().unwrap();
     for (format, start) in [("svg", b"<svg".as_slice()), ("png", b"\x89PNG".as_slice())] {
         let args = about("accept/tree_with_far_class");
-        let args: Vec<&str> = args.iter().map(String::as_str).chain(["--out", "new/out", "--format", format]).collect();
+        let args: Vec<&str> = args
+            .iter()
+            .map(String::as_str)
+            .chain(["--out", "new/out", "--format", format])
+            .collect();
         let (code, stdout, _) = run(folder.path(), &[&args[..], &["--json"]].concat());
         assert_eq!(code, 0);
         let object: serde_json::Value = serde_json::from_str(&stdout).unwrap();
@@ -165,7 +243,10 @@ fn files_are_written() {
         );
         assert_eq!(object["replacements"].as_array().unwrap().len(), 6);
         let out = folder.path().join("new/out");
-        assert_eq!(std::fs::read_to_string(out.join("explain.json")).unwrap(), stdout);
+        assert_eq!(
+            std::fs::read_to_string(out.join("explain.json")).unwrap(),
+            stdout
+        );
         let csv = std::fs::read_to_string(out.join("explain.csv")).unwrap();
         assert_eq!(csv.lines().count(), 1 + 5 * 6 / 2);
         assert_eq!(csv, run(folder.path(), &[&args[..], &["--csv"]].concat()).1);
@@ -178,13 +259,21 @@ fn files_are_written() {
 fn refusals_have_the_exit_codes_of_check() {
     let folder = TempDir::new().unwrap();
     for (path, expected, said) in [
-        ("reject/claim_one_more_than_certified", 1, "claim not established"),
+        (
+            "reject/claim_one_more_than_certified",
+            1,
+            "claim not established",
+        ),
         ("reject/not_json", 1, "malformed"),
         ("decline/version_2", 2, "unsupported certificate version"),
         ("no/such/file", 3, "no/such/file"),
     ] {
         let args = about(path);
-        let args: Vec<&str> = args.iter().map(String::as_str).chain(["--out", "out"]).collect();
+        let args: Vec<&str> = args
+            .iter()
+            .map(String::as_str)
+            .chain(["--out", "out"])
+            .collect();
         let (code, stdout, stderr) = run(folder.path(), &args);
         assert_eq!((code, stdout.as_str()), (expected, ""), "{stderr}");
         assert!(stderr.contains(said), "{stderr}");

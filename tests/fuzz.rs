@@ -22,7 +22,8 @@ fn number(name: &str, default: u64) -> u64 {
 fn rng() -> TestRng {
     let seed = number(
         "GBMI_FUZZ_SEED",
-        std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos() as u64 ^ u64::from(std::process::id()),
+        std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos() as u64
+            ^ u64::from(std::process::id()),
     );
     println!("GBMI_FUZZ_SEED={seed}");
     TestRng::from_seed(RngAlgorithm::ChaCha, &[seed.to_le_bytes(); 4].concat())
@@ -103,7 +104,9 @@ fn corrupt(rng: &mut TestRng, original: &[u8], others: &[Vec<u8>]) -> Vec<u8> {
                 let to = rng.random_range(from..other.len().min(from + 80));
                 drop(bytes.splice(at..end, other[from..to].iter().copied()));
             }
-            4 if at < bytes.len() && bytes[at].is_ascii_digit() => bytes[at] = b'0' + rng.random_range(0..10),
+            4 if at < bytes.len() && bytes[at].is_ascii_digit() => {
+                bytes[at] = b'0' + rng.random_range(0..10)
+            }
             _ => drop(bytes.splice(at..end, rng.next_u64().to_le_bytes())),
         }
     }
@@ -113,26 +116,54 @@ fn corrupt(rng: &mut TestRng, original: &[u8], others: &[Vec<u8>]) -> Vec<u8> {
 #[test]
 fn corrupted_certificates_prove_nothing_false() {
     let network = Network::load("tests/data/tiny".as_ref()).unwrap();
-    let read = |entry: std::io::Result<std::fs::DirEntry>| std::fs::read(entry.unwrap().path()).unwrap();
-    let mut originals: Vec<Vec<u8>> = std::fs::read_dir("tests/certificates/accept").unwrap().map(read).collect();
+    let read =
+        |entry: std::io::Result<std::fs::DirEntry>| std::fs::read(entry.unwrap().path()).unwrap();
+    let mut originals: Vec<Vec<u8>> = std::fs::read_dir("tests/certificates/accept")
+        .unwrap()
+        .map(read)
+        .collect();
     originals.sort();
     // The published strategies, as the search finds them.
-    originals.push(prove(&network, Strategy::PublishedCubic, None, Options::default()).unwrap().text);
-    originals.extend(
-        Family::all()
-            .map(|family| prove(&network, Strategy::Published(family), None, Options::default()).unwrap().text),
+    originals.push(
+        prove(&network, Strategy::PublishedCubic, None, Options::default())
+            .unwrap()
+            .text,
     );
+    originals.extend(Family::all().map(|family| {
+        prove(
+            &network,
+            Strategy::Published(family),
+            None,
+            Options::default(),
+        )
+        .unwrap()
+        .text
+    }));
     let (mut rng, deadline, mut tried, mut accepted) = (rng(), deadline(), 0_u64, 0_u64);
     while Instant::now() < deadline {
         let original = originals[rng.random_range(0..originals.len())].clone();
         let mutant = corrupt(&mut rng, &original, &originals);
         tried += 1;
-        let Ok(certificate) = Certificate::read(&mutant) else { continue };
-        let options = Options { max_flops: 1_000_000, ..Options::default() };
+        let Ok(certificate) = Certificate::read(&mutant) else {
+            continue;
+        };
+        let options = Options {
+            max_flops: 1_000_000,
+            ..Options::default()
+        };
         if let Ok(certified) = check::<Fixed>(&network, &certificate, options) {
             accepted += 1;
-            assert!(certified.correct <= TRUTH.into(), "{}", String::from_utf8_lossy(&mutant));
-            assert!(certificate.claim.upper.is_none_or(|upper| upper >= TRUTH.into()));
+            assert!(
+                certified.correct <= TRUTH.into(),
+                "{}",
+                String::from_utf8_lossy(&mutant)
+            );
+            assert!(
+                certificate
+                    .claim
+                    .upper
+                    .is_none_or(|upper| upper >= TRUTH.into())
+            );
         }
     }
     println!("{tried} certificates, {accepted} accepted, none false");
@@ -153,14 +184,23 @@ fn corrupted_models_are_refused_or_read() {
             weights = corrupt(&mut rng, &weights, &others);
         }
         tried += 1;
-        let Ok(network) = Network::from_bytes(&config, &weights) else { continue };
+        let Ok(network) = Network::from_bytes(&config, &weights) else {
+            continue;
+        };
         read += 1;
         // Whatever was read, the checker must survive it.
         let text = std::fs::read_to_string("tests/certificates/accept/brute_force.json").unwrap();
         let certificate = Certificate::read(text.as_bytes());
         if let Ok(mut certificate) = certificate {
             certificate.network.clone_from(&network.sha256);
-            let _ = check::<Fixed>(&network, &certificate, Options { max_flops: 1_000_000, ..Options::default() });
+            let _ = check::<Fixed>(
+                &network,
+                &certificate,
+                Options {
+                    max_flops: 1_000_000,
+                    ..Options::default()
+                },
+            );
         }
     }
     println!("{tried} models, {read} read");

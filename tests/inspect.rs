@@ -6,7 +6,12 @@ use gbmi::model::{Config, Dyadic, Matrix, Network, Scale};
 use std::path::{Path, PathBuf};
 
 fn model(name: &str) -> Network {
-    Network::load(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("models").join(name)).unwrap()
+    Network::load(
+        &PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("models")
+            .join(name),
+    )
+    .unwrap()
 }
 
 /// A network of two to four of everything with small whole numbers as weights, every bias included.
@@ -15,12 +20,21 @@ fn tiny(scale: Scale) -> Network {
     let mut weights = |rows: usize, cols: usize| {
         Matrix::from_fn(rows, cols, Dyadic::ZERO, |_, _| {
             seed = (seed * 37 + 11) % 101;
-            Dyadic { mantissa: seed % 7 - 3, exponent: -1 }
+            Dyadic {
+                mantissa: seed % 7 - 3,
+                exponent: -1,
+            }
         })
     };
     let (v, n, d, h) = (4, 2, 3, 2);
     Network {
-        config: Config { d_vocab: v, n_ctx: n, d_model: d, d_head: h, scale },
+        config: Config {
+            d_vocab: v,
+            n_ctx: n,
+            d_model: d,
+            d_head: h,
+            scale,
+        },
         w_e: weights(v, d),
         w_pos: weights(n, d),
         w_q: weights(d, h),
@@ -46,11 +60,21 @@ type Table = Vec<Vec<f64>>;
 
 /// `x · table`, entry by entry.
 fn apply(x: &[f64], table: &Matrix<Dyadic>) -> Vec<f64> {
-    (0..table.cols()).map(|col| x.iter().enumerate().map(|(row, x)| x * at(table, row, col)).sum()).collect()
+    (0..table.cols())
+        .map(|col| {
+            x.iter()
+                .enumerate()
+                .map(|(row, x)| x * at(table, row, col))
+                .sum()
+        })
+        .collect()
 }
 
 fn add(one: &[f64], other: &[f64]) -> Vec<f64> {
-    one.iter().zip(other).map(|(one, other)| one + other).collect()
+    one.iter()
+        .zip(other)
+        .map(|(one, other)| one + other)
+        .collect()
 }
 
 fn row(table: &Matrix<Dyadic>, row: usize) -> Vec<f64> {
@@ -60,16 +84,36 @@ fn row(table: &Matrix<Dyadic>, row: usize) -> Vec<f64> {
 /// The paths A, B, EV, PV, D by their definitions, one input vector at a time.
 fn paths(network: &Network) -> [Table; 5] {
     let (v, n) = (network.config.d_vocab, network.config.n_ctx);
-    let scale = if network.config.scale == Scale::One { 1.0 } else { (network.config.d_head as f64).sqrt() };
-    let dot = |one: &[f64], other: &[f64]| one.iter().zip(other).map(|(one, other)| one * other).sum::<f64>() / scale;
+    let scale = if network.config.scale == Scale::One {
+        1.0
+    } else {
+        (network.config.d_head as f64).sqrt()
+    };
+    let dot = |one: &[f64], other: &[f64]| {
+        one.iter()
+            .zip(other)
+            .map(|(one, other)| one * other)
+            .sum::<f64>()
+            / scale
+    };
     let stream = |q: usize| add(&row(&network.w_e, q), &row(&network.w_pos, n - 1));
     let query = |q: usize| add(&apply(&stream(q), &network.w_q), &row(&network.b_q, 0));
     let scores = |q: usize, keys: &Matrix<Dyadic>| -> Vec<f64> {
-        (0..keys.rows()).map(|key| dot(&query(q), &apply(&row(keys, key), &network.w_k))).collect()
+        (0..keys.rows())
+            .map(|key| dot(&query(q), &apply(&row(keys, key), &network.w_k)))
+            .collect()
     };
     let logits = |x: &[f64]| apply(&apply(&apply(x, &network.w_v), &network.w_o), &network.w_u);
-    let bias = add(&apply(&row(&network.b_v, 0), &network.w_o), &row(&network.b_o, 0));
-    let direct = |q: usize| add(&apply(&add(&stream(q), &bias), &network.w_u), &row(&network.b_u, 0));
+    let bias = add(
+        &apply(&row(&network.b_v, 0), &network.w_o),
+        &row(&network.b_o, 0),
+    );
+    let direct = |q: usize| {
+        add(
+            &apply(&add(&stream(q), &bias), &network.w_u),
+            &row(&network.b_u, 0),
+        )
+    };
     [
         (0..v).map(|q| scores(q, &network.w_e)).collect(),
         (0..v).map(|q| scores(q, &network.w_pos)).collect(),
@@ -81,7 +125,10 @@ fn paths(network: &Network) -> [Table; 5] {
 
 #[track_caller]
 fn assert_near(found: f64, expected: f64) {
-    assert!((found - expected).abs() <= 1e-9 * (1.0 + expected.abs()), "{found} is not {expected}");
+    assert!(
+        (found - expected).abs() <= 1e-9 * (1.0 + expected.abs()),
+        "{found} is not {expected}"
+    );
 }
 
 fn sum(table: &Table, term: impl Fn(f64) -> f64) -> f64 {
@@ -90,17 +137,38 @@ fn sum(table: &Table, term: impl Fn(f64) -> f64) -> f64 {
 
 #[test]
 fn path_sizes_are_those_of_the_definitions() {
-    for network in [tiny(Scale::One), tiny(Scale::SqrtDHead), model("max_of_2_seed123")] {
+    for network in [
+        tiny(Scale::One),
+        tiny(Scale::SqrtDHead),
+        model("max_of_2_seed123"),
+    ] {
         let found = inspect(&network).paths;
-        for (mut table, found) in paths(&network).into_iter().zip([found.a, found.b, found.ev, found.pv, found.d]) {
+        for (mut table, found) in paths(&network)
+            .into_iter()
+            .zip([found.a, found.b, found.ev, found.pv, found.d])
+        {
             for row in &mut table {
                 let mean = row.iter().sum::<f64>() / row.len() as f64;
                 row.iter_mut().for_each(|entry| *entry -= mean);
             }
             let count = sum(&table, |_| 1.0);
             assert_near(found.mean_abs, sum(&table, f64::abs) / count);
-            assert_near(found.min, table.iter().flatten().copied().fold(f64::INFINITY, f64::min));
-            assert_near(found.max, table.iter().flatten().copied().fold(f64::NEG_INFINITY, f64::max));
+            assert_near(
+                found.min,
+                table
+                    .iter()
+                    .flatten()
+                    .copied()
+                    .fold(f64::INFINITY, f64::min),
+            );
+            assert_near(
+                found.max,
+                table
+                    .iter()
+                    .flatten()
+                    .copied()
+                    .fold(f64::NEG_INFINITY, f64::max),
+            );
             assert!(found.mean_abs > 0.0 && found.min < 0.0 && found.max > 0.0);
         }
     }
@@ -108,7 +176,11 @@ fn path_sizes_are_those_of_the_definitions() {
 
 #[test]
 fn singular_values_have_the_right_moments() {
-    for network in [tiny(Scale::One), tiny(Scale::SqrtDHead), model("max_of_4_seed123")] {
+    for network in [
+        tiny(Scale::One),
+        tiny(Scale::SqrtDHead),
+        model("max_of_4_seed123"),
+    ] {
         let found = inspect(&network);
         let [a, _, ev, ..] = paths(&network);
         for (table, spectrum) in [(a, found.qk), (ev, found.ov)] {
@@ -117,9 +189,16 @@ fn singular_values_have_the_right_moments() {
             assert!(values.is_sorted_by(|one, other| one >= other));
             assert_eq!(spectrum.ratio, Some(values[0] / values[1]));
             // tr MᵀM and tr (MᵀM)²: together they also fix both values of a table of rank two.
-            assert_near(values.iter().map(|value| value.powi(2)).sum(), sum(&table, |entry| entry * entry));
-            let gram = |one: &[f64], other: &[f64]| one.iter().zip(other).map(|(x, y)| x * y).sum::<f64>();
-            let fourth = table.iter().flat_map(|one| table.iter().map(move |other| gram(one, other).powi(2))).sum();
+            assert_near(
+                values.iter().map(|value| value.powi(2)).sum(),
+                sum(&table, |entry| entry * entry),
+            );
+            let gram =
+                |one: &[f64], other: &[f64]| one.iter().zip(other).map(|(x, y)| x * y).sum::<f64>();
+            let fourth = table
+                .iter()
+                .flat_map(|one| table.iter().map(move |other| gram(one, other).powi(2)))
+                .sum();
             assert_near(values.iter().map(|value| value.powi(4)).sum(), fourth);
         }
     }
@@ -130,8 +209,14 @@ fn a_circuit_of_zeros_has_no_ratio() {
     let mut network = tiny(Scale::One);
     network.w_k = Matrix::from_fn(3, 2, Dyadic::ZERO, |_, _| Dyadic::ZERO);
     let found = inspect(&network);
-    assert_eq!((found.qk.singular_values.as_slice(), found.qk.ratio), ([0.0, 0.0].as_slice(), None));
-    assert!(found.to_string().contains("QK            -   0 0\n"), "{found}");
+    assert_eq!(
+        (found.qk.singular_values.as_slice(), found.qk.ratio),
+        ([0.0, 0.0].as_slice(), None)
+    );
+    assert!(
+        found.to_string().contains("QK            -   0 0\n"),
+        "{found}"
+    );
     let folder = tempfile::tempdir().unwrap();
     draw(&network, folder.path(), Format::Svg).unwrap();
 }
@@ -139,7 +224,10 @@ fn a_circuit_of_zeros_has_no_ratio() {
 #[test]
 fn attention_to_the_maximum_is_nearly_of_rank_one() {
     let found = inspect(&model("max_of_4_seed123"));
-    assert!(found.qk.ratio.unwrap() > 10.0 * found.ov.ratio.unwrap(), "{found}");
+    assert!(
+        found.qk.ratio.unwrap() > 10.0 * found.ov.ratio.unwrap(),
+        "{found}"
+    );
     let json = serde_json::to_value(&found).unwrap();
     assert_eq!(json["sha256"], found.sha256);
     assert_eq!(json["qk"]["singular_values"].as_array().unwrap().len(), 32);
@@ -149,13 +237,24 @@ fn attention_to_the_maximum_is_nearly_of_rank_one() {
 /// The colours of the cells of a drawn map, by row and column, from the rectangles of an SVG.
 fn cells(svg: &str, side: i32) -> Vec<(i32, i32, i32, String)> {
     let number = |line: &str, name: &str| -> Option<i32> {
-        line.split(&format!(" {name}=\"")).nth(1)?.split('"').next()?.parse().ok()
+        line.split(&format!(" {name}=\""))
+            .nth(1)?
+            .split('"')
+            .next()?
+            .parse()
+            .ok()
     };
     svg.lines()
         .filter(|line| line.starts_with("<rect") && line.contains("stroke=\"none\""))
         .filter_map(|line| {
             let fill = line.split(" fill=\"").nth(1)?.split('"').next()?.to_owned();
-            Some((number(line, "x")?, number(line, "y")?, number(line, "width")?, number(line, "height")?, fill))
+            Some((
+                number(line, "x")?,
+                number(line, "y")?,
+                number(line, "width")?,
+                number(line, "height")?,
+                fill,
+            ))
         })
         .filter(|(.., height, _)| *height == side)
         .map(|(x, y, width, _, fill)| (x, y, width, fill))
@@ -168,8 +267,14 @@ fn the_pictures_show_the_tables_upright() {
     let mut network = tiny(Scale::One);
     let unit = |rows, cols, ones: &'static [(usize, usize, i32)]| {
         Matrix::from_fn(rows, cols, Dyadic::ZERO, |row, col| {
-            let mantissa = ones.iter().find(|(r, c, _)| (*r, *c) == (row, col)).map_or(0, |(.., value)| *value);
-            Dyadic { mantissa, exponent: 0 }
+            let mantissa = ones
+                .iter()
+                .find(|(r, c, _)| (*r, *c) == (row, col))
+                .map_or(0, |(.., value)| *value);
+            Dyadic {
+                mantissa,
+                exponent: 0,
+            }
         })
     };
     network.w_e = unit(4, 3, &[(0, 0, 1), (3, 1, 1)]);
@@ -178,18 +283,32 @@ fn the_pictures_show_the_tables_upright() {
     network.w_u = unit(3, 4, &[(0, 3, 4), (0, 1, -4), (1, 0, -4), (1, 1, 4)]);
     let folder = tempfile::tempdir().unwrap();
     let paths = draw(&network, &folder.path().join("new"), Format::Svg).unwrap();
-    assert_eq!(paths, ["new/qk.svg", "new/ov.svg"].map(|name| folder.path().join(name)));
+    assert_eq!(
+        paths,
+        ["new/qk.svg", "new/ov.svg"].map(|name| folder.path().join(name))
+    );
     let svg = std::fs::read_to_string(&paths[1]).unwrap();
     let cells = cells(&svg, 160);
     let find = |x: i32, y: i32| {
-        let inside =
-            |cell: &&(i32, i32, i32, String)| cell.0 <= x && x < cell.0 + cell.2 && cell.1 <= y && y < cell.1 + 160;
-        cells.iter().find(inside).map(|cell| cell.3.as_str()).unwrap()
+        let inside = |cell: &&(i32, i32, i32, String)| {
+            cell.0 <= x && x < cell.0 + cell.2 && cell.1 <= y && y < cell.1 + 160
+        };
+        cells
+            .iter()
+            .find(inside)
+            .map(|cell| cell.3.as_str())
+            .unwrap()
     };
-    let (left, top) = (cells.iter().map(|cell| cell.0).min().unwrap(), cells.iter().map(|cell| cell.1).min().unwrap());
+    let (left, top) = (
+        cells.iter().map(|cell| cell.0).min().unwrap(),
+        cells.iter().map(|cell| cell.1).min().unwrap(),
+    );
     let cell = |row: i32, col: i32| find(left + 160 * col + 80, top + 160 * row + 80);
     let (red, blue, white) = ("#67001F", "#053061", "#FFFFFF");
-    assert_eq!([cell(0, 3), cell(0, 1), cell(3, 0), cell(3, 1)], [red, blue, blue, red]);
+    assert_eq!(
+        [cell(0, 3), cell(0, 1), cell(3, 0), cell(3, 1)],
+        [red, blue, blue, red]
+    );
     assert_eq!([cell(1, 0), cell(2, 3), cell(0, 0)], [white; 3]);
     for text in ["input token t", "output logit j", "OV circuit"] {
         assert!(svg.contains(text), "{text}");
@@ -207,11 +326,22 @@ fn pictures_are_whole_files_only() {
                 Format::Png => (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"),
                 Format::Svg => (b"<svg ", b"</svg>\n"),
             };
-            assert!(bytes.starts_with(start) && bytes.ends_with(end), "{}", path.display());
+            assert!(
+                bytes.starts_with(start) && bytes.ends_with(end),
+                "{}",
+                path.display()
+            );
         }
     }
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4, "no temporary files are left");
+    assert_eq!(
+        std::fs::read_dir(folder.path()).unwrap().count(),
+        4,
+        "no temporary files are left"
+    );
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
     let refusal = draw(&network, &file, Format::Png).unwrap_err();
-    assert!(matches!(refusal, gbmi::refusal::Refusal::Unreadable(_)), "{refusal:?}");
+    assert!(
+        matches!(refusal, gbmi::refusal::Refusal::Unreadable(_)),
+        "{refusal:?}"
+    );
 }

@@ -14,16 +14,23 @@ use std::time::Instant;
 fn whatever_happens_on_the_way_the_tables_are_the_same() {
     const KILLS: u32 = 20;
     let config = CONFIG.replace("0..5", "0..3");
-    let folder = folder(&format!("models = [\"one/found\", \"two/found\", \"broken\"]\n{config}"));
+    let folder = folder(&format!(
+        "models = [\"one/found\", \"two/found\", \"broken\"]\n{config}"
+    ));
     let path = folder.path();
     for model in ["one/found", "two/found", "broken"] {
         copy_model(&tiny(), &path.join(model));
     }
     halve(&path.join("broken/model.safetensors"));
     let run = |out: &str, code: i32| {
-        let run = command(path, out, &["--quiet", "--threads", "2"]).output().unwrap();
+        let run = command(path, out, &["--quiet", "--threads", "2"])
+            .output()
+            .unwrap();
         let said = String::from_utf8(run.stderr).unwrap();
-        assert!(run.status.code() == Some(code) && said.contains("gbmi: broken: unsupported model"), "{said}");
+        assert!(
+            run.status.code() == Some(code) && said.contains("gbmi: broken: unsupported model"),
+            "{said}"
+        );
         said
     };
     let start = Instant::now();
@@ -39,7 +46,11 @@ fn whatever_happens_on_the_way_the_tables_are_the_same() {
 
     let mut random = StdRng::seed_from_u64(7);
     let out = path.join("out");
-    let trained = [0, 1].map(|seed| out.join(format!("models/max_of_2_v6_d8_seed{seed}/model.safetensors")));
+    let trained = [0, 1].map(|seed| {
+        out.join(format!(
+            "models/max_of_2_v6_d8_seed{seed}/model.safetensors"
+        ))
+    });
     let names: Vec<&(String, String)> = whole.keys().collect();
     let (mut kills, mut longest) = (0, took);
     while kills < KILLS {
@@ -47,7 +58,10 @@ fn whatever_happens_on_the_way_the_tables_are_the_same() {
         for damage in 0..3 {
             let (model, unit) = names[random.random_range(0..names.len())];
             let unit = out.join("units").join(model).join(format!("{unit}.json"));
-            match (damage, std::fs::metadata(&unit).is_ok_and(|found| found.is_file())) {
+            match (
+                damage,
+                std::fs::metadata(&unit).is_ok_and(|found| found.is_file()),
+            ) {
                 (0, true) => halve(&unit),
                 (1, true) => std::fs::write(&unit, b"{\"proofs\": []}").unwrap(),
                 (2, true) => {
@@ -85,7 +99,10 @@ fn whatever_happens_on_the_way_the_tables_are_the_same() {
     let _ = std::fs::remove_file(&unit);
     symlink("/dev/full", &unit).unwrap();
     let said = run("out", 3);
-    assert!(said.contains("gbmi: found_2: cannot write") && said.contains("No space left on device"), "{said}");
+    assert!(
+        said.contains("gbmi: found_2: cannot write") && said.contains("No space left on device"),
+        "{said}"
+    );
     for (model, unit) in &names {
         let unit = out.join("units").join(model).join(format!("{unit}.json"));
         if unit.is_symlink() {

@@ -33,89 +33,170 @@ fn network() -> Network {
 }
 
 fn seeds(network: &Network) -> Vec<Seed> {
-    let read = |name: &str| std::fs::read(format!("tests/certificates/accept/{name}.json")).unwrap();
-    let core = ["brute_force", "cubic", "subcubic"].map(|name| (name.to_string(), read(name), (10, 2)));
+    let read =
+        |name: &str| std::fs::read(format!("tests/certificates/accept/{name}.json")).unwrap();
+    let core =
+        ["brute_force", "cubic", "subcubic"].map(|name| (name.to_string(), read(name), (10, 2)));
     // Low digits of vectors, and hints of rules that prove little here, matter little.
     let weak = (3, 3);
-    let fixtures = ["published_references_at_zero", "published_error_svd", "published_error_recursive_means"];
+    let fixtures = [
+        "published_references_at_zero",
+        "published_error_svd",
+        "published_error_recursive_means",
+    ];
     let fixtures = fixtures.map(|name| (name.to_string(), read(name), weak));
     let cubic = (
         "published-cubic".to_string(),
-        prove(network, Strategy::PublishedCubic, None, Options::default()).unwrap().text,
+        prove(network, Strategy::PublishedCubic, None, Options::default())
+            .unwrap()
+            .text,
         (10, 2),
     );
     // In steps of eleven: each of the ten attention errors, with each direct path and both attentions.
     let family = Family::all().step_by(11).map(|family| {
-        (family.to_string(), prove(network, Strategy::Published(family), None, Options::default()).unwrap().text, weak)
+        (
+            family.to_string(),
+            prove(
+                network,
+                Strategy::Published(family),
+                None,
+                Options::default(),
+            )
+            .unwrap()
+            .text,
+            weak,
+        )
     });
-    let all = core.into_iter().chain(fixtures).chain([cubic]).chain(family);
+    let all = core
+        .into_iter()
+        .chain(fixtures)
+        .chain([cubic])
+        .chain(family);
     let seed = |(name, text, survivors): (String, Vec<u8>, (usize, usize))| {
         let correct = Certificate::read(&text).unwrap().claim.correct;
-        assert!(survivors == weak || name == "published-cubic" || correct == TRUTH.into(), "{name}");
-        Seed { name, text, correct, survivors }
+        assert!(
+            survivors == weak || name == "published-cubic" || correct == TRUTH.into(),
+            "{name}"
+        );
+        Seed {
+            name,
+            text,
+            correct,
+            survivors,
+        }
     };
     all.map(seed).collect()
 }
 
 fn verdict(network: &Network, text: &[u8]) -> Result<Certified, Refusal> {
-    check::<Fixed>(network, &Certificate::read(text)?, Options { max_flops: 10_000_000, ..Options::default() })
+    check::<Fixed>(
+        network,
+        &Certificate::read(text)?,
+        Options {
+            max_flops: 10_000_000,
+            ..Options::default()
+        },
+    )
 }
 
 /// Checks a mutant: was it accepted? Whatever it claims and proves must be true.
 fn accepted(network: &Network, mutant: &[u8]) -> bool {
-    let Ok(certified) = verdict(network, mutant) else { return false };
+    let Ok(certified) = verdict(network, mutant) else {
+        return false;
+    };
     let claim = Certificate::read(mutant).unwrap().claim.correct;
-    assert!(claim <= TRUTH.into() && certified.correct <= TRUTH.into(), "{}", String::from_utf8_lossy(mutant));
+    assert!(
+        claim <= TRUTH.into() && certified.correct <= TRUTH.into(),
+        "{}",
+        String::from_utf8_lossy(mutant)
+    );
     true
 }
 
 #[test]
 fn the_control_is_accepted_with_a_margin_of_zero() {
     let network = network();
-    for Seed { name, text, correct, .. } in seeds(&network) {
+    for Seed {
+        name,
+        text,
+        correct,
+        ..
+    } in seeds(&network)
+    {
         let certified = verdict(&network, &text).unwrap();
         assert_eq!(certified.correct, correct, "{name}");
         let mut more: Value = serde_json::from_slice(&text).unwrap();
         more["claim"]["correct"] = Value::from((correct + 1_u8).to_string());
-        assert!(verdict(&network, written(&more).as_bytes()).is_err(), "{name}");
+        assert!(
+            verdict(&network, written(&more).as_bytes()).is_err(),
+            "{name}"
+        );
     }
 }
 
 #[test]
 fn no_flipped_bit_proves_more() {
     let network = network();
-    for Seed { name, text: original, survivors: (most, _), .. } in seeds(&network) {
+    for Seed {
+        name,
+        text: original,
+        survivors: (most, _),
+        ..
+    } in seeds(&network)
+    {
         let mut survivors = 0;
         for bit in 0..original.len() * 8 {
             let mut mutant = original.clone();
             mutant[bit / 8] ^= 1 << (bit % 8);
             survivors += usize::from(accepted(&network, &mutant));
         }
-        println!("{name}: {survivors} of {} mutants accepted, none proves more than is true", original.len() * 8);
+        println!(
+            "{name}: {survivors} of {} mutants accepted, none proves more than is true",
+            original.len() * 8
+        );
         // Letters of the label, white space, weaker claims, and hints that are as good.
-        assert!(survivors * most < original.len() * 8, "{name}: {survivors} accepted");
+        assert!(
+            survivors * most < original.len() * 8,
+            "{name}: {survivors} accepted"
+        );
     }
 }
 
 #[test]
 fn no_truncation_is_accepted() {
     let network = network();
-    for Seed { name, text: original, .. } in seeds(&network) {
+    for Seed {
+        name,
+        text: original,
+        ..
+    } in seeds(&network)
+    {
         let end = original.trim_ascii_end().len();
-        assert!((0..end).all(|length| verdict(&network, &original[..length]).is_err()), "{name}");
+        assert!(
+            (0..end).all(|length| verdict(&network, &original[..length]).is_err()),
+            "{name}"
+        );
     }
 }
 
 #[test]
 fn no_mutated_field_proves_more() {
     let network = network();
-    for Seed { name, text, survivors: (_, most), .. } in seeds(&network) {
+    for Seed {
+        name,
+        text,
+        survivors: (_, most),
+        ..
+    } in seeds(&network)
+    {
         let original: Value = serde_json::from_slice(&text).unwrap();
         let (mut tried, mut survivors) = (0, 0);
         for pointer in pointers(&original) {
             for mutate in MUTATIONS {
                 let mut mutant = original.clone();
-                let Some(place) = mutant.pointer_mut(&pointer) else { continue };
+                let Some(place) = mutant.pointer_mut(&pointer) else {
+                    continue;
+                };
                 let before = place.clone();
                 mutate(place);
                 if *place == before {
@@ -126,7 +207,10 @@ fn no_mutated_field_proves_more() {
             }
         }
         println!("{name}: {survivors} of {tried} mutants accepted, none proves more than is true");
-        assert!(tried > 40 && survivors * 4 < tried * most, "{name}: {survivors} of {tried} accepted");
+        assert!(
+            tried > 40 && survivors * 4 < tried * most,
+            "{name}: {survivors} of {tried} accepted"
+        );
     }
 }
 
@@ -151,8 +235,14 @@ const MUTATIONS: [fn(&mut Value); 7] = [
 
 fn numbers(value: &mut Value, change: fn(i64) -> i64) {
     if let Value::String(list) = value {
-        let changed: Result<Vec<String>, _> =
-            list.split(' ').map(|number| number.parse::<i64>().map(|number| change(number).to_string())).collect();
+        let changed: Result<Vec<String>, _> = list
+            .split(' ')
+            .map(|number| {
+                number
+                    .parse::<i64>()
+                    .map(|number| change(number).to_string())
+            })
+            .collect();
         if let Ok(changed) = changed {
             *list = changed.join(" ");
         }
@@ -161,12 +251,23 @@ fn numbers(value: &mut Value, change: fn(i64) -> i64) {
 
 fn pointers(value: &Value) -> Vec<String> {
     let children: Vec<(String, &Value)> = match value {
-        Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), value)).collect(),
-        Value::Array(items) => items.iter().enumerate().map(|(index, value)| (index.to_string(), value)).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| (name.clone(), value))
+            .collect(),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .map(|(index, value)| (index.to_string(), value))
+            .collect(),
         _ => vec![],
     };
     let below = children.into_iter().flat_map(|(name, child)| {
-        std::iter::once(format!("/{name}")).chain(pointers(child).into_iter().map(move |rest| format!("/{name}{rest}")))
+        std::iter::once(format!("/{name}")).chain(
+            pointers(child)
+                .into_iter()
+                .map(move |rest| format!("/{name}{rest}")),
+        )
     });
     below.collect()
 }

@@ -13,7 +13,14 @@ use std::path::Path;
 
 fn checked<R: Enclosure>(network: &Network, text: &[u8]) -> Certified {
     let certificate = Certificate::read(text).unwrap();
-    let verdict = check::<R>(network, &certificate, Options { threads: 2, ..Options::default() });
+    let verdict = check::<R>(
+        network,
+        &certificate,
+        Options {
+            threads: 2,
+            ..Options::default()
+        },
+    );
     verdict.unwrap_or_else(|refusal| panic!("{}: {refusal}", R::NAME))
 }
 
@@ -27,14 +34,24 @@ fn every_arithmetic_accepts_what_fixed_point_proves() {
     ];
     for (model, strategy) in cases {
         let network = Network::load(&Path::new("models").join(model)).unwrap();
-        let options = Options { threads: 2, ..Options::default() };
+        let options = Options {
+            threads: 2,
+            ..Options::default()
+        };
         let text = prove(&network, strategy, None, options).unwrap().text;
         let fixed = checked::<Fixed>(&network, &text);
         let rational = checked::<Rational>(&network, &text);
-        assert!(rational.correct >= fixed.correct, "{model}: tighter enclosures certify no less");
+        assert!(
+            rational.correct >= fixed.correct,
+            "{model}: tighter enclosures certify no less"
+        );
         assert_eq!(rational.meter.flops(), fixed.meter.flops(), "{model}");
         #[cfg(feature = "mpfr")]
-        assert_eq!(checked::<Mpfr>(&network, &text).correct, rational.correct, "{model}");
+        assert_eq!(
+            checked::<Mpfr>(&network, &text).correct,
+            rational.correct,
+            "{model}"
+        );
     }
 }
 
@@ -49,7 +66,10 @@ fn brute_force_counts_what_is_known() {
         ("max_of_4_seed7238", 16_769_197),
     ] {
         let network = Network::load(&Path::new("models").join(model)).unwrap();
-        let options = Options { threads: 2, ..Options::default() };
+        let options = Options {
+            threads: 2,
+            ..Options::default()
+        };
         let proof = prove(&network, Strategy::BruteForce, None, options).unwrap();
         let certified = (proof.certified.correct, proof.certified.upper);
         assert_eq!(certified, (correct.into(), correct.into()), "{model}");

@@ -23,15 +23,35 @@ fn perturbed(noise: f32) -> Network {
 #[test]
 fn exact_proofs_of_perturbed_models_count_what_there_is() {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let options = Options { threads, ..Options::default() };
+    let options = Options {
+        threads,
+        ..Options::default()
+    };
     for noise in [0.01, 0.04, 0.12] {
         let network = perturbed(noise);
-        let walked = prove(&network, Strategy::BruteForce, None, options).unwrap().certified;
+        let walked = prove(&network, Strategy::BruteForce, None, options)
+            .unwrap()
+            .certified;
         assert_eq!(walked.correct, walked.upper, "no tie is left open");
         let exact = prove(&network, Strategy::Exact { two_sided: true }, None, options).unwrap();
-        let certified = checker::check::<checker::arithmetic::Fixed>(&network, &exact.certificate, options).unwrap();
-        assert_eq!((&certified.correct, &certified.upper), (&walked.correct, &walked.correct), "noise {noise}");
-        assert!(certified.meter.flops() * 10 < walked.meter.flops(), "noise {noise}: {}", certified.meter.flops());
-        println!("noise {noise}: {} of {}, {} FLOPs", walked.correct, walked.total, certified.meter.flops());
+        let certified =
+            checker::check::<checker::arithmetic::Fixed>(&network, &exact.certificate, options)
+                .unwrap();
+        assert_eq!(
+            (&certified.correct, &certified.upper),
+            (&walked.correct, &walked.correct),
+            "noise {noise}"
+        );
+        assert!(
+            certified.meter.flops() * 10 < walked.meter.flops(),
+            "noise {noise}: {}",
+            certified.meter.flops()
+        );
+        println!(
+            "noise {noise}: {} of {}, {} FLOPs",
+            walked.correct,
+            walked.total,
+            certified.meter.flops()
+        );
     }
 }

@@ -55,7 +55,12 @@ fn load(name: &str) -> Model {
     let config: serde_json::Value =
         serde_json::from_slice(&std::fs::read(folder(name).join("config.json")).unwrap()).unwrap();
     let size = |key: &str| usize::try_from(config[key].as_u64().unwrap()).unwrap();
-    let mut model = Model::zero(size("d_vocab"), size("n_ctx"), size("d_model"), size("d_head"));
+    let mut model = Model::zero(
+        size("d_vocab"),
+        size("n_ctx"),
+        size("d_model"),
+        size("d_head"),
+    );
     model.use_attn_scale = config["use_attn_scale"].as_bool().unwrap();
     let bytes = std::fs::read(folder(name).join("model.safetensors")).unwrap();
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
@@ -87,17 +92,26 @@ struct Published {
 }
 
 fn product(a: &Table, b: &Table) -> Table {
-    let entry =
-        |row: &Vec<Exact>, j: usize| row.iter().zip(b).fold(Exact::zero(), |sum, (x, row)| &sum + &(x * &row[j]));
-    a.iter().map(|row| (0..b[0].len()).map(|j| entry(row, j)).collect()).collect()
+    let entry = |row: &Vec<Exact>, j: usize| {
+        row.iter()
+            .zip(b)
+            .fold(Exact::zero(), |sum, (x, row)| &sum + &(x * &row[j]))
+    };
+    a.iter()
+        .map(|row| (0..b[0].len()).map(|j| entry(row, j)).collect())
+        .collect()
 }
 
 fn transposed(a: &Table) -> Table {
-    (0..a[0].len()).map(|j| a.iter().map(|row| row[j].clone()).collect()).collect()
+    (0..a[0].len())
+        .map(|j| a.iter().map(|row| row[j].clone()).collect())
+        .collect()
 }
 
 fn rational(a: &Table) -> Vec<Vec<BigRational>> {
-    a.iter().map(|row| row.iter().map(Exact::rational).collect()).collect()
+    a.iter()
+        .map(|row| row.iter().map(Exact::rational).collect())
+        .collect()
 }
 
 /// `e^(x/√h)`.
@@ -106,7 +120,10 @@ fn exp(x: &Exact, h: usize) -> Bounds {
     let unit = power_of_two(-i64::from(BITS));
     let bounds = |x: &Exact| {
         let (low, high) = exp_of_minus(x, h, BITS);
-        (BigRational::from(low) * &unit, BigRational::from(high) * &unit)
+        (
+            BigRational::from(low) * &unit,
+            BigRational::from(high) * &unit,
+        )
     };
     if x.sign() == Sign::Plus {
         let (low, high) = bounds(x);
@@ -139,16 +156,39 @@ fn range(row: &[BigRational]) -> BigRational {
 impl Published {
     fn new(model: &Model) -> Self {
         let table = |name: &str, cols: usize| -> Table {
-            model.tensors[name].chunks(cols).map(|row| row.iter().map(|x| Exact::from(*x)).collect()).collect()
+            model.tensors[name]
+                .chunks(cols)
+                .map(|row| row.iter().map(|x| Exact::from(*x)).collect())
+                .collect()
         };
         let (d, h, v) = (model.d_model, model.d_head, model.d_vocab);
-        let (w_e, w_pos, w_u) = (table("embed.W_E", d), table("pos_embed.W_pos", d), table("unembed.W_U", v));
+        let (w_e, w_pos, w_u) = (
+            table("embed.W_E", d),
+            table("pos_embed.W_pos", d),
+            table("unembed.W_U", v),
+        );
         assert!(w_pos.iter().all(|row| *row == w_pos[0]));
-        assert!(model.tensors.iter().all(|(name, data)| !name.contains(".b_") || data.iter().all(|x| *x == 0.0)));
-        let stream: Table = w_e.iter().map(|row| row.iter().zip(&w_pos[0]).map(|(e, p)| e + p).collect()).collect();
-        let keys =
-            product(&product(&stream, &table("blocks.0.attn.W_Q", h)), &transposed(&table("blocks.0.attn.W_K", h)));
-        let values = product(&product(&table("blocks.0.attn.W_V", h), &table("blocks.0.attn.W_O", d)), &w_u);
+        assert!(
+            model
+                .tensors
+                .iter()
+                .all(|(name, data)| !name.contains(".b_") || data.iter().all(|x| *x == 0.0))
+        );
+        let stream: Table = w_e
+            .iter()
+            .map(|row| row.iter().zip(&w_pos[0]).map(|(e, p)| e + p).collect())
+            .collect();
+        let keys = product(
+            &product(&stream, &table("blocks.0.attn.W_Q", h)),
+            &transposed(&table("blocks.0.attn.W_K", h)),
+        );
+        let values = product(
+            &product(
+                &table("blocks.0.attn.W_V", h),
+                &table("blocks.0.attn.W_O", d),
+            ),
+            &w_u,
+        );
         Self {
             n: model.n_ctx,
             h: if model.use_attn_scale { h } else { 1 },
@@ -168,7 +208,10 @@ impl Published {
     /// The extreme attention to m.
     fn attention(&self, q: usize, m: usize, c: usize, most: bool) -> Bounds {
         let row = &self.tokens[q];
-        let mut leads: Vec<Exact> = row[..=m - GAP].iter().map(|score| &row[m] - score).collect();
+        let mut leads: Vec<Exact> = row[..=m - GAP]
+            .iter()
+            .map(|score| &row[m] - score)
+            .collect();
         let mut places: Vec<Exact> = self.places[q][..self.n - 1].to_vec();
         for list in [&mut leads, &mut places] {
             list.sort_by_key(Exact::rational);
@@ -179,35 +222,55 @@ impl Published {
         let before = self.n - c - usize::from(q == m);
         let (mut right, mut wrong) = (point(BigRational::zero()), point(BigRational::zero()));
         let last = (&self.places[q][self.n - 1], q == m);
-        for (place, holds_m) in places.iter().enumerate().map(|(i, place)| (place, i < before)).chain([last]) {
+        for (place, holds_m) in places
+            .iter()
+            .enumerate()
+            .map(|(i, place)| (place, i < before))
+            .chain([last])
+        {
             if holds_m {
                 right = plus(&right, &exp(&(place + &leads[0]), self.h));
             } else {
                 wrong = plus(&wrong, &exp(place, self.h));
             }
         }
-        (&right.0 / (&right.0 + &wrong.1), &right.1 / (&right.1 + &wrong.0))
+        (
+            &right.0 / (&right.0 + &wrong.1),
+            &right.1 / (&right.1 + &wrong.0),
+        )
     }
 
     /// By answer j ≠ m: L_j and V_j.
     fn parts(&self, m: usize) -> Vec<(BigRational, BigRational)> {
         let place = |j: usize| self.pv.iter().map(|row| &row[j] - &row[m]).max().unwrap();
         let answers = (0..self.ev.len()).filter(|j| *j != m);
-        answers.map(|j| (place(j), &self.ev[m][j] - &self.ev[m][m])).collect()
+        answers
+            .map(|j| (place(j), &self.ev[m][j] - &self.ev[m][m]))
+            .collect()
     }
 
     /// The published bound of the largest wrong logit minus the right one: `mean_query+diff`, or the other handling.
     fn largest_wrong(&self, q: usize, m: usize, c: usize, average: bool) -> Bounds {
         let parts = self.parts(m);
         let v_hat = parts.iter().map(|(_, v)| v).max().unwrap();
-        let w = self.ev[..=m - GAP].iter().map(|row| range(row)).max().unwrap();
+        let w = self.ev[..=m - GAP]
+            .iter()
+            .map(|row| range(row))
+            .max()
+            .unwrap();
         let most = *v_hat >= w;
         let queries: Vec<usize> = (0..=m).filter(|q| Self::allows(*q, m)).collect();
-        let sum = queries.iter().fold(point(BigRational::zero()), |sum, q| plus(&sum, &self.attention(*q, m, c, most)));
+        let sum = queries.iter().fold(point(BigRational::zero()), |sum, q| {
+            plus(&sum, &self.attention(*q, m, c, most))
+        });
         let zero = BigRational::zero();
         let count = BigRational::from_integer(queries.len().into());
         let mean = times(&sum, &if average { count.recip() } else { zero });
-        let average = largest(parts.iter().map(|(l, v)| plus(&point(l.clone()), &times(&mean, v))));
+        let average = largest(
+            parts
+                .iter()
+                .map(|(l, v)| plus(&point(l.clone()), &times(&mean, v))),
+        );
         let slope = v_hat - &w;
         let attention = self.attention(q, m, c, most);
         // max (L_j + r̄ V_j) + (1 − r̄) W, and (r_q − r̄)(V̂ − W), and H.
@@ -218,7 +281,10 @@ impl Published {
     /// The input that is m throughout.
     fn alone(&self, m: usize) -> BigRational {
         let answers = (0..self.ev.len()).filter(|j| *j != m).zip(self.parts(m));
-        answers.map(|(j, (l, v))| &self.eu[m][j] - &self.eu[m][m] + l + v).max().unwrap()
+        answers
+            .map(|(j, (l, v))| &self.eu[m][j] - &self.eu[m][m] + l + v)
+            .max()
+            .unwrap()
     }
 
     /// The number of inputs that it certifies, as it counts them.
@@ -226,13 +292,23 @@ impl Published {
         let mut correct = 0;
         for m in 0..self.ev.len() {
             correct += usize::from(self.alone(m).is_negative());
-            for (q, c) in (0..=m).flat_map(|q| (1..self.n).map(move |c| (q, c))).filter(|(q, _)| Self::allows(*q, m)) {
+            for (q, c) in (0..=m)
+                .flat_map(|q| (1..self.n).map(move |c| (q, c)))
+                .filter(|(q, _)| Self::allows(*q, m))
+            {
                 let bound = self.largest_wrong(q, m, c, true);
-                assert!(bound.1.is_negative() || !bound.0.is_negative(), "({q}, {m}, {c}) is undecided");
+                assert!(
+                    bound.1.is_negative() || !bound.0.is_negative(),
+                    "({q}, {m}, {c}) is undecided"
+                );
                 if bound.1.is_negative() {
                     let free = if q == m { c } else { c - 1 };
-                    let choose = |i: usize| (0..i).fold(1, |product, k| product * (self.n - 1 - k) / (k + 1));
-                    correct += (0..=free).map(|i| choose(i) * (m - GAP).pow(u32::try_from(i).unwrap())).sum::<usize>();
+                    let choose = |i: usize| {
+                        (0..i).fold(1, |product, k| product * (self.n - 1 - k) / (k + 1))
+                    };
+                    correct += (0..=free)
+                        .map(|i| choose(i) * (m - GAP).pow(u32::try_from(i).unwrap()))
+                        .sum::<usize>();
                 }
             }
         }
@@ -252,8 +328,14 @@ fn planted(name: &str, wrong: &[(usize, usize)], about: i64) {
     let published = Published::new(&model);
     let bound = published.largest_wrong(0, 2, 1, true);
     let thousand = BigRational::from_integer(1000.into());
-    assert_eq!((&bound.0 * &thousand).round(), (&bound.1 * &thousand).round());
-    assert_eq!((bound.1 * thousand).round(), BigRational::from_integer(about.into()));
+    assert_eq!(
+        (&bound.0 * &thousand).round(),
+        (&bound.1 * &thousand).round()
+    );
+    assert_eq!(
+        (bound.1 * thousand).round(),
+        BigRational::from_integer(about.into())
+    );
     assert_eq!(published.certified(), 6);
     assert!(published.largest_wrong(0, 2, 1, false).0.is_positive());
 
@@ -268,21 +350,44 @@ fn planted(name: &str, wrong: &[(usize, usize)], about: i64) {
     let level = Level::new(&tables, 2, &meter);
     let far = tables.far(0, 2, GAP, &meter);
     assert!(!level.passes(0, 1, GAP, &far, &level.plain(&meter), &meter));
-    for (ratio, slope) in (-16..=16).flat_map(|ratio| (-48..=48).map(move |slope| (ratio, slope << 18))) {
+    for (ratio, slope) in
+        (-16..=16).flat_map(|ratio| (-48..=48).map(move |slope| (ratio, slope << 18)))
+    {
         let ratio = Fixed::dyadic(1, ratio);
-        let lines = level.lines(&level.at_zero(&meter), &level.at_ratio(&ratio, &meter), &ratio, slope, &meter);
+        let lines = level.lines(
+            &level.at_zero(&meter),
+            &level.at_ratio(&ratio, &meter),
+            &ratio,
+            slope,
+            &meter,
+        );
         assert!(!level.passes(0, 1, GAP, &far, &lines, &meter));
     }
 
-    let families: Vec<Family> =
-        Family::all().filter(|family| family.to_string().contains("attn-mean-query+diff")).collect();
+    let families: Vec<Family> = Family::all()
+        .filter(|family| family.to_string().contains("attn-mean-query+diff"))
+        .collect();
     assert_eq!(families.len(), 50);
     for family in families {
-        let proof = prove(&network, Strategy::Published(family), None, Options::default()).unwrap();
+        let proof = prove(
+            &network,
+            Strategy::Published(family),
+            None,
+            Options::default(),
+        )
+        .unwrap();
         assert!(proof.certified.correct <= 4_u8.into(), "{}", family);
         let mut certificate = proof.certificate;
-        let Criterion::Gaps(hints) = &mut certificate.criterion else { unreachable!() };
-        assert_eq!(hints.gaps.get(2).unwrap()[0], 0, "{}: {:?}", family, hints.gaps);
+        let Criterion::Gaps(hints) = &mut certificate.criterion else {
+            unreachable!()
+        };
+        assert_eq!(
+            hints.gaps.get(2).unwrap()[0],
+            0,
+            "{}: {:?}",
+            family,
+            hints.gaps
+        );
         // What the published formula would claim, with its gaps and our witnesses.
         hints.gaps = vec![vec![0], vec![1; 2], vec![1; 3]].into();
         certificate.claim.correct = 6_u8.into();
@@ -290,7 +395,14 @@ fn planted(name: &str, wrong: &[(usize, usize)], about: i64) {
             check::<Fixed>(&network, &certificate, Options::default()),
             check::<Rational>(&network, &certificate, Options::default()),
         ] {
-            assert!(matches!(verdict, Err(Refusal::Rejected(Rejection::NotEstablished { .. }))), "{}", family);
+            assert!(
+                matches!(
+                    verdict,
+                    Err(Refusal::Rejected(Rejection::NotEstablished { .. }))
+                ),
+                "{}",
+                family
+            );
         }
     }
 }

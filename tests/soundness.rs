@@ -1,8 +1,8 @@
 //! No hint, good or bad, makes the checker certify more than the truth: random tiny models against an exact oracle.
 
 use crate::common::{
-    Model, NOTHING, Paths, Random, broken_hints, certified, certified_by_pair, change, correct_by_pair, exact_correct,
-    hints, partition, random_model, reread,
+    Model, NOTHING, Paths, Random, broken_hints, certified, certified_by_pair, change,
+    correct_by_pair, exact_correct, hints, partition, random_model, reread,
 };
 use gbmi::certificate::{Certificate, Count, Script};
 use gbmi::checker::arithmetic::{Fixed, Rational};
@@ -41,7 +41,10 @@ fn nothing_certifies_more_than_the_truth() {
     });
     println!("{sum:?}");
     // Not vacuous: what could be certified often is.
-    assert!(sum.cases >= 10_000 && sum.positive * 4 > sum.cases && sum.whole * 20 > sum.cases, "{sum:?}");
+    assert!(
+        sum.cases >= 10_000 && sum.positive * 4 > sum.cases && sum.whole * 20 > sum.cases,
+        "{sum:?}"
+    );
     assert!(sum.equalities > 500 && sum.undecided == 0, "{sum:?}");
 }
 
@@ -50,11 +53,22 @@ fn one_model(seed: u64) -> Tally {
     let (kind, model) = random_model(&mut random);
     let network = model.network();
     let pairs = correct_by_pair(&model);
-    let (least, most) = pairs.values().fold((0, 0), |sum, pair| (sum.0 + pair.0, sum.1 + pair.1));
-    let mut tally = Tally { undecided: usize::from(least < most), ..Tally::default() };
-    let context = |what: &str| format!("seed {seed}, {kind:?}, {what}: the truth is {least} to {most}; {model:?}");
+    let (least, most) = pairs
+        .values()
+        .fold((0, 0), |sum, pair| (sum.0 + pair.0, sum.1 + pair.1));
+    let mut tally = Tally {
+        undecided: usize::from(least < most),
+        ..Tally::default()
+    };
+    let context = |what: &str| {
+        format!("seed {seed}, {kind:?}, {what}: the truth is {least} to {most}; {model:?}")
+    };
     let mut judge = |what: &str, certified: &BigUint| {
-        assert!(*certified <= most.into(), "{certified} certified: {}", context(what));
+        assert!(
+            *certified <= most.into(),
+            "{certified} certified: {}",
+            context(what)
+        );
         tally.cases += 1;
         tally.positive += usize::from(!certified.is_zero());
         tally.whole += usize::from(!certified.is_zero() && *certified == most.into());
@@ -66,32 +80,60 @@ fn one_model(seed: u64) -> Tally {
         for (pair, (certified, upper)) in &by_pair {
             let (least, most) = pairs[pair];
             let holds = *certified <= most.into() && *upper >= least.into();
-            assert!(holds, "{certified} to {upper} at {pair:?}: {}", context(&format!("{certificate:?}")));
+            assert!(
+                holds,
+                "{certified} to {upper} at {pair:?}: {}",
+                context(&format!("{certificate:?}"))
+            );
         }
         let number = certified::<Fixed>(&network, &certificate);
-        assert_eq!(number, by_pair.values().map(|(certified, _)| certified).sum());
+        assert_eq!(
+            number,
+            by_pair.values().map(|(certified, _)| certified).sum()
+        );
         judge(&format!("fixed, {certificate:?}"), &number);
         if index % 3 == 0 {
-            judge(&format!("rational, {certificate:?}"), &certified::<Rational>(&network, &certificate));
+            judge(
+                &format!("rational, {certificate:?}"),
+                &certified::<Rational>(&network, &certificate),
+            );
         }
     }
     for strategy in Strategy::OWN {
         let proof = prove(&network, strategy, None, Options::default());
         let Certified { correct, upper, .. } = proof.unwrap().certified;
         judge(&strategy.name(), &correct);
-        assert!(upper >= least.into(), "at most {upper}: {}", context(&strategy.name()));
+        assert!(
+            upper >= least.into(),
+            "at most {upper}: {}",
+            context(&strategy.name())
+        );
         if kind.is_plain() && strategy == (Strategy::Exact { two_sided: true }) {
             // As brute force: ties of real numbers may stay undecided.
-            let brute_force = prove(&network, Strategy::BruteForce, None, Options::default()).unwrap().certified;
-            assert_eq!((correct, upper), (brute_force.correct, brute_force.upper), "{}", context("exact"));
+            let brute_force = prove(&network, Strategy::BruteForce, None, Options::default())
+                .unwrap()
+                .certified;
+            assert_eq!(
+                (correct, upper),
+                (brute_force.correct, brute_force.upper),
+                "{}",
+                context("exact")
+            );
         }
     }
     let brute_force = prove(&network, Strategy::BruteForce, None, Options::default()).unwrap();
     let certificate = Certificate::read(&brute_force.text).unwrap();
-    let rational = certify::<Rational>(&network, &certificate, Options::default()).unwrap().correct;
+    let rational = certify::<Rational>(&network, &certificate, Options::default())
+        .unwrap()
+        .correct;
     judge("brute force by rationals", &rational);
     if kind.is_plain() {
-        assert_eq!((brute_force.certified.correct, rational), (least.into(), most.into()), "{}", context("equality"));
+        assert_eq!(
+            (brute_force.certified.correct, rational),
+            (least.into(), most.into()),
+            "{}",
+            context("equality")
+        );
         tally.equalities += 1;
     }
     tally
@@ -105,11 +147,19 @@ fn mutated_trees_show_nothing_false() {
         let mut random = Random::new(seed);
         let (_, model) = random_model(&mut random);
         let network = model.network();
-        let proof = prove(&network, Strategy::Exact { two_sided: true }, None, Options::default()).unwrap();
+        let proof = prove(
+            &network,
+            Strategy::Exact { two_sided: true },
+            None,
+            Options::default(),
+        )
+        .unwrap();
         let truth = correct_by_pair(&model);
         let mut certificate = proof.certificate;
         for plan in &mut partition(&mut certificate).plans {
-            let Count::Tree(Some(script)) = &mut plan.count else { continue };
+            let Count::Tree(Some(script)) = &mut plan.count else {
+                continue;
+            };
             let Script { upper, lower, walk } = script.as_mut();
             trees += usize::from(!walk.is_empty());
             let mut mutate = |numbers: &mut Vec<usize>| {
@@ -132,8 +182,15 @@ fn mutated_trees_show_nothing_false() {
         }
         for (pair, (certified, upper)) in certified_by_pair(&network, &certificate) {
             let (least, most) = truth[&pair];
-            assert!(certified <= most.into() && upper >= least.into(), "seed {seed}, {pair:?}: {certified} to {upper}");
-            if certified == upper { decided += 1 } else { undecided += 1 }
+            assert!(
+                certified <= most.into() && upper >= least.into(),
+                "seed {seed}, {pair:?}: {certified} to {upper}"
+            );
+            if certified == upper {
+                decided += 1
+            } else {
+                undecided += 1
+            }
         }
     }
     println!("{trees} trees; {decided} pairs decided, {undecided} not");
@@ -149,7 +206,12 @@ fn the_search_writes_what_a_certificate_can_hold() {
         for (model, network) in [("tiny", tiny.network()), ("large", large.network())] {
             for strategy in Strategy::OWN {
                 let proof = prove(&network, strategy, None, Options::default());
-                assert!(proof.is_ok(), "{model}, {v} tokens, {}: {}", strategy.name(), proof.unwrap_err());
+                assert!(
+                    proof.is_ok(),
+                    "{model}, {v} tokens, {}: {}",
+                    strategy.name(),
+                    proof.unwrap_err()
+                );
             }
         }
     }
@@ -162,7 +224,10 @@ fn groups_that_are_no_partition_are_rejected() {
         let network = random_model(&mut random).1.network();
         let certificate = reread(&broken_hints(&mut random, &network));
         let verdict = certify::<Fixed>(&network, &certificate, Options::default());
-        let not_a_partition = matches!(verdict, Err(Refusal::Rejected(Rejection::NotAPartition { .. })));
+        let not_a_partition = matches!(
+            verdict,
+            Err(Refusal::Rejected(Rejection::NotAPartition { .. }))
+        );
         assert!(not_a_partition, "seed {seed}: {verdict:?}, {certificate:?}");
     }
 }
@@ -171,6 +236,10 @@ fn groups_that_are_no_partition_are_rejected() {
 fn the_oracle_knows_ties_and_solutions() {
     assert_eq!(exact_correct(&Model::zero(3, 2, 1, 1)), (0, 0));
     // Uniform attention adds up the tokens' powers of three: the largest outweighs all others.
-    let powers = Paths { d_vocab: 3, token_logit: |t, j| if t == j { 3_f32.powi(j as i32) } else { 0.0 }, ..NOTHING };
+    let powers = Paths {
+        d_vocab: 3,
+        token_logit: |t, j| if t == j { 3_f32.powi(j as i32) } else { 0.0 },
+        ..NOTHING
+    };
     assert_eq!(exact_correct(&powers.model()), (9, 9));
 }

@@ -40,7 +40,12 @@ fn accepted_certificates_have_the_schema_s_shape() {
         "script_on_a_grid",
     ];
     for name in bad {
-        assert!(!schema.is_valid(&read(Path::new(&format!("tests/certificates/reject/{name}.json")))), "{name}");
+        assert!(
+            !schema.is_valid(&read(Path::new(&format!(
+                "tests/certificates/reject/{name}.json"
+            )))),
+            "{name}"
+        );
     }
 }
 
@@ -56,7 +61,9 @@ fn the_schema_refuses_the_shapes_that_the_reader_refuses() {
     for entry in std::fs::read_dir("tests/certificates/reject").unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();
-        if !["published", "script", "shape"].iter().any(|kind| name.starts_with(kind))
+        if !["published", "script", "shape"]
+            .iter()
+            .any(|kind| name.starts_with(kind))
             || path.extension().unwrap() != "json"
         {
             continue;
@@ -65,7 +72,10 @@ fn the_schema_refuses_the_shapes_that_the_reader_refuses() {
         let valid = schema.is_valid(&read(&path));
         match expected.split(' ').next().unwrap() {
             // The schema sees the last of two fields, and no end of digits.
-            "Malformed" if ["published_error_twice", BEYOND, "script_walk_above_64_bits"].contains(&name) => {
+            "Malformed"
+                if ["published_error_twice", BEYOND, "script_walk_above_64_bits"]
+                    .contains(&name) =>
+            {
                 assert!(valid, "{name}");
             }
             "Malformed" => {
@@ -95,8 +105,17 @@ fn checker_and_schema_agree_which_rules_go_together() {
     let schema = schema();
     let low_rank = json!({"rule": "low_rank", "factors": "2", "error": {"rule": "exact"}});
     let orders = json!({"rule": "exact", "orders": ["0", "1", "2", "3", "4"]});
-    let attentions = [("exact", json!({"rule": "exact"})), ("exact with orders", orders), ("low_rank", low_rank)];
-    let directs = ["split", "max_diff", "max_diff_exact", "global_max_diff_exact"];
+    let attentions = [
+        ("exact", json!({"rule": "exact"})),
+        ("exact with orders", orders),
+        ("low_rank", low_rank),
+    ];
+    let directs = [
+        "split",
+        "max_diff",
+        "max_diff_exact",
+        "global_max_diff_exact",
+    ];
     let criteria = [
         ("partition", fixture("brute_force")["criterion"].clone()),
         ("gaps", fixture("published_gaps")["criterion"].clone()),
@@ -105,8 +124,13 @@ fn checker_and_schema_agree_which_rules_go_together() {
     let page = std::fs::read_to_string("docs/certificate.md").unwrap();
     let mut fitting = 0;
     for (criterion, criterion_json) in &criteria {
-        let row = page.lines().find(|line| line.starts_with(&format!("| `{criterion}` |"))).unwrap();
-        let [_, _, attention_cell, direct_cell, _] = row.split('|').collect::<Vec<_>>()[..] else { panic!("{row}") };
+        let row = page
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{criterion}` |")))
+            .unwrap();
+        let [_, _, attention_cell, direct_cell, _] = row.split('|').collect::<Vec<_>>()[..] else {
+            panic!("{row}")
+        };
         for (attention, attention_json) in &attentions {
             for direct in directs {
                 let mut certificate = fixture("brute_force");
@@ -114,7 +138,9 @@ fn checker_and_schema_agree_which_rules_go_together() {
                 certificate["direct_path"] = json!({"rule": direct});
                 certificate["criterion"] = criterion_json.clone();
                 let attention_fits = match *attention {
-                    "exact with orders" => attention_cell.contains("`exact`") && !attention_cell.contains("without"),
+                    "exact with orders" => {
+                        attention_cell.contains("`exact`") && !attention_cell.contains("without")
+                    }
                     rule => attention_cell.contains(&format!("`{rule}`")),
                 };
                 let fits = attention_fits && direct_cell.contains(&format!("`{direct}`"));
@@ -155,13 +181,25 @@ fn the_reader_keeps_the_stated_ranges() {
         ("-9223372036854775808", true),
         ("-9223372036854775809", false),
     ];
-    let naturals = [("18446744073709551615", true), ("18446744073709551616", false), ("-1", false)];
+    let naturals = [
+        ("18446744073709551615", true),
+        ("18446744073709551616", false),
+        ("-1", false),
+    ];
     let mut cases: Vec<(&str, Value, bool)> = vec![];
     for (number, fits) in integers {
-        for pointer in ["/direct_path/mean", "/attention/error/bound", "/attention/error/scale"] {
+        for pointer in [
+            "/direct_path/mean",
+            "/attention/error/bound",
+            "/attention/error/scale",
+        ] {
             cases.push((pointer, number.into(), fits));
         }
-        for pointer in ["/attention/peel/0/left", "/criterion/references", "/criterion/slopes"] {
+        for pointer in [
+            "/attention/peel/0/left",
+            "/criterion/references",
+            "/criterion/slopes",
+        ] {
             cases.push((pointer, vec!["", number].into(), fits));
         }
     }
@@ -172,9 +210,25 @@ fn the_reader_keeps_the_stated_ranges() {
     for (number, malformed) in [(&nines, false), (&zeros, true)] {
         let found = Certificate::read(changed("/claim/correct", number.as_str().into()).as_bytes());
         let found = found.and_then(|certificate| Ok(certificate.is_about(&network)?));
-        let Err(Refusal::Rejected(reason)) = found else { panic!("{found:?}") };
-        assert_eq!(matches!(reason, Rejection::Malformed { .. }), malformed, "{reason:?}");
-        assert_eq!(matches!(reason, Rejection::WrongClaim { path: "claim.correct", .. }), !malformed, "{reason:?}");
+        let Err(Refusal::Rejected(reason)) = found else {
+            panic!("{found:?}")
+        };
+        assert_eq!(
+            matches!(reason, Rejection::Malformed { .. }),
+            malformed,
+            "{reason:?}"
+        );
+        assert_eq!(
+            matches!(
+                reason,
+                Rejection::WrongClaim {
+                    path: "claim.correct",
+                    ..
+                }
+            ),
+            !malformed,
+            "{reason:?}"
+        );
     }
     for (pointer, value, fits) in cases {
         let found = Certificate::read(changed(pointer, value).as_bytes());
@@ -183,7 +237,11 @@ fn the_reader_keeps_the_stated_ranges() {
     for (bits, fits) in [("4294967295", true), ("4294967296", false)] {
         let mut certificate = fixture("grid_each");
         certificate["criterion"]["plans"][0]["count"]["bits"] = bits.into();
-        assert_eq!(Certificate::read(written(&certificate).as_bytes()).is_ok(), fits, "{bits}");
+        assert_eq!(
+            Certificate::read(written(&certificate).as_bytes()).is_ok(),
+            fits,
+            "{bits}"
+        );
     }
 }
 
@@ -193,23 +251,50 @@ fn what_is_beyond_its_place_counts_for_nothing() {
     let network = Network::load(Path::new("tests/data/tiny")).unwrap();
     let certified = |text: &[u8]| {
         let certificate = Certificate::read(text).unwrap();
-        certify::<Fixed>(&network, &certificate, Options::default()).unwrap().correct
+        certify::<Fixed>(&network, &certificate, Options::default())
+            .unwrap()
+            .correct
     };
     let published = |pointer: &str, value: Value| certified(changed(pointer, value).as_bytes());
     let list = |entries: &[&str]| Value::from(entries.join(" "));
-    let rows = |row: &str, count: usize, last: &str| Value::from([vec![row; count], vec![last]].concat());
+    let rows =
+        |row: &str, count: usize, last: &str| Value::from([vec![row; count], vec![last]].concat());
     let mean = [vec!["1048576"; 5], vec!["77"; 4092]].concat();
     let width = network.config.d_model;
     let pairs = [
         ("/direct_path/mean", list(&mean), list(&mean[..width])),
-        ("/criterion/gaps", rows("0 0", 5, "1 1"), rows("0 0", 4, "0 0")),
-        ("/criterion/gaps/2", "1 1 1 1 1 1 1 1".into(), "1 1 1 1 1 1".into()),
-        ("/criterion/gaps/2", "3 3 3 3 1 3".into(), "0 0 0 0 1 0".into()),
-        ("/criterion/references", rows("0 0 7", 5, "1"), rows("0 0", 4, "0 0")),
-        ("/criterion/slopes", rows("0 0 7 7", 5, "1"), rows("0 0", 4, "0 0")),
+        (
+            "/criterion/gaps",
+            rows("0 0", 5, "1 1"),
+            rows("0 0", 4, "0 0"),
+        ),
+        (
+            "/criterion/gaps/2",
+            "1 1 1 1 1 1 1 1".into(),
+            "1 1 1 1 1 1".into(),
+        ),
+        (
+            "/criterion/gaps/2",
+            "3 3 3 3 1 3".into(),
+            "0 0 0 0 1 0".into(),
+        ),
+        (
+            "/criterion/references",
+            rows("0 0 7", 5, "1"),
+            rows("0 0", 4, "0 0"),
+        ),
+        (
+            "/criterion/slopes",
+            rows("0 0 7 7", 5, "1"),
+            rows("0 0", 4, "0 0"),
+        ),
     ];
     for (pointer, beyond, within) in pairs {
-        assert_eq!(published(pointer, beyond), published(pointer, within), "{pointer}");
+        assert_eq!(
+            published(pointer, beyond),
+            published(pointer, within),
+            "{pointer}"
+        );
     }
     // The first 32 columns and rows of a factor.
     let peeled = |count: usize, last: &str| {
@@ -220,26 +305,45 @@ fn what_is_beyond_its_place_counts_for_nothing() {
     };
     let flops = |certificate: &Value| {
         let certificate = Certificate::read(written(certificate).as_bytes()).unwrap();
-        certify::<Fixed>(&network, &certificate, Options::default()).unwrap().meter.flops()
+        certify::<Fixed>(&network, &certificate, Options::default())
+            .unwrap()
+            .meter
+            .flops()
     };
     assert_eq!(flops(&peeled(32, "1048576")), flops(&peeled(31, "0")));
     assert_ne!(flops(&peeled(31, "0")), flops(&peeled(30, "0")));
-    assert_eq!(certified(written(&peeled(32, "1048576")).as_bytes()), certified(written(&peeled(31, "0")).as_bytes()));
+    assert_eq!(
+        certified(written(&peeled(32, "1048576")).as_bytes()),
+        certified(written(&peeled(31, "0")).as_bytes())
+    );
     // Windows, bits, plans.
     let own = |name: &str, change: fn(&mut Value)| {
         let mut certificate = fixture(name);
         change(&mut certificate["criterion"]);
         certified(written(&certificate).as_bytes())
     };
-    let zero = own("grid_each", |criterion| criterion["plans"][0]["window"] = "0".into());
-    let one = own("grid_each", |criterion| criterion["plans"][0]["window"] = "1".into());
-    let fine = own("grid_each", |criterion| criterion["plans"][0]["count"]["bits"] = "4294967295".into());
-    let finest = own("grid_each", |criterion| criterion["plans"][0]["count"]["bits"] = "16".into());
+    let zero = own("grid_each", |criterion| {
+        criterion["plans"][0]["window"] = "0".into()
+    });
+    let one = own("grid_each", |criterion| {
+        criterion["plans"][0]["window"] = "1".into()
+    });
+    let fine = own("grid_each", |criterion| {
+        criterion["plans"][0]["count"]["bits"] = "4294967295".into()
+    });
+    let finest = own("grid_each", |criterion| {
+        criterion["plans"][0]["count"]["bits"] = "16".into()
+    });
     assert_eq!((zero, fine), (one, finest));
-    let some = own("grid_each", |criterion| criterion["assignment"] = json!(["0", "0 0", "0 1 0", "", "0 0 0 0 0"]));
+    let some = own("grid_each", |criterion| {
+        criterion["assignment"] = json!(["0", "0 0", "0 1 0", "", "0 0 0 0 0"])
+    });
     let all = own("grid_each", |_| ());
     let none = own("grid_each", |criterion| criterion["plans"] = json!([]));
-    assert!(none < some && some < all && none == 0_u8.into(), "{none}, {some}, {all}");
+    assert!(
+        none < some && some < all && none == 0_u8.into(),
+        "{none}, {some}, {all}"
+    );
 }
 
 /// Scripts: shape by the schema, ranges by the reader.
@@ -270,7 +374,11 @@ fn reader_and_schema_agree_on_scripts() {
         let mut certificate = fixture("brute_force");
         certificate["criterion"]["plans"][0]["count"] = count;
         assert_eq!(schema.is_valid(&certificate), shape, "schema: {fields}");
-        assert_eq!(Certificate::read(written(&certificate).as_bytes()).is_ok(), reads, "reader: {fields}");
+        assert_eq!(
+            Certificate::read(written(&certificate).as_bytes()).is_ok(),
+            reads,
+            "reader: {fields}"
+        );
     }
 }
 
@@ -282,9 +390,13 @@ fn items_that_do_not_exist_hide_no_bound() {
     let v = network.config.d_vocab;
     let mut certificate = fixture("brute_force");
     certificate["network"] = network.sha256.clone().into();
-    certificate["claim"] = json!({"task": "max_of_n", "d_vocab": v.to_string(), "n_ctx": "2", "correct": "0"});
+    certificate["claim"] =
+        json!({"task": "max_of_n", "d_vocab": v.to_string(), "n_ctx": "2", "correct": "0"});
     let mut plans = vec![certificate["criterion"]["plans"][0].clone(); 2];
-    let walk: Vec<String> = std::iter::once(v - 1).chain(0..v - 1).map(|number| number.to_string()).collect();
+    let walk: Vec<String> = std::iter::once(v - 1)
+        .chain(0..v - 1)
+        .map(|number| number.to_string())
+        .collect();
     let upper = vec![format!("0 {v}"); v - 1];
     plans[1]["count"] = json!({"rule": "tree", "upper": upper, "walk": walk.join(" ")});
     certificate["criterion"]["plans"] = plans.into();
@@ -292,7 +404,11 @@ fn items_that_do_not_exist_hide_no_bound() {
     certificate["criterion"]["assignment"] = assignment.into();
     let certificate = Certificate::read(written(&certificate).as_bytes()).unwrap();
     let certified = check::<Fixed>(&network, &certificate, Options::default()).unwrap();
-    assert!(certified.correct <= 4037_u32.into(), "{}", certified.correct);
+    assert!(
+        certified.correct <= 4037_u32.into(),
+        "{}",
+        certified.correct
+    );
 }
 
 /// The table of published names is complete, with the dimensions of the original.
@@ -301,13 +417,23 @@ fn the_table_of_published_names_is_complete() {
     let page = std::fs::read_to_string("docs/strategies.md").unwrap();
     let (_, table) = page.split_once("<!-- names -->\n").unwrap();
     let (table, _) = table.split_once("<!-- end of names -->").unwrap();
-    let cells = |row: &str| row.split('|').map(|cell| cell.trim().replace('`', "")).collect::<Vec<_>>();
+    let cells = |row: &str| {
+        row.split('|')
+            .map(|cell| cell.trim().replace('`', ""))
+            .collect::<Vec<_>>()
+    };
     let rows: Vec<Vec<String>> = table.lines().skip(4).map(cells).collect();
     let reference = std::fs::read_to_string("tests/data/reference/max_of_4_seed123.csv").unwrap();
     assert_eq!(rows.len(), 100);
     for (row, family) in rows.iter().zip(Family::all()) {
-        assert_eq!((row[1].as_str(), row[2].as_str()), (family.to_string().as_str(), family.class()));
-        let line = reference.lines().find(|line| line.starts_with(&format!("{family},"))).unwrap();
+        assert_eq!(
+            (row[1].as_str(), row[2].as_str()),
+            (family.to_string().as_str(), family.class())
+        );
+        let line = reference
+            .lines()
+            .find(|line| line.starts_with(&format!("{family},")))
+            .unwrap();
         assert_eq!(line.rsplit(',').next(), Some(row[5].as_str()), "{family}");
     }
 }
@@ -322,7 +448,10 @@ fn the_worked_example_is_accepted_as_told() {
     let network = Network::load(Path::new("tests/data/tiny")).unwrap();
     let certificate = Certificate::read(example.as_bytes()).unwrap();
     let certified = check::<Fixed>(&network, &certificate, Options::default()).unwrap();
-    assert!(page.contains(&format!("finds {} of the {} inputs certified", certified.correct, certified.total)));
+    assert!(page.contains(&format!(
+        "finds {} of the {} inputs certified",
+        certified.correct, certified.total
+    )));
 }
 
 /// The limits that the page states are those of the code.
@@ -336,10 +465,21 @@ fn the_limits_are_those_of_the_code() {
         format!("| a certificate | {} MiB |", MAX_BYTES >> 20),
         format!("| a weights file | {} MiB |", MAX_WEIGHT_BYTES >> 20),
         format!("| `config.json` | {} MiB |", MAX_CONFIG_BYTES >> 20),
-        format!("| `d_vocab` | 2 to {},{:03} |", Config::MAX_VOCAB / 1000, Config::MAX_VOCAB % 1000),
+        format!(
+            "| `d_vocab` | 2 to {},{:03} |",
+            Config::MAX_VOCAB / 1000,
+            Config::MAX_VOCAB % 1000
+        ),
         format!("| `n_ctx` | 2 to {} |", Config::MAX_CTX),
-        format!("| `d_vocab² · n_ctx` | 2^{} |", Config::MAX_ROWS.trailing_zeros()),
-        format!("| `d_model`, `d_head` | {},{:03} |", Config::MAX_WIDTH / 1000, Config::MAX_WIDTH % 1000),
+        format!(
+            "| `d_vocab² · n_ctx` | 2^{} |",
+            Config::MAX_ROWS.trailing_zeros()
+        ),
+        format!(
+            "| `d_model`, `d_head` | {},{:03} |",
+            Config::MAX_WIDTH / 1000,
+            Config::MAX_WIDTH % 1000
+        ),
         format!("| columns taken out of one factor (`left`, `right`) | {MAX_RANK} |"),
         format!("the first {MAX_RANK} pairs"),
         format!("0 ≤ b ≤ {MAX_GRID_BITS}"),

@@ -41,8 +41,8 @@ fn no_file_is_forgotten() {
     for entry in std::fs::read_dir("tests").unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();
-        let is_part =
-            path.extension().is_some_and(|extension| extension == "rs") && !["suite", "certificates"].contains(&name);
+        let is_part = path.extension().is_some_and(|extension| extension == "rs")
+            && !["suite", "certificates"].contains(&name);
         assert!(
             !is_part || include_str!("suite.rs").contains(&format!("\nmod {name};\n")),
             "{name} is not in suite.rs"

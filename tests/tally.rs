@@ -108,7 +108,14 @@ impl<R: Enclosure> Enclosure for Counting<R> {
 fn done_and_tallied(network: &Network, certificate: &Certificate) -> (u64, u64) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     OPERATIONS.store(0, Ordering::Relaxed);
-    let certified = certify::<Counting<Fixed>>(network, certificate, Options { threads: 2, ..Options::default() });
+    let certified = certify::<Counting<Fixed>>(
+        network,
+        certificate,
+        Options {
+            threads: 2,
+            ..Options::default()
+        },
+    );
     let meter = certified.unwrap().meter;
     // The one exemption: attention by position is brought to one unit per query by a power of two, which moves the
     // point and is no operation; it passes through `mul_scaled` by 1.
@@ -117,13 +124,36 @@ fn done_and_tallied(network: &Network, certificate: &Certificate) -> (u64, u64) 
 }
 
 fn published_is_tallied(model: &str, strategy: Strategy) {
-    let network = Network::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(model)).unwrap();
-    let proof = prove(&network, strategy, None, Options { threads: 2, ..Options::default() }).unwrap();
+    let network = Network::load(
+        &Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("models")
+            .join(model),
+    )
+    .unwrap();
+    let proof = prove(
+        &network,
+        strategy,
+        None,
+        Options {
+            threads: 2,
+            ..Options::default()
+        },
+    )
+    .unwrap();
     let certificate = Certificate::read(&proof.text).unwrap();
     let (done, tallied) = done_and_tallied(&network, &certificate);
     let overcount = i128::from(tallied) - i128::from(done);
-    assert_eq!(done, tallied, "{model}, {}: over-counted by {overcount}", strategy.name());
-    assert_eq!(tallied, proof.certified.meter.flops(), "the tally depends on the arithmetic or on threads");
+    assert_eq!(
+        done,
+        tallied,
+        "{model}, {}: over-counted by {overcount}",
+        strategy.name()
+    );
+    assert_eq!(
+        tallied,
+        proof.certified.meter.flops(),
+        "the tally depends on the arithmetic or on threads"
+    );
 }
 
 #[test]
@@ -152,7 +182,10 @@ fn random_hints_are_tallied() {
         let certificate = reread(&hints(&mut random, &network));
         let (done, tallied) = done_and_tallied(&network, &certificate);
         let overcount = i128::from(tallied) - i128::from(done);
-        assert_eq!(done, tallied, "seed {seed}, {kind:?}: over-counted by {overcount}: {certificate:?}, {model:?}");
+        assert_eq!(
+            done, tallied,
+            "seed {seed}, {kind:?}: over-counted by {overcount}: {certificate:?}, {model:?}"
+        );
     }
 }
 
@@ -173,9 +206,21 @@ fn strategies_on_random_models_are_tallied() {
 fn published_strategies_are_tallied() {
     for seed in 0..6 {
         let network = random_model(&mut Random::new(seed)).1.network();
-        let proofs = Family::all()
-            .map(|family| (family.to_string(), prove(&network, Strategy::Published(family), None, Options::default())));
-        let convexity = [("convexity".into(), prove(&network, Strategy::PublishedCubic, None, Options::default()))];
+        let proofs = Family::all().map(|family| {
+            (
+                family.to_string(),
+                prove(
+                    &network,
+                    Strategy::Published(family),
+                    None,
+                    Options::default(),
+                ),
+            )
+        });
+        let convexity = [(
+            "convexity".into(),
+            prove(&network, Strategy::PublishedCubic, None, Options::default()),
+        )];
         for (name, proof) in convexity.into_iter().chain(proofs) {
             let certificate = Certificate::read(&proof.unwrap().text).unwrap();
             let (done, tallied) = done_and_tallied(&network, &certificate);
@@ -198,6 +243,9 @@ fn random_hints_of_published_rules_are_tallied() {
         let certificate = published_hints(&mut random, &network);
         let (done, tallied) = done_and_tallied(&network, &certificate);
         let overcount = i128::from(tallied) - i128::from(done);
-        assert_eq!(done, tallied, "seed {seed}, {kind:?}: over-counted by {overcount}: {certificate:?}");
+        assert_eq!(
+            done, tallied,
+            "seed {seed}, {kind:?}: over-counted by {overcount}: {certificate:?}"
+        );
     }
 }

@@ -4,10 +4,12 @@
 //! Paths are written down as tables; without scores attention is uniform, and every weight is one.
 
 use crate::common::{
-    Model, NOTHING, Paths, assert_sound, by_hand, certified, exact_correct, group, numbers, partition, plan, reread,
-    sorted, split, tables, tokens,
+    Model, NOTHING, Paths, assert_sound, by_hand, certified, exact_correct, group, numbers,
+    partition, plan, reread, sorted, split, tables, tokens,
 };
-use gbmi::certificate::{Attention, Certificate, Count, DirectPath, ExactAttention, Grid, Plan, Rows, Test};
+use gbmi::certificate::{
+    Attention, Certificate, Count, DirectPath, ExactAttention, Grid, Plan, Rows, Test,
+};
 use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
 use gbmi::checker::criterion::Level;
 use gbmi::checker::meter::Meter;
@@ -18,11 +20,22 @@ use gbmi::refusal::{Decline, Refusal};
 use num_bigint::BigUint;
 
 fn tree(answers: &str) -> Plan {
-    plan(vec![group(answers, Test::Count, "all")], Count::default(), "all")
+    plan(
+        vec![group(answers, Test::Count, "all")],
+        Count::default(),
+        "all",
+    )
 }
 
 fn grid(answers: &str, bits: u32) -> Plan {
-    plan(vec![group(answers, Test::Count, "all")], Count::Grid(Box::new(Grid { bits, ..Grid::default() })), "all")
+    plan(
+        vec![group(answers, Test::Count, "all")],
+        Count::Grid(Box::new(Grid {
+            bits,
+            ..Grid::default()
+        })),
+        "all",
+    )
 }
 
 fn whole(test: Test, window: &str) -> Plan {
@@ -52,8 +65,10 @@ fn truth(model: &Model) -> u64 {
 
 /// Attention in descending order.
 fn attend(mut certificate: Certificate, rows: &[&str]) -> Certificate {
-    certificate.attention =
-        Attention::Exact(ExactAttention { orders: rows.iter().map(|row| numbers(row)).collect(), entries: None });
+    certificate.attention = Attention::Exact(ExactAttention {
+        orders: rows.iter().map(|row| numbers(row)).collect(),
+        entries: None,
+    });
     certificate
 }
 
@@ -77,7 +92,11 @@ fn t2_sign_a_negative_margin_takes_the_lower_end_of_its_weight() {
     let file = by_hand(&network, split(&network, ""), vec![tree("each")]);
     assert_sound(&model, &file);
     assert_eq!(certified::<Rational>(&network, &file), 2_u8.into());
-    for plan in [whole(Test::Pooled, "all"), whole(Test::Unpooled, "all"), grid("each", 8)] {
+    for plan in [
+        whole(Test::Pooled, "all"),
+        whole(Test::Unpooled, "all"),
+        grid("each", 8),
+    ] {
         let file = by_hand(&network, split(&network, ""), vec![plan]);
         assert_sound(&model, &file);
     }
@@ -86,15 +105,24 @@ fn t2_sign_a_negative_margin_takes_the_lower_end_of_its_weight() {
 #[test]
 fn t2_an_empty_maximum_is_no_obstacle_and_no_proof() {
     // Two tokens: one wrong answer. A group without answers changes nothing.
-    let identity = Paths { token_logit: |t, j| if t == j { (1 + 2 * j) as f32 } else { 0.0 }, ..NOTHING };
-    let inverted = Paths { token_logit: |t, j| if t == j { 0.0 } else { 1.0 }, ..NOTHING };
+    let identity = Paths {
+        token_logit: |t, j| if t == j { (1 + 2 * j) as f32 } else { 0.0 },
+        ..NOTHING
+    };
+    let inverted = Paths {
+        token_logit: |t, j| if t == j { 0.0 } else { 1.0 },
+        ..NOTHING
+    };
     for (paths, correct) in [(identity, 4), (inverted, 0)] {
         let model = paths.model();
         let network = model.network();
         assert_eq!(truth(&model), correct);
         for test in [Test::Count, Test::Pooled, Test::Unpooled, Test::Forfeit] {
             let groups = vec![group("", test, "all"), group("rest", Test::Count, "all")];
-            assert_eq!(with_plan(&network, plan(groups, Count::default(), "all")), correct);
+            assert_eq!(
+                with_plan(&network, plan(groups, Count::default(), "all")),
+                correct
+            );
         }
     }
 }
@@ -117,7 +145,9 @@ fn t8_failures_are_added_over_groups_not_successes_combined() {
         let tables = tables(&network, &certificate, &meter);
         let mut level = Level::new(&tables, 2, &meter);
         let plan = &partition(&mut file).plans[0];
-        let uncertified = level.uncertified(2, &level.partition(plan, "").unwrap(), plan).unwrap();
+        let uncertified = level
+            .uncertified(2, &level.partition(plan, "").unwrap(), plan)
+            .unwrap();
         assert_eq!(uncertified.0, 2_u8.into());
         assert_sound(&model, &file);
     }
@@ -127,11 +157,21 @@ fn t8_failures_are_added_over_groups_not_successes_combined() {
 fn a_tie_is_wrong() {
     let zero = Model::zero(3, 3, 1, 1);
     // Answers 0 and 1 are alike: token 2 is still answered right.
-    let alike = Paths { d_vocab: 3, token_logit: |t, j| if t == 2 && j == 2 { 1.0 } else { 0.0 }, ..NOTHING }.model();
+    let alike = Paths {
+        d_vocab: 3,
+        token_logit: |t, j| if t == 2 && j == 2 { 1.0 } else { 0.0 },
+        ..NOTHING
+    }
+    .model();
     for (model, correct) in [(zero, 0), (alike, 5)] {
         let network = model.network();
         assert_eq!(truth(&model), correct);
-        for plan in [tree("each"), tree("rest"), grid("each", 1), grid("rest", 16)] {
+        for plan in [
+            tree("each"),
+            tree("rest"),
+            grid("each", 1),
+            grid("rest", 16),
+        ] {
             assert_eq!(with_plan(&network, plan), correct);
         }
         for test in [Test::Pooled, Test::Unpooled] {
@@ -143,8 +183,12 @@ fn a_tie_is_wrong() {
 #[test]
 fn t3_the_grid_rounds_up() {
     // Margins of the wrong answer: .45 at two positions, −.6 at the last. Their sum is .3; rounded to nearest, −1.
-    let model =
-        Paths { n_ctx: 3, position_logit: |p, j| if j == 0 { [0.45, 0.45, -0.6][p] } else { 0.0 }, ..NOTHING }.model();
+    let model = Paths {
+        n_ctx: 3,
+        position_logit: |p, j| if j == 0 { [0.45, 0.45, -0.6][p] } else { 0.0 },
+        ..NOTHING
+    }
+    .model();
     let network = model.network();
     assert_eq!(truth(&model), 1); // (0, 0, 0)
     for bits in 0..=16 {
@@ -156,7 +200,11 @@ fn t3_the_grid_rounds_up() {
 #[test]
 fn t3_zero_on_the_grid_is_a_failure() {
     // −.25 rounds up to 0 on the integers: not certified there, certified on a finer grid.
-    let model = Paths { position_logit: |p, j| if (p, j) == (0, 1) { 0.25 } else { 0.0 }, ..NOTHING }.model();
+    let model = Paths {
+        position_logit: |p, j| if (p, j) == (0, 1) { 0.25 } else { 0.0 },
+        ..NOTHING
+    }
+    .model();
     let network = model.network();
     assert_eq!(truth(&model), 3);
     assert_eq!(with_plan(&network, grid("each", 0)), 0);
@@ -168,12 +216,24 @@ fn t3_large_margins_fail_instead_of_being_clamped() {
     // One large margin against two of a third its size: clamped to the grid's or the terms' range, the sum is negative.
     let grids = Paths {
         n_ctx: 3,
-        position_logit: |p, j| if j == 0 { [3.0, -1.0, -1.0][p] * 65_536.0 } else { 0.0 },
+        position_logit: |p, j| {
+            if j == 0 {
+                [3.0, -1.0, -1.0][p] * 65_536.0
+            } else {
+                0.0
+            }
+        },
         ..NOTHING
     };
     let trees = Paths {
         n_ctx: 3,
-        position_logit: |p, j| if j == 0 { [6.0, -2.0, -2.0][p] * 1_048_576.0 } else { 0.0 },
+        position_logit: |p, j| {
+            if j == 0 {
+                [6.0, -2.0, -2.0][p] * 1_048_576.0
+            } else {
+                0.0
+            }
+        },
         ..NOTHING
     };
     for paths in [grids, trees] {
@@ -193,7 +253,13 @@ fn t3_very_negative_margins_may_be_raised() {
     // (1, 1, q) is right by far; at −2^30 terms stay within range, and the proof goes through.
     let model = Paths {
         n_ctx: 3,
-        token_logit: |t, j| if t == j { 2_f32.powi(if t == 1 { 30 } else { 4 }) } else { 0.0 },
+        token_logit: |t, j| {
+            if t == j {
+                2_f32.powi(if t == 1 { 30 } else { 4 })
+            } else {
+                0.0
+            }
+        },
         ..NOTHING
     }
     .model();
@@ -225,7 +291,13 @@ fn t3_sequences_without_the_maximum_are_no_inputs_of_it() {
     .model();
     let network = model.network();
     assert_eq!(truth(&model), 0);
-    for plan in [tree("each"), tree("rest"), grid("each", 8), grid("rest", 8), whole(Test::Unpooled, "all")] {
+    for plan in [
+        tree("each"),
+        tree("rest"),
+        grid("each", 8),
+        grid("rest", 8),
+        whole(Test::Unpooled, "all"),
+    ] {
         assert_eq!(with_plan(&network, plan), 0);
     }
 }
@@ -238,8 +310,9 @@ fn t3_levels_hold_every_input_once() {
         let meter = Meter::new(u64::MAX);
         let tables = tables(&network, &file, &meter);
         let levels = (0..v).map(|m| (m, Level::new(&tables, m, &meter)));
-        let inputs: BigUint =
-            levels.flat_map(|(m, level)| (0..=m).map(move |q| level.inputs(q)).collect::<Vec<_>>()).sum();
+        let inputs: BigUint = levels
+            .flat_map(|(m, level)| (0..=m).map(move |q| level.inputs(q)).collect::<Vec<_>>())
+            .sum();
         assert_eq!(inputs, BigUint::from(v).pow(n.try_into().unwrap()));
     }
 }
@@ -283,15 +356,32 @@ fn t3_multiplicities_exceed_machine_integers() {
     .model();
     let network = model.network();
     let binomial = |c: u32| (1..=c).fold(BigUint::from(1_u8), |product, i| product * (21 - i) / i);
-    let expected: BigUint = (4..=20).map(|c| binomial(c) * BigUint::from(99_u8).pow(20 - c)).sum();
-    let mut file = by_hand(&network, split(&network, "99"), vec![grid("rest", 4), whole(Test::Forfeit, "all")]);
+    let expected: BigUint = (4..=20)
+        .map(|c| binomial(c) * BigUint::from(99_u8).pow(20 - c))
+        .sum();
+    let mut file = by_hand(
+        &network,
+        split(&network, "99"),
+        vec![grid("rest", 4), whole(Test::Forfeit, "all")],
+    );
     partition(&mut file).assignment = (0..100).map(|m| vec![usize::from(m < 99); m + 1]).collect();
     assert_eq!(certified::<Fixed>(&network, &file), expected);
     // The tree counts in machine integers, and would take more than is allowed: it declines.
     partition(&mut file).plans[0] = tree("rest");
-    let options = Options { max_flops: 100_000_000, ..Options::default() };
+    let options = Options {
+        max_flops: 100_000_000,
+        ..Options::default()
+    };
     let verdict = certify::<Fixed>(&network, &file, options);
-    assert!(matches!(verdict, Err(Refusal::Declined(Decline::TooLarge { .. } | Decline::Work { .. }))), "{verdict:?}");
+    assert!(
+        matches!(
+            verdict,
+            Err(Refusal::Declined(
+                Decline::TooLarge { .. } | Decline::Work { .. }
+            ))
+        ),
+        "{verdict:?}"
+    );
 }
 
 #[test]
@@ -307,15 +397,34 @@ fn t4_a_negative_margin_beyond_the_window_takes_the_least_weight() {
     }
     .model();
     let network = model.network();
-    for plan in [tree("rest"), grid("rest", 8), whole(Test::Pooled, "1"), whole(Test::Unpooled, "1")] {
-        let narrow = Plan { window: Some(1), ..plan };
-        let mut file = attend(by_hand(&network, split(&network, "2 1 0"), vec![narrow]), &["1 2 0"; 3]);
+    for plan in [
+        tree("rest"),
+        grid("rest", 8),
+        whole(Test::Pooled, "1"),
+        whole(Test::Unpooled, "1"),
+    ] {
+        let narrow = Plan {
+            window: Some(1),
+            ..plan
+        };
+        let mut file = attend(
+            by_hand(&network, split(&network, "2 1 0"), vec![narrow]),
+            &["1 2 0"; 3],
+        );
         let certificate = reread(&file);
         let meter = Meter::new(u64::MAX);
         let tables = tables(&network, &certificate, &meter);
-        let (mut level, plan) = (Level::new(&tables, 2, &meter), &partition(&mut file).plans[0]);
-        let uncertified = level.uncertified(2, &level.partition(plan, "").unwrap(), plan).unwrap();
-        assert!(uncertified.0 >= 2_u8.into(), "(0, 2) and (2, 2) are wrong, {uncertified:?} uncertified");
+        let (mut level, plan) = (
+            Level::new(&tables, 2, &meter),
+            &partition(&mut file).plans[0],
+        );
+        let uncertified = level
+            .uncertified(2, &level.partition(plan, "").unwrap(), plan)
+            .unwrap();
+        assert!(
+            uncertified.0 >= 2_u8.into(),
+            "(0, 2) and (2, 2) are wrong, {uncertified:?} uncertified"
+        );
         assert_sound(&model, &file);
     }
 }
@@ -336,9 +445,20 @@ fn t4_an_order_that_hides_the_strongest_token_bounds_nothing() {
     assert!(correct < 9);
     for order in ["", "0", "1", "2 1 0", "1 2 0", "0 1 2", "2", "1 2"] {
         for window in ["1", "2"] {
-            for base in [tree("rest"), grid("rest", 8), whole(Test::Pooled, window), whole(Test::Unpooled, window)] {
-                let narrow = Plan { window: tokens(window), ..base };
-                let file = attend(by_hand(&network, split(&network, "2 1 0"), vec![narrow]), &[order; 3]);
+            for base in [
+                tree("rest"),
+                grid("rest", 8),
+                whole(Test::Pooled, window),
+                whole(Test::Unpooled, window),
+            ] {
+                let narrow = Plan {
+                    window: tokens(window),
+                    ..base
+                };
+                let file = attend(
+                    by_hand(&network, split(&network, "2 1 0"), vec![narrow]),
+                    &[order; 3],
+                );
                 assert_sound(&model, &file);
             }
         }
@@ -359,10 +479,21 @@ fn t4_an_order_that_repeats_a_token_makes_the_far_class_no_smaller() {
     }
     .model();
     let network = model.network();
-    for base in [tree("rest"), grid("rest", 8), whole(Test::Pooled, "3"), whole(Test::Unpooled, "3")] {
-        let narrow = Plan { window: tokens("3"), ..base };
+    for base in [
+        tree("rest"),
+        grid("rest", 8),
+        whole(Test::Pooled, "3"),
+        whole(Test::Unpooled, "3"),
+    ] {
+        let narrow = Plan {
+            window: tokens("3"),
+            ..base
+        };
         for order in ["0 0 1 2", "0 0", "0 7 0 0 2", "3 3 0 0"] {
-            let file = attend(by_hand(&network, split(&network, "3 2 1 0"), vec![narrow.clone()]), &[order; 4]);
+            let file = attend(
+                by_hand(&network, split(&network, "3 2 1 0"), vec![narrow.clone()]),
+                &[order; 4],
+            );
             assert_sound(&model, &file);
         }
     }
@@ -381,8 +512,13 @@ fn t1_weights_are_relative_to_the_maximum() {
     .model();
     let network = model.network();
     assert_eq!(truth(&model), 27);
-    for plan in [tree("each"), tree("rest"), grid("each", 4), whole(Test::Unpooled, "all"), whole(Test::Pooled, "all")]
-    {
+    for plan in [
+        tree("each"),
+        tree("rest"),
+        grid("each", 4),
+        whole(Test::Unpooled, "all"),
+        whole(Test::Pooled, "all"),
+    ] {
         assert_eq!(with_plan(&network, plan), 27);
     }
     // And attention that prefers small tokens as strongly certifies nothing but what is true.
@@ -402,7 +538,10 @@ fn t1_weights_are_relative_to_the_maximum() {
 
 #[test]
 fn t0_the_query_bias_counts_and_the_key_bias_cancels() {
-    let paths = Paths { token_logit: |t, j| if t == j { [3.0, 2.0][t] } else { 0.0 }, ..NOTHING };
+    let paths = Paths {
+        token_logit: |t, j| if t == j { [3.0, 2.0][t] } else { 0.0 },
+        ..NOTHING
+    };
     let plain = paths.model();
     let (d, h) = (plain.d_model, plain.d_head);
     assert_eq!((d, h), (6, 4));
@@ -423,9 +562,16 @@ fn t0_the_query_bias_counts_and_the_key_bias_cancels() {
 #[test]
 fn t0_scores_by_position_are_not_free() {
     // Only the attention by position decides; centred over positions it would be lost.
-    for (score, correct) in [((|_, p| [2.0, 0.0][p]) as fn(usize, usize) -> f32, 3), (|_, p| [0.0, 2.0][p], 1 + 2)] {
-        let model =
-            Paths { token_logit: |t, j| if t == j { 1.0 } else { 0.0 }, position_score: score, ..NOTHING }.model();
+    for (score, correct) in [
+        ((|_, p| [2.0, 0.0][p]) as fn(usize, usize) -> f32, 3),
+        (|_, p| [0.0, 2.0][p], 1 + 2),
+    ] {
+        let model = Paths {
+            token_logit: |t, j| if t == j { 1.0 } else { 0.0 },
+            position_score: score,
+            ..NOTHING
+        }
+        .model();
         assert_eq!(truth(&model), correct);
         assert_eq!(with_plan(&model.network(), tree("each")), correct);
         assert_eq!(with_plan(&model.network(), grid("each", 10)), correct);
@@ -435,7 +581,12 @@ fn t0_scores_by_position_are_not_free() {
 #[test]
 fn a_hinted_order_need_not_be_one() {
     // Answer 0 wins against maximum 2; orders that name it last, or not, must not hide it from the rest.
-    let model = Paths { d_vocab: 3, direct: |_, j| [5.0, 0.0, 3.0][j], ..NOTHING }.model();
+    let model = Paths {
+        d_vocab: 3,
+        direct: |_, j| [5.0, 0.0, 3.0][j],
+        ..NOTHING
+    }
+    .model();
     let network = model.network();
     assert_eq!(truth(&model), 1);
     for order in ["", "1", "1 2", "2 1 0", "1 0", "2"] {
@@ -444,7 +595,11 @@ fn a_hinted_order_need_not_be_one() {
             let file = by_hand(
                 &network,
                 direct.clone(),
-                vec![plan(vec![group("rest", test, "all")], Count::default(), "all")],
+                vec![plan(
+                    vec![group("rest", test, "all")],
+                    Count::default(),
+                    "all",
+                )],
             );
             assert_sound(&model, &file);
         }
@@ -453,7 +608,11 @@ fn a_hinted_order_need_not_be_one() {
 
 #[test]
 fn an_order_lists_what_is_there_once() {
-    let row = Matrix::new(3, [5, 9, 7].map(|entry| Fixed::dyadic(entry, 0)).to_vec(), Fixed::everything());
+    let row = Matrix::new(
+        3,
+        [5, 9, 7].map(|entry| Fixed::dyadic(entry, 0)).to_vec(),
+        Fixed::everything(),
+    );
     let (long, meter) = (vec![1; 1_000_000], &Meter::new(u64::MAX));
     for (hint, listed) in [
         (vec![1, 1, 2, 0], vec![1, 2]),
@@ -468,7 +627,12 @@ fn an_order_lists_what_is_there_once() {
         for set in 1..8 {
             let bound = order.bound(|index| set >> index & 1 == 1, meter).unwrap();
             let members = (0..3).filter(|index| set >> index & 1 == 1);
-            assert!(members.into_iter().all(|index| row.at(0, index).upper_at_most(row.at(0, bound))), "{set}");
+            assert!(
+                members
+                    .into_iter()
+                    .all(|index| row.at(0, index).upper_at_most(row.at(0, bound))),
+                "{set}"
+            );
         }
     }
 }
@@ -486,14 +650,26 @@ fn t2_any_offset_is_sound_and_cancels() {
     let correct = truth(&model);
     let far = 1 << 40;
     // Rows may be short or long: what is missing is zero.
-    let offsets: [&[i64]; 6] =
-        [&[], &[0; 3], &[1 << 20, -1 << 20, 0], &[-far, far - 1, 3], &[-far], &[far, 0, 3, i64::MIN]];
+    let offsets: [&[i64]; 6] = [
+        &[],
+        &[0; 3],
+        &[1 << 20, -1 << 20, 0],
+        &[-far, far - 1, 3],
+        &[-far],
+        &[far, 0, 3, i64::MIN],
+    ];
     for offset in offsets {
         let mut file = by_hand(&network, split(&network, ""), vec![tree("each")]);
-        let DirectPath::Split(hints) = &mut file.direct_path else { unreachable!() };
+        let DirectPath::Split(hints) = &mut file.direct_path else {
+            unreachable!()
+        };
         hints.offset = offset.to_vec();
         // One answer's margin is exact whatever the offset; groups of several may lose, never gain.
-        assert_eq!(certified::<Fixed>(&network, &file), correct.into(), "{offset:?}");
+        assert_eq!(
+            certified::<Fixed>(&network, &file),
+            correct.into(),
+            "{offset:?}"
+        );
         partition(&mut file).plans[0] = tree("rest");
         assert_sound(&model, &file);
     }

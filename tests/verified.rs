@@ -26,12 +26,24 @@ type Verdict = (i32, Option<(String, String)>);
 fn verified(folder: &Path, certificate: &Certificate) -> Verdict {
     let path = folder.join("cert.json");
     std::fs::write(&path, serde_json::to_vec(certificate).unwrap()).unwrap();
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("proofs/extracted/gbmi-verified-check");
-    let output = Command::new(program).arg(&path).arg("--model").arg(folder).output().expect("make -C proofs checker");
+    let program =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("proofs/extracted/gbmi-verified-check");
+    let output = Command::new(program)
+        .arg(&path)
+        .arg("--model")
+        .arg(folder)
+        .output()
+        .expect("make -C proofs checker");
     let text = String::from_utf8(output.stdout).unwrap();
-    let value =
-        |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(|number| number.trim().to_string());
-    (output.status.code().unwrap(), value("correct ").zip(value("upper ")))
+    let value = |name: &str| {
+        text.lines()
+            .find_map(|line| line.strip_prefix(name))
+            .map(|number| number.trim().to_string())
+    };
+    (
+        output.status.code().unwrap(),
+        value("correct ").zip(value("upper ")),
+    )
 }
 
 #[test]
@@ -45,8 +57,15 @@ fn the_verified_checker_derives_the_same() {
         let network = model.network();
         std::fs::write(folder.path().join("config.json"), model.config()).unwrap();
         std::fs::write(folder.path().join("model.safetensors"), model.weights()).unwrap();
-        let proof = prove(&network, Strategy::Exact { two_sided: true }, None, Options::default()).unwrap();
-        let mut certificates: Vec<Certificate> = (0..HINTS).map(|_| hints(&mut random, &network)).collect();
+        let proof = prove(
+            &network,
+            Strategy::Exact { two_sided: true },
+            None,
+            Options::default(),
+        )
+        .unwrap();
+        let mut certificates: Vec<Certificate> =
+            (0..HINTS).map(|_| hints(&mut random, &network)).collect();
         certificates.push(proof.certificate);
         for mut certificate in certificates {
             let Certified { correct, upper, .. } =
@@ -58,10 +77,17 @@ fn the_verified_checker_derives_the_same() {
             if certificate.claim.correct > network.config.inputs() {
                 continue;
             }
-            let expected = (i32::from(more > 0), Some((correct.to_string(), upper.to_string())));
+            let expected = (
+                i32::from(more > 0),
+                Some((correct.to_string(), upper.to_string())),
+            );
             let found = verified(folder.path(), &certificate);
             assert_eq!(found, expected, "seed {seed}: {certificate:?}; {model:?}");
-            *(if more == 0 { &mut accepted } else { &mut rejected }) += 1;
+            *(if more == 0 {
+                &mut accepted
+            } else {
+                &mut rejected
+            }) += 1;
             positive += usize::from(!correct.is_zero());
         }
     }

@@ -9,28 +9,41 @@ use gbmi::model::{Matrix, Network};
 pub(crate) fn brute_force(network: &Network, threads: usize) -> u64 {
     let (v, n) = (network.config.d_vocab, network.config.n_ctx);
     let dense = |weights: &Matrix<gbmi::model::Dyadic>| -> Vec<f32> {
-        weights.iter_rows().flatten().map(|w| w.mantissa as f32 * (w.exponent as f32).exp2()).collect()
+        weights
+            .iter_rows()
+            .flatten()
+            .map(|w| w.mantissa as f32 * (w.exponent as f32).exp2())
+            .collect()
     };
     let (e, pos) = (dense(&network.w_e), dense(&network.w_pos));
     let (d, h) = (network.config.d_model, network.config.d_head);
-    let query: Vec<f32> = (0..v * d).map(|i| e[i] + pos[(n - 1) * d + i % d]).collect();
+    let query: Vec<f32> = (0..v * d)
+        .map(|i| e[i] + pos[(n - 1) * d + i % d])
+        .collect();
     let queries = product(&query, &dense(&network.w_q), d, h);
     let sources: Vec<f32> = e.iter().chain(&pos).copied().collect();
     let keys = product(&sources, &dense(&network.w_k), d, h);
     let scores = product(&queries, &transposed(&keys, h), h, v + n);
-    let values = product(&product(&sources, &dense(&network.w_v), d, h), &dense(&network.w_o), h, d);
+    let values = product(
+        &product(&sources, &dense(&network.w_v), d, h),
+        &dense(&network.w_o),
+        h,
+        d,
+    );
     let logits = product(&values, &dense(&network.w_u), d, v);
     let direct = product(&query, &dense(&network.w_u), d, v);
     let scale = (h as f32).sqrt();
 
     let one_query = |q: usize| {
-        let score = |t: usize, p: usize| (scores[q * (v + n) + t] + scores[q * (v + n) + v + p]) / scale;
+        let score =
+            |t: usize, p: usize| (scores[q * (v + n) + t] + scores[q * (v + n) + v + p]) / scale;
         let most = (0..v).map(|t| score(t, 0)).fold(f32::MIN, f32::max);
         // rows[p][t][j] = w·c
         let rows: Vec<f32> = (0..n * v * v)
             .map(|i| {
                 let (p, t, j) = (i / (v * v), i / v % v, i % v);
-                (score(t, p) - most).exp() * (logits[t * v + j] + logits[(v + p) * v + j] + direct[q * v + j])
+                (score(t, p) - most).exp()
+                    * (logits[t * v + j] + logits[(v + p) * v + j] + direct[q * v + j])
             })
             .collect();
         let row = |p: usize, t: usize| &rows[(p * v + t) * v..(p * v + t + 1) * v];
@@ -91,11 +104,20 @@ fn walk<'a>(
 fn product(a: &[f32], b: &[f32], inner: usize, cols: usize) -> Vec<f32> {
     a.chunks(inner)
         .flat_map(|row| {
-            (0..cols).map(|col| row.iter().enumerate().map(|(k, x)| x * b[k * cols + col]).sum()).collect::<Vec<f32>>()
+            (0..cols)
+                .map(|col| {
+                    row.iter()
+                        .enumerate()
+                        .map(|(k, x)| x * b[k * cols + col])
+                        .sum()
+                })
+                .collect::<Vec<f32>>()
         })
         .collect()
 }
 
 fn transposed(a: &[f32], cols: usize) -> Vec<f32> {
-    (0..a.len()).map(|i| a[i % (a.len() / cols) * cols + i / (a.len() / cols)]).collect()
+    (0..a.len())
+        .map(|i| a[i % (a.len() / cols) * cols + i / (a.len() / cols)])
+        .collect()
 }

@@ -205,7 +205,11 @@ pub struct Partition {
 impl Partition {
     /// The plan for query q and maximum m, with its index.
     pub fn plan(&self, q: usize, m: usize) -> Option<(&Plan, usize)> {
-        let index = if self.assignment.is_empty() { 0 } else { *self.assignment.get(m)?.get(q)? };
+        let index = if self.assignment.is_empty() {
+            0
+        } else {
+            *self.assignment.get(m)?.get(q)?
+        };
         self.plans.get(index).map(|plan| (plan, index))
     }
 }
@@ -220,7 +224,12 @@ pub struct Plan {
     #[serde(default, skip_serializing_if = "Count::is_default")]
     pub count: Count,
     /// How many tokens the count treats one by one, if not all.
-    #[serde(default, deserialize_with = "window", serialize_with = "written", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "window",
+        serialize_with = "written",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub window: Option<usize>,
 }
 
@@ -234,7 +243,12 @@ pub struct Group {
     /// How.
     pub test: Test,
     /// How many tokens a whole-level test treats one by one, if not all.
-    #[serde(default, deserialize_with = "window", serialize_with = "written", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "window",
+        serialize_with = "written",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub window: Option<usize>,
 }
 
@@ -338,13 +352,20 @@ pub struct Script {
 }
 
 fn script<S: Serializer>(script: &Option<Box<Script>>, serializer: S) -> Result<S::Ok, S::Error> {
-    script.as_deref().unwrap_or(&Script::default()).serialize(serializer)
+    script
+        .as_deref()
+        .unwrap_or(&Script::default())
+        .serialize(serializer)
 }
 
 /// A number of tokens, or `all`.
 fn window<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
     let text = <&str>::deserialize(deserializer)?;
-    if text == "all" { Ok(None) } else { Text::read(text).map_err(D::Error::custom) }
+    if text == "all" {
+        Ok(None)
+    } else {
+        Text::read(text).map_err(D::Error::custom)
+    }
 }
 
 /// The version alone, whatever else the file holds.
@@ -361,15 +382,29 @@ impl Certificate {
     pub fn read(text: &[u8]) -> Result<Self, Refusal> {
         let found = u64::try_from(text.len()).unwrap_or(u64::MAX);
         if found > MAX_BYTES {
-            return Err(Decline::TooLarge { what: "the certificate".into(), limit: MAX_BYTES, found }.into());
+            return Err(Decline::TooLarge {
+                what: "the certificate".into(),
+                limit: MAX_BYTES,
+                found,
+            }
+            .into());
         }
-        if !text.iter().filter(|byte| !byte.is_ascii_whitespace()).take(7).eq(br#"{"gbmi""#) {
+        if !text
+            .iter()
+            .filter(|byte| !byte.is_ascii_whitespace())
+            .take(7)
+            .eq(br#"{"gbmi""#)
+        {
             return Err(malformed(".", "the first field must be the version, \"gbmi\"").into());
         }
         let Version { gbmi } = deserialize(PhantomData, text)?;
         if gbmi != VERSION {
             let found = format!("{:?}", gbmi.chars().take(40).collect::<String>());
-            return Err(Decline::Version { found, supported: VERSION }.into());
+            return Err(Decline::Version {
+                found,
+                supported: VERSION,
+            }
+            .into());
         }
         let certificate = deserialize(PhantomData, text)?;
         deserialize(Shape { list: false }, text)?;
@@ -384,7 +419,10 @@ impl Certificate {
         // The digest first: sizes that do not fit another network are no news.
         if self.network != network.sha256 {
             let expected = self.network.chars().take(64).collect();
-            return Err(Rejection::WrongNetwork { expected, found: network.sha256.clone() });
+            return Err(Rejection::WrongNetwork {
+                expected,
+                found: network.sha256.clone(),
+            });
         }
         self.claim.fits(&network.config)
     }
@@ -393,26 +431,59 @@ impl Certificate {
 impl Claim {
     fn fits(&self, config: &Config) -> Result<(), Rejection> {
         let fits = |path, fits: bool, expected: String, found: &dyn ToString| {
-            if fits { Ok(()) } else { Err(Rejection::WrongClaim { path, expected, found: found.to_string() }) }
+            if fits {
+                Ok(())
+            } else {
+                Err(Rejection::WrongClaim {
+                    path,
+                    expected,
+                    found: found.to_string(),
+                })
+            }
         };
         let Config { d_vocab, n_ctx, .. } = config;
-        fits("claim.task", self.task == Config::TASK, Config::TASK.into(), &self.task)?;
-        fits("claim.d_vocab", self.d_vocab == *d_vocab, d_vocab.to_string(), &self.d_vocab)?;
-        fits("claim.n_ctx", self.n_ctx == *n_ctx, n_ctx.to_string(), &self.n_ctx)?;
+        fits(
+            "claim.task",
+            self.task == Config::TASK,
+            Config::TASK.into(),
+            &self.task,
+        )?;
+        fits(
+            "claim.d_vocab",
+            self.d_vocab == *d_vocab,
+            d_vocab.to_string(),
+            &self.d_vocab,
+        )?;
+        fits(
+            "claim.n_ctx",
+            self.n_ctx == *n_ctx,
+            n_ctx.to_string(),
+            &self.n_ctx,
+        )?;
         let (total, upper) = (config.inputs(), self.upper.clone().unwrap_or_default());
         let most = || format!("at most d_vocab^n_ctx = {total}");
-        fits("claim.correct", self.correct <= total, most(), &self.correct)?;
+        fits(
+            "claim.correct",
+            self.correct <= total,
+            most(),
+            &self.correct,
+        )?;
         fits("claim.upper", upper <= total, most(), &upper)
     }
 }
 
 fn malformed(path: impl ToString, found: impl ToString) -> Rejection {
-    Rejection::Malformed { path: path.to_string(), found: found.to_string() }
+    Rejection::Malformed {
+        path: path.to_string(),
+        found: found.to_string(),
+    }
 }
 
 fn deserialize<'a, S: DeserializeSeed<'a>>(seed: S, text: &'a [u8]) -> Result<S::Value, Refusal> {
     let (mut json, mut track) = (serde_json::Deserializer::from_slice(text), Track::new());
-    let value = seed.deserialize(serde_path_to_error::Deserializer::new(&mut json, &mut track));
+    let value = seed.deserialize(serde_path_to_error::Deserializer::new(
+        &mut json, &mut track,
+    ));
     let value = value.map_err(|error| malformed(track.path(), error))?;
     json.end().map_err(|error| malformed(".", error))?;
     Ok(value)
@@ -449,7 +520,9 @@ impl<'de> Visitor<'de> for Shape {
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
         while let Some(name) = fields.next_key::<String>()? {
-            fields.next_value_seed(Self { list: ARRAYS.split(' ').any(|array| array == name) })?;
+            fields.next_value_seed(Self {
+                list: ARRAYS.split(' ').any(|array| array == name),
+            })?;
         }
         Ok(())
     }
@@ -466,6 +539,9 @@ impl<'de> Visitor<'de> for Shape {
 impl Config {
     /// The number of inputs, `d_vocab^n_ctx`.
     pub fn inputs(&self) -> BigUint {
-        u32::try_from(self.n_ctx).map_or_else(|_| BigUint::default(), |n| BigUint::from(self.d_vocab).pow(n))
+        u32::try_from(self.n_ctx).map_or_else(
+            |_| BigUint::default(),
+            |n| BigUint::from(self.d_vocab).pow(n),
+        )
     }
 }

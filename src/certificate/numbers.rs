@@ -19,11 +19,18 @@ macro_rules! number {
     ($number:ty, $expected:literal) => {
         impl Text for $number {
             fn read(text: &str) -> Result<Self, String> {
-                let value = if text.len() > MAX_DIGITS { None } else { text.parse::<Self>().ok() };
+                let value = if text.len() > MAX_DIGITS {
+                    None
+                } else {
+                    text.parse::<Self>().ok()
+                };
                 // The one spelling is that in which it is written.
                 value.filter(|value| value.write() == text).ok_or_else(|| {
                     let found: String = text.chars().take(40).collect();
-                    format!("expected {}, in the one spelling, found {found:?}", $expected)
+                    format!(
+                        "expected {}, in the one spelling, found {found:?}",
+                        $expected
+                    )
                 })
             }
 
@@ -42,7 +49,10 @@ number!(i64, "an integer from -2^63 to 2^63 - 1");
 /// A list, with single spaces between its items.
 impl<T: Text> Text for Vec<T> {
     fn read(text: &str) -> Result<Self, String> {
-        text.split(' ').filter(|_| !text.is_empty()).map(T::read).collect()
+        text.split(' ')
+            .filter(|_| !text.is_empty())
+            .map(T::read)
+            .collect()
     }
 
     fn write(&self) -> String {
@@ -65,11 +75,16 @@ impl<T: Text> Text for Option<T> {
 pub(super) mod text {
     use super::{Deserialize, Deserializer, Error, Serializer, Text};
 
-    pub(crate) fn serialize<T: Text, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<T: Text, S: Serializer>(
+        value: &T,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&value.write())
     }
 
-    pub(crate) fn deserialize<'de, T: Text, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    pub(crate) fn deserialize<'de, T: Text, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<T, D::Error> {
         T::read(<&str>::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
@@ -84,7 +99,10 @@ pub struct Rows<T> {
 
 impl<T> Rows<T> {
     /// No rows.
-    pub const EMPTY: Self = Self { numbers: Vec::new(), ends: Vec::new() };
+    pub const EMPTY: Self = Self {
+        numbers: Vec::new(),
+        ends: Vec::new(),
+    };
 
     /// The number of rows.
     pub fn len(&self) -> usize {
@@ -98,7 +116,11 @@ impl<T> Rows<T> {
 
     /// The row with this index.
     pub fn get(&self, row: usize) -> Option<&[T]> {
-        let start = row.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        let start = row
+            .checked_sub(1)
+            .and_then(|before| self.ends.get(before))
+            .copied()
+            .unwrap_or(0);
         self.numbers.get(start..*self.ends.get(row)?)
     }
 
@@ -159,8 +181,13 @@ mod tests {
         assert_eq!(BigUint::read("120").unwrap(), BigUint::from(120_u8));
         let nines = "9".repeat(101);
         assert_eq!(BigUint::read(&nines[1..]).unwrap().to_string(), nines[1..]);
-        for bad in ["", "00", "01", "+1", "-1", " 1", "1 ", "1.0", "1e3", "1_0", "١", "0x1", &nines] {
-            assert!(refused::<BigUint>(bad) && refused::<usize>(bad) && refused::<u32>(bad), "{bad:?}");
+        for bad in [
+            "", "00", "01", "+1", "-1", " 1", "1 ", "1.0", "1e3", "1_0", "١", "0x1", &nines,
+        ] {
+            assert!(
+                refused::<BigUint>(bad) && refused::<usize>(bad) && refused::<u32>(bad),
+                "{bad:?}"
+            );
         }
         assert_eq!(usize::read("18446744073709551615"), Ok(usize::MAX));
         assert!(refused::<usize>("18446744073709551616") && refused::<u32>("4294967296"));
@@ -179,7 +206,10 @@ mod tests {
             assert_eq!((rows.get(rows.len()), rows.get(usize::MAX)), (None, None));
         }
         let rows: Rows<usize> = serde_json::from_str(r#"["","2 0","","7"]"#).unwrap();
-        assert_eq!([rows.get(0), rows.get(1), rows.get(3)], [Some(&[][..]), Some(&[2, 0]), Some(&[7])]);
+        assert_eq!(
+            [rows.get(0), rows.get(1), rows.get(3)],
+            [Some(&[][..]), Some(&[2, 0]), Some(&[7])]
+        );
         for bad in [r#"["2  0"]"#, r#""2 0""#, "[2]", "[null]", "{}"] {
             assert!(serde_json::from_str::<Rows<usize>>(bad).is_err(), "{bad}");
         }
@@ -195,6 +225,9 @@ mod tests {
             assert!(refused::<Vec<i64>>(bad), "{bad:?}");
         }
         let message = Vec::<i64>::read("2 -0 1").unwrap_err();
-        assert_eq!(message, "expected an integer from -2^63 to 2^63 - 1, in the one spelling, found \"-0\"");
+        assert_eq!(
+            message,
+            "expected an integer from -2^63 to 2^63 - 1, in the one spelling, found \"-0\""
+        );
     }
 }

@@ -55,7 +55,10 @@ pub struct Meter {
 impl Meter {
     /// An empty tally that allows `limit` FLOPs and as many integer operations.
     pub fn new(limit: u64) -> Self {
-        Self { counts: Default::default(), limit }
+        Self {
+            counts: Default::default(),
+            limit,
+        }
     }
 
     /// An empty tally with the same limit.
@@ -78,7 +81,10 @@ impl Meter {
     /// Adds operations that are about to be done, or have just been done in a bounded batch.
     pub fn add(&self, kind: Kind, operations: usize) {
         if let Some(slot) = self.slot(kind) {
-            slot.set(slot.get().saturating_add(u64::try_from(operations).unwrap_or(u64::MAX)));
+            slot.set(
+                slot.get()
+                    .saturating_add(u64::try_from(operations).unwrap_or(u64::MAX)),
+            );
         }
     }
 
@@ -98,7 +104,11 @@ impl Meter {
     pub fn within(&self) -> Result<(), Refusal> {
         let (limit, spent) = (self.limit, self.flops().max(self.int_ops()));
         // A tally that no longer counts is beyond every limit.
-        if spent > limit || spent == u64::MAX { Err(Decline::Work { limit }.into()) } else { Ok(()) }
+        if spent > limit || spent == u64::MAX {
+            Err(Decline::Work { limit }.into())
+        } else {
+            Ok(())
+        }
     }
 
     /// The operations of one kind.
@@ -124,7 +134,12 @@ mod tests {
 
     #[test]
     fn kinds_are_listed_in_order() {
-        assert!(Kind::ALL.iter().enumerate().all(|(index, (kind, _))| *kind as usize == index));
+        assert!(
+            Kind::ALL
+                .iter()
+                .enumerate()
+                .all(|(index, (kind, _))| *kind as usize == index)
+        );
     }
 
     #[test]
@@ -133,9 +148,15 @@ mod tests {
         assert!(meter.spend(Kind::Terms, 6).is_ok());
         assert!(other.spend(Kind::Integer, 10).is_ok());
         assert!(other.spend(Kind::Whole, 4).is_ok());
-        assert_eq!(other.spend(Kind::Integer, 1), Err(Decline::Work { limit: 10 }.into()));
+        assert_eq!(
+            other.spend(Kind::Integer, 1),
+            Err(Decline::Work { limit: 10 }.into())
+        );
         meter.join(&other);
-        assert_eq!((meter.flops(), meter.int_ops(), meter.of(Kind::Whole)), (10, 11, 4));
+        assert_eq!(
+            (meter.flops(), meter.int_ops(), meter.of(Kind::Whole)),
+            (10, 11, 4)
+        );
         assert!(meter.within().is_err() && meter.fork().within().is_ok());
         assert!(Meter::new(u64::MAX).spend(Kind::Tree, usize::MAX).is_err());
     }

@@ -55,7 +55,11 @@ pub struct Options<'a> {
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { max_flops: DEFAULT_MAX_FLOPS, threads: 1, progress: &|| () }
+        Self {
+            max_flops: DEFAULT_MAX_FLOPS,
+            threads: 1,
+            progress: &|| (),
+        }
     }
 }
 
@@ -86,12 +90,30 @@ pub fn check<R: Enclosure>(
     let certified = certify::<R>(network, certificate, options)?;
     let established = |path, claimed: &BigUint, certified: &BigUint, holds: bool| {
         let (claimed, certified) = (claimed.to_string(), certified.to_string());
-        if holds { Ok(()) } else { Err(Rejection::NotEstablished { path, claimed, certified }) }
+        if holds {
+            Ok(())
+        } else {
+            Err(Rejection::NotEstablished {
+                path,
+                claimed,
+                certified,
+            })
+        }
     };
     let Claim { correct, upper, .. } = &certificate.claim;
-    established("claim.correct", correct, &certified.correct, *correct <= certified.correct)?;
+    established(
+        "claim.correct",
+        correct,
+        &certified.correct,
+        *correct <= certified.correct,
+    )?;
     if let Some(upper) = upper {
-        established("claim.upper", upper, &certified.upper, *upper >= certified.upper)?;
+        established(
+            "claim.upper",
+            upper,
+            &certified.upper,
+            *upper >= certified.upper,
+        )?;
     }
     Ok(certified)
 }
@@ -105,9 +127,17 @@ pub fn certify<R: Enclosure>(
     certificate: &Certificate,
     options: Options<'_>,
 ) -> Result<Certified, Refusal> {
-    let Certificate { attention, direct_path, criterion, .. } = certificate;
-    let (hints::Attention::Exact(exact), hints::DirectPath::Split(split), hints::Criterion::Partition(partition)) =
-        (attention, direct_path, criterion)
+    let Certificate {
+        attention,
+        direct_path,
+        criterion,
+        ..
+    } = certificate;
+    let (
+        hints::Attention::Exact(exact),
+        hints::DirectPath::Split(split),
+        hints::Criterion::Partition(partition),
+    ) = (attention, direct_path, criterion)
     else {
         return published::certify::<R>(network, certificate, options);
     };
@@ -122,7 +152,12 @@ pub fn certify<R: Enclosure>(
     for (certified, wrong) in levels {
         (correct, upper) = (correct + certified, upper - wrong);
     }
-    Ok(Certified { correct, upper, total, meter })
+    Ok(Certified {
+        correct,
+        upper,
+        total,
+        meter,
+    })
 }
 
 /// The tables of a network, with every hinted order of attention and of logits bounded.
@@ -137,7 +172,11 @@ pub fn tables<R: Enclosure>(
 ) -> Result<Tables<R>, Refusal> {
     let paths = Paths::<R>::new(
         network,
-        [attention.entries.as_ref(), split.logits.as_deref(), split.direct.as_deref()],
+        [
+            attention.entries.as_ref(),
+            split.logits.as_deref(),
+            split.direct.as_deref(),
+        ],
         meter,
     )?;
     Ok(Tables {
@@ -164,11 +203,19 @@ pub fn in_order<S: Send, T: Send>(
     let items = items.into_iter().map(|item| (item, meter.fork())).collect();
     let done = parallel(items, options.threads, |index, (item, meter)| {
         // What is done of the items before this one: beyond the limit, its result is never asked for.
-        let (before, done) = (meter.fork(), spent.lock().unwrap_or_else(PoisonError::into_inner));
-        done.iter().filter(|(other, _)| *other < index).for_each(|(_, tally)| before.join(tally));
+        let (before, done) = (
+            meter.fork(),
+            spent.lock().unwrap_or_else(PoisonError::into_inner),
+        );
+        done.iter()
+            .filter(|(other, _)| *other < index)
+            .for_each(|(_, tally)| before.join(tally));
         drop(done);
         let result = before.within().and_then(|()| work(item, &meter));
-        spent.lock().unwrap_or_else(PoisonError::into_inner).push((index, meter.clone()));
+        spent
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((index, meter.clone()));
         (options.progress)();
         (result, meter)
     });
@@ -180,9 +227,16 @@ pub fn in_order<S: Send, T: Send>(
 }
 
 /// The results of `work` on each item, with its index, in the order of the items; computed by several threads.
-pub fn parallel<S: Send, T: Send>(items: Vec<S>, threads: usize, work: impl Fn(usize, S) -> T + Sync) -> Vec<T> {
+pub fn parallel<S: Send, T: Send>(
+    items: Vec<S>,
+    threads: usize,
+    work: impl Fn(usize, S) -> T + Sync,
+) -> Vec<T> {
     let threads = threads.clamp(1, items.len().max(1));
-    let (queue, done) = (Mutex::new(items.into_iter().enumerate()), Mutex::new(Vec::new()));
+    let (queue, done) = (
+        Mutex::new(items.into_iter().enumerate()),
+        Mutex::new(Vec::new()),
+    );
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
@@ -190,7 +244,9 @@ pub fn parallel<S: Send, T: Send>(items: Vec<S>, threads: usize, work: impl Fn(u
                     let item = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
                     let Some((index, item)) = item else { break };
                     let result = work(index, item);
-                    done.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
+                    done.lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push((index, result));
                 }
             });
         }

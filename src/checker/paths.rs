@@ -72,7 +72,9 @@ impl<R: Enclosure> Factors<R> {
         if network.config.scale == Scale::SqrtDHead {
             let scale = R::inverse_sqrt(network.config.d_head);
             meter.add(Kind::Attention, w_q.rows() * w_q.cols());
-            w_q = Matrix::from_fn(w_q.rows(), w_q.cols(), R::everything(), |row, col| w_q.at(row, col).mul(&scale));
+            w_q = Matrix::from_fn(w_q.rows(), w_q.cols(), R::everything(), |row, col| {
+                w_q.at(row, col).mul(&scale)
+            });
         }
         let (w_v, w_o): (_, Matrix<R>) = (enclose(&network.w_v), enclose(&network.w_o));
         // The attention-weighted biases reach every position alike: (b_V W_O + b_O) joins the residual stream.
@@ -103,9 +105,21 @@ impl<R: Enclosure> Factors<R> {
 
     /// The chains of matrices whose products are A above B, EV above PV, and D without `b_U`.
     pub fn chains(&self) -> [Chain<R>; 3] {
-        let Self { query, w_q, w_k, sources, w_v, w_o, stream, w_u, .. } = self;
+        let Self {
+            query,
+            w_q,
+            w_k,
+            sources,
+            w_v,
+            w_o,
+            stream,
+            w_u,
+            ..
+        } = self;
         [
-            [query, w_q, w_k, &sources.transposed()].map(Matrix::clone).to_vec(),
+            [query, w_q, w_k, &sources.transposed()]
+                .map(Matrix::clone)
+                .to_vec(),
             [sources, w_v, w_o, w_u].map(Matrix::clone).to_vec(),
             [stream, w_u].map(Matrix::clone).to_vec(),
         ]
@@ -118,7 +132,9 @@ impl<R: Enclosure> Factors<R> {
     pub fn direct(&self, hints: Option<&Entries>, meter: &Meter) -> Product<R> {
         let [_, _, chain] = self.chains();
         let direct = table(chain, hints, meter, Kind::Logits)?;
-        let Some(b_u) = &self.b_u else { return Ok(direct) };
+        let Some(b_u) = &self.b_u else {
+            return Ok(direct);
+        };
         meter.add(Kind::Logits, direct.rows() * direct.cols());
         Ok(add_row(&direct, b_u.row(0)))
     }
@@ -129,7 +145,11 @@ impl<R: Enclosure> Paths<R> {
     ///
     /// # Errors
     /// [`crate::refusal::Decline::Work`] when the products pass the meter's limit.
-    pub fn new(network: &Network, hints: [Option<&Entries>; 3], meter: &Meter) -> Result<Self, Refusal> {
+    pub fn new(
+        network: &Network,
+        hints: [Option<&Entries>; 3],
+        meter: &Meter,
+    ) -> Result<Self, Refusal> {
         let [scores, logits, direct] = hints;
         let factors = Factors::<R>::new(network, meter)?;
         let [qk, ov, _] = factors.chains();
@@ -144,18 +164,28 @@ impl<R: Enclosure> Paths<R> {
 }
 
 fn enclose<R: Enclosure>(weights: &Matrix<Dyadic>) -> Matrix<R> {
-    Matrix::from_fn(weights.rows(), weights.cols(), R::everything(), |row, col| {
-        let weight = weights.at(row, col);
-        R::dyadic(weight.mantissa.into(), weight.exponent)
-    })
+    Matrix::from_fn(
+        weights.rows(),
+        weights.cols(),
+        R::everything(),
+        |row, col| {
+            let weight = weights.at(row, col);
+            R::dyadic(weight.mantissa.into(), weight.exponent)
+        },
+    )
 }
 
 /// The enclosed bias, unless every entry is exactly zero: adding it would be no operation.
 fn nonzero<R: Enclosure>(bias: &Matrix<Dyadic>) -> Option<Matrix<R>> {
-    bias.row(0).iter().any(|entry| entry.mantissa != 0).then(|| enclose(bias))
+    bias.row(0)
+        .iter()
+        .any(|entry| entry.mantissa != 0)
+        .then(|| enclose(bias))
 }
 
 pub(super) fn add_row<R: Enclosure>(table: &Matrix<R>, row: &[R]) -> Matrix<R> {
-    let entries = table.iter_rows().flat_map(|entries| entries.iter().zip(row).map(|(entry, bias)| entry.add(bias)));
+    let entries = table
+        .iter_rows()
+        .flat_map(|entries| entries.iter().zip(row).map(|(entry, bias)| entry.add(bias)));
     Matrix::new(table.cols(), entries.collect(), R::everything())
 }

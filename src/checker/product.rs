@@ -22,20 +22,38 @@ pub type Product<R> = Result<Matrix<R>, Refusal>;
 /// [`crate::refusal::Decline::Work`].
 pub fn product<R: Enclosure>(chain: Vec<Matrix<R>>, meter: &Meter, kind: Kind) -> Product<R> {
     let Some(split) = (1..chain.len()).min_by_key(|split| cost_of_split(&chain, *split)) else {
-        return Ok(chain.into_iter().next().unwrap_or_else(|| Matrix::new(1, vec![], R::everything())));
+        return Ok(chain
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| Matrix::new(1, vec![], R::everything())));
     };
     let mut left = chain;
     let right = left.split_off(split);
-    times(&product(left, meter, kind)?, &product(right, meter, kind)?.transposed(), meter, kind)
+    times(
+        &product(left, meter, kind)?,
+        &product(right, meter, kind)?.transposed(),
+        meter,
+        kind,
+    )
 }
 
 /// The FLOPs of the cheapest way to multiply the chain whose last multiplication is at `split`.
 fn cost_of_split<R: Enclosure>(chain: &[Matrix<R>], split: usize) -> usize {
     let (left, right) = chain.split_at(split);
-    let best = |part: &[Matrix<R>]| (1..part.len()).map(|split| cost_of_split(part, split)).min().unwrap_or(0);
-    let (first, last) = (left.first().map_or(0, Matrix::rows), right.last().map_or(0, Matrix::cols));
+    let best = |part: &[Matrix<R>]| {
+        (1..part.len())
+            .map(|split| cost_of_split(part, split))
+            .min()
+            .unwrap_or(0)
+    };
+    let (first, last) = (
+        left.first().map_or(0, Matrix::rows),
+        right.last().map_or(0, Matrix::cols),
+    );
     let middle = right.first().map_or(1, Matrix::rows);
-    best(left).saturating_add(best(right)).saturating_add(cost(first, middle, last))
+    best(left)
+        .saturating_add(best(right))
+        .saturating_add(cost(first, middle, last))
 }
 
 /// The FLOPs of [`times`], a×b by b×c.
@@ -44,7 +62,11 @@ pub fn cost(a: usize, b: usize, c: usize) -> usize {
     match (a % 2, b % 2, c % 2) {
         (0, 0, 0) if a > 0 && c > 0 => {
             let (a, b, c) = (a / 2, b / 2, c / 2);
-            plain.min(cost(a, b, c).saturating_mul(7).saturating_add(4 * (a * b + b * c) + 7 * a * c))
+            plain.min(
+                cost(a, b, c)
+                    .saturating_mul(7)
+                    .saturating_add(4 * (a * b + b * c) + 7 * a * c),
+            )
         }
         (1, ..) if a > 1 => cost(a - 1, b, c).saturating_add(cost(1, b, c)),
         (_, _, 1) if c > 1 => cost(c, b, a),
@@ -60,21 +82,42 @@ fn plain_cost(a: usize, b: usize, c: usize) -> usize {
 ///
 /// # Errors
 /// [`crate::refusal::Decline::Work`].
-pub fn plain<R: Enclosure>(left: &Matrix<R>, right: &Matrix<R>, meter: &Meter, kind: Kind) -> Product<R> {
+pub fn plain<R: Enclosure>(
+    left: &Matrix<R>,
+    right: &Matrix<R>,
+    meter: &Meter,
+    kind: Kind,
+) -> Product<R> {
     meter.spend(kind, plain_cost(left.rows(), left.cols(), right.rows()))?;
     let entry = |row, col| R::dot(left.row(row).iter().zip(right.row(col)));
-    Ok(Matrix::from_fn(left.rows(), right.rows(), R::everything(), entry))
+    Ok(Matrix::from_fn(
+        left.rows(),
+        right.rows(),
+        R::everything(),
+        entry,
+    ))
 }
 
 /// `left · rightᵀ`, the shortest way.
 ///
 /// # Errors
 /// [`crate::refusal::Decline::Work`].
-pub fn times<R: Enclosure>(left: &Matrix<R>, right: &Matrix<R>, meter: &Meter, kind: Kind) -> Product<R> {
+pub fn times<R: Enclosure>(
+    left: &Matrix<R>,
+    right: &Matrix<R>,
+    meter: &Meter,
+    kind: Kind,
+) -> Product<R> {
     let (a, b, c) = (left.rows(), left.cols(), right.rows());
     if a > 1 && a % 2 == 1 {
-        let (even, last) = (left.block((0, a - 1), (0, b)), left.block((a - 1, a), (0, b)));
-        return Ok(stack(&times(&even, right, meter, kind)?, &times(&last, right, meter, kind)?));
+        let (even, last) = (
+            left.block((0, a - 1), (0, b)),
+            left.block((a - 1, a), (0, b)),
+        );
+        return Ok(stack(
+            &times(&even, right, meter, kind)?,
+            &times(&last, right, meter, kind)?,
+        ));
     }
     if c > 1 && c % 2 == 1 {
         return Ok(times(right, left, meter, kind)?.transposed());
@@ -84,7 +127,9 @@ pub fn times<R: Enclosure>(left: &Matrix<R>, right: &Matrix<R>, meter: &Meter, k
     }
     let each = |x: &Matrix<R>, y: &Matrix<R>, by: fn(&R, &R) -> R| {
         meter.add(kind, x.rows() * x.cols());
-        Matrix::from_fn(x.rows(), x.cols(), R::everything(), |row, col| by(x.at(row, col), y.at(row, col)))
+        Matrix::from_fn(x.rows(), x.cols(), R::everything(), |row, col| {
+            by(x.at(row, col), y.at(row, col))
+        })
     };
     let plus = |x: &Matrix<R>, y: &Matrix<R>| each(x, y, R::add);
     let minus = |x: &Matrix<R>, y: &Matrix<R>| each(x, y, R::sub);
@@ -101,14 +146,23 @@ pub fn times<R: Enclosure>(left: &Matrix<R>, right: &Matrix<R>, meter: &Meter, k
     let (p1, p5) = (by(&a11, &b11)?, by(&s1, &t1)?);
     let u2 = plus(&p1, &by(&s2, &t2)?);
     let u3 = plus(&u2, &by(&s3, &t3)?);
-    let upper = [plus(&p1, &by(&a12, &b21)?), plus(&plus(&u2, &p5), &by(&s4, &b22)?)];
+    let upper = [
+        plus(&p1, &by(&a12, &b21)?),
+        plus(&plus(&u2, &p5), &by(&s4, &b22)?),
+    ];
     let lower = [minus(&u3, &by(&a22, &t4)?), plus(&u3, &p5)];
-    let beside = |[left, right]: [Matrix<R>; 2]| stack(&left.transposed(), &right.transposed()).transposed();
+    let beside =
+        |[left, right]: [Matrix<R>; 2]| stack(&left.transposed(), &right.transposed()).transposed();
     Ok(stack(&beside(upper), &beside(lower)))
 }
 
 /// One matrix above the other.
 pub fn stack<R: Enclosure>(top: &Matrix<R>, bottom: &Matrix<R>) -> Matrix<R> {
-    let entries = top.iter_rows().chain(bottom.iter_rows()).flatten().cloned().collect();
+    let entries = top
+        .iter_rows()
+        .chain(bottom.iter_rows())
+        .flatten()
+        .cloned()
+        .collect();
     Matrix::new(top.cols(), entries, R::everything())
 }

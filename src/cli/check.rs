@@ -47,7 +47,11 @@ impl Arithmetic {
             #[cfg(not(feature = "mpfr"))]
             Self::Mpfr => ("mpfr", |_, _, _| {
                 let hint = "build with --features mpfr";
-                Err(gbmi::refusal::Decline::Arithmetic { found: "mpfr".into(), hint }.into())
+                Err(gbmi::refusal::Decline::Arithmetic {
+                    found: "mpfr".into(),
+                    hint,
+                }
+                .into())
             }),
         }
     }
@@ -65,21 +69,31 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         if let Some(known) = Strategy::named(&certificate.strategy) {
             strategy = known.name();
         }
-        let found = model::for_certificate(args.common.model.as_deref(), &args.certificate, &certificate)?;
+        let found = model::for_certificate(
+            args.common.model.as_deref(),
+            &args.certificate,
+            &certificate,
+        )?;
         let network = &model.insert(found).network;
         certificate.is_about(network)?;
         checker(network, checked.insert(certificate), &args.common)
     })();
     let verdict = Verdict {
         strategy: &strategy,
-        network: model.as_ref().map(|model| (&model.network, model.source.as_str())),
+        network: model
+            .as_ref()
+            .map(|model| (&model.network, model.source.as_str())),
         result: result.as_ref(),
         certificate: checked.as_ref(),
         arithmetic: name,
         seconds: start.elapsed().as_secs_f64(),
         written: None,
     };
-    tell(&if args.common.json { verdict.json() } else { verdict.text(args.common.quiet) });
+    tell(&if args.common.json {
+        verdict.json()
+    } else {
+        verdict.text(args.common.quiet)
+    });
     result.map(|_| ()).map_err(Failure::from)
 }
 

@@ -60,7 +60,8 @@ pub(crate) struct Args {
 type Strategies = Vec<Strategy>;
 
 fn strategies(name: &str) -> Result<Strategies, String> {
-    Strategy::group(name).ok_or_else(|| "expected own, published, all, or names: see `gbmi strategies`".into())
+    Strategy::group(name)
+        .ok_or_else(|| "expected own, published, all, or names: see `gbmi strategies`".into())
 }
 
 /// One strategy on one model; without a strategy, a model that cannot be read.
@@ -88,18 +89,29 @@ struct Row {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let mut chosen: Vec<Strategy> = vec![];
     for strategy in args.strategies.iter().flatten() {
-        let wanted = args.class.is_empty() || args.class.iter().any(|class| class == strategy.class());
+        let wanted =
+            args.class.is_empty() || args.class.iter().any(|class| class == strategy.class());
         if wanted && !chosen.contains(strategy) {
             chosen.push(*strategy);
         }
     }
     chosen.sort_by_key(|strategy| CLASSES.iter().position(|class| *class == strategy.class()));
     if chosen.is_empty() {
-        return Err(Failure::Other("no strategy is of the classes asked for".into()));
+        return Err(Failure::Other(
+            "no strategy is of the classes asked for".into(),
+        ));
     }
     let bundled = [None];
-    let named: Vec<_> = args.models.iter().map(|path| Some(path.as_path())).collect();
-    let models = if named.is_empty() { bundled.as_slice() } else { named.as_slice() };
+    let named: Vec<_> = args
+        .models
+        .iter()
+        .map(|path| Some(path.as_path()))
+        .collect();
+    let models = if named.is_empty() {
+        bundled.as_slice()
+    } else {
+        named.as_slice()
+    };
     let progress = Progress::new(models.len() * chosen.len(), args.quiet);
     let (mut rows, mut refused, mut folders) = (vec![], vec![], BTreeSet::new());
     for path in models {
@@ -108,13 +120,23 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             Ok(found) => found,
             Err(reason) => {
                 let model = path.unwrap_or(Path::new(BUNDLED)).display().to_string();
-                rows.push(Row { model: model.clone(), verdict: failed(&reason), ..Row::default() });
+                rows.push(Row {
+                    model: model.clone(),
+                    verdict: failed(&reason),
+                    ..Row::default()
+                });
                 refused.push((model, reason));
                 continue;
             }
         };
-        let name = path.and_then(Path::file_name).unwrap_or("model".as_ref()).to_string_lossy();
-        let out = args.out.as_ref().map(|out| out.join(distinct(&name, &mut folders)));
+        let name = path
+            .and_then(Path::file_name)
+            .unwrap_or("model".as_ref())
+            .to_string_lossy();
+        let out = args
+            .out
+            .as_ref()
+            .map(|out| out.join(distinct(&name, &mut folders)));
         for strategy in &chosen {
             let mut row = Row {
                 model: found.source.clone(),
@@ -124,7 +146,13 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
                 total: found.network.config.inputs().to_string(),
                 ..Row::default()
             };
-            if let Err(reason) = args.fill(&mut row, &found.network, *strategy, truth.as_ref(), out.as_deref()) {
+            if let Err(reason) = args.fill(
+                &mut row,
+                &found.network,
+                *strategy,
+                truth.as_ref(),
+                out.as_deref(),
+            ) {
                 row.verdict = failed(&reason);
                 refused.push((format!("{}, {}", row.model, row.strategy), reason));
             }
@@ -140,7 +168,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     } else {
         text(&rows)
     })?;
-    if refused.is_empty() { Ok(()) } else { Err(Failure::Several(refused)) }
+    if refused.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Several(refused))
+    }
 }
 
 fn failed(reason: &Refusal) -> String {
@@ -149,8 +181,19 @@ fn failed(reason: &Refusal) -> String {
 
 impl Args {
     fn common(&self) -> Common {
-        let Self { max_flops, threads, json, .. } = *self;
-        Common { model: None, max_flops, threads, json, quiet: true }
+        let Self {
+            max_flops,
+            threads,
+            json,
+            ..
+        } = *self;
+        Common {
+            model: None,
+            max_flops,
+            threads,
+            json,
+            quiet: true,
+        }
     }
 
     /// Proves, writes into a folder, and checks.
@@ -184,7 +227,8 @@ impl Args {
         row.prove_seconds = Some(start.elapsed().as_secs_f64());
         if let Some(folder) = out {
             std::fs::create_dir_all(folder).map_err(|error| unwritable(folder, error))?;
-            Pending::with_contents(&folder.join(format!("{}.json", row.strategy)), &proof.text)?.keep()?;
+            Pending::with_contents(&folder.join(format!("{}.json", row.strategy)), &proof.text)?
+                .keep()?;
         }
         let start = Instant::now();
         let (_, check) = self.arithmetic.checker();
@@ -195,7 +239,8 @@ impl Args {
         row.bound_over_true = truth.map(|truth| decimal(&correct, truth));
         row.correct = Some(correct.to_string());
         (row.flops, row.int_ops) = (Some(meter.flops()), Some(meter.int_ops()));
-        row.unexplained_dimension = Some(unexplained_dimension(&certificate, &network.config).to_string());
+        row.unexplained_dimension =
+            Some(unexplained_dimension(&certificate, &network.config).to_string());
         row.bytes = Some(proof.text.len());
         Ok(())
     }
@@ -203,26 +248,43 @@ impl Args {
 
 /// A table for each model.
 fn text(rows: &[Row]) -> String {
-    let head = ["class", "strategy", "bound", "÷ true", "FLOPs", "unexplained", "seconds"].map(String::from);
+    let head = [
+        "class",
+        "strategy",
+        "bound",
+        "÷ true",
+        "FLOPs",
+        "unexplained",
+        "seconds",
+    ]
+    .map(String::from);
     let mut text = String::new();
     for model in rows.chunk_by(|a, b| a.model == b.model) {
         let mut table = vec![head.clone()];
         for row in model {
             let dash = || "–".to_string();
             let digits = |number: String| grouped(&number);
-            let seconds =
-                row.prove_seconds.zip(row.check_seconds).map(|(prove, check)| format!("{:.2}", prove + check));
+            let seconds = row
+                .prove_seconds
+                .zip(row.check_seconds)
+                .map(|(prove, check)| format!("{:.2}", prove + check));
             table.push([
                 row.class.into(),
                 row.strategy.clone(),
                 row.bound.clone().unwrap_or_else(|| row.verdict.clone()),
                 row.bound_over_true.clone().unwrap_or_else(dash),
-                row.flops.map_or_else(dash, |flops| digits(flops.to_string())),
+                row.flops
+                    .map_or_else(dash, |flops| digits(flops.to_string())),
                 row.unexplained_dimension.clone().map_or_else(dash, digits),
                 seconds.unwrap_or_else(dash),
             ]);
         }
-        text += &format!("{}{}\n{}", if text.is_empty() { "" } else { "\n" }, model[0].model, aligned(&table));
+        text += &format!(
+            "{}{}\n{}",
+            if text.is_empty() { "" } else { "\n" },
+            model[0].model,
+            aligned(&table)
+        );
     }
     text
 }

@@ -35,17 +35,23 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     without_threads_in_candle();
     let found = model::named(args.model.as_deref())?;
     let inputs = match args.samples {
-        Some(samples) => Inputs::Sampled { samples: samples as usize, seed: args.seed },
+        Some(samples) => Inputs::Sampled {
+            samples: samples as usize,
+            seed: args.seed,
+        },
         None if found.network.config.inputs() <= MOST_INPUTS.into() => Inputs::All,
         None => {
             let total = grouped(&found.network.config.inputs().to_string());
-            return Err(Failure::Other(format!("{total} inputs are too many: draw some with --samples")));
+            return Err(Failure::Other(format!(
+                "{total} inputs are too many: draw some with --samples"
+            )));
         }
     };
     let device = args.device.device()?;
     let start = std::time::Instant::now();
-    let Evaluated { correct, total } = evaluate(&found.network, inputs, &device, threads(args.threads))
-        .map_err(|error| Failure::Other(format!("the evaluation failed: {error}")))?;
+    let Evaluated { correct, total } =
+        evaluate(&found.network, inputs, &device, threads(args.threads))
+            .map_err(|error| Failure::Other(format!("the evaluation failed: {error}")))?;
     let seconds = start.elapsed().as_secs_f64();
     if args.json {
         let json = serde_json::json!({
@@ -53,7 +59,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         });
         return print(&format!("{json}\n"));
     }
-    let what = if args.samples.is_some() { "inputs drawn at random" } else { "inputs" };
+    let what = if args.samples.is_some() {
+        "inputs drawn at random"
+    } else {
+        "inputs"
+    };
     let share = correct as f64 / total as f64;
     let (correct, total) = (grouped(&correct.to_string()), grouped(&total.to_string()));
     print(&format!(

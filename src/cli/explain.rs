@@ -43,11 +43,30 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let certificate = streams::certificate(&args.certificate)?;
     let found = model::for_certificate(args.model.as_deref(), &args.certificate, &certificate)?;
-    let Args { max_flops, threads, json, .. } = *args;
-    let common = Common { model: None, max_flops, threads, json, quiet: true };
-    let explanation = explain(&found.network, &certificate, args.spend, common.options(&|| ()))?;
+    let Args {
+        max_flops,
+        threads,
+        json,
+        ..
+    } = *args;
+    let common = Common {
+        model: None,
+        max_flops,
+        threads,
+        json,
+        quiet: true,
+    };
+    let explanation = explain(
+        &found.network,
+        &certificate,
+        args.spend,
+        common.options(&|| ()),
+    )?;
     let config = &found.network.config;
-    let title = format!("{}, d_vocab {}, n_ctx {}", found.source, config.d_vocab, config.n_ctx);
+    let title = format!(
+        "{}, d_vocab {}, n_ctx {}",
+        found.source, config.d_vocab, config.n_ctx
+    );
     let shown = if args.json {
         self::json(&explanation)
     } else if args.csv {
@@ -55,12 +74,19 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     } else {
         text(&title, &explanation)
     };
-    let Some(out) = &args.out else { return print(&shown) };
+    let Some(out) = &args.out else {
+        return print(&shown);
+    };
     tell(&shown);
     std::fs::create_dir_all(out).map_err(|error| unwritable(out, error))?;
     let written = [
-        Pending::with_contents(&out.join("explain.csv"), csv(&explanation.rows).as_bytes())?.keep()?,
-        Pending::with_contents(&out.join("explain.json"), self::json(&explanation).as_bytes())?.keep()?,
+        Pending::with_contents(&out.join("explain.csv"), csv(&explanation.rows).as_bytes())?
+            .keep()?,
+        Pending::with_contents(
+            &out.join("explain.json"),
+            self::json(&explanation).as_bytes(),
+        )?
+        .keep()?,
         draw(&explanation, out, args.format.into())?,
     ];
     for path in written {
@@ -74,9 +100,18 @@ const SHOWN: usize = 10;
 
 /// Lines for people: totals, replacements, sums by maximum, query and answer.
 fn text(title: &str, explanation: &Explanation) -> String {
-    let (certified, wrong, undecided) = (explanation.certified(), explanation.wrong(), explanation.undecided());
+    let (certified, wrong, undecided) = (
+        explanation.certified(),
+        explanation.wrong(),
+        explanation.undecided(),
+    );
     let total = |name: &str, inputs: &BigUint, said: &str| {
-        [name.to_string(), count(inputs), percent(inputs, &explanation.total), said.to_string()]
+        [
+            name.to_string(),
+            count(inputs),
+            percent(inputs, &explanation.total),
+            said.to_string(),
+        ]
     };
     let mut totals = vec![
         total("inputs", &explanation.total, ""),
@@ -87,13 +122,19 @@ fn text(title: &str, explanation: &Explanation) -> String {
     let loss = explanation.loss();
     if let Some(right) = explanation.right() {
         totals.push(total("  right", &loss, "what the proof loses"));
-        totals.push(total("  wrong", &(&undecided - &loss), "what no proof could certify"));
+        totals.push(total(
+            "  wrong",
+            &(&undecided - &loss),
+            "what no proof could certify",
+        ));
         totals.push(total("true accuracy", &right, ""));
     }
     let mut text = format!("{title}\n{}", columns(&totals, 1..3));
     text += &match &explanation.unknown {
         None => String::new(),
-        Some(why) => format!("true accuracy unknown: {why}; lost is what is undecided, wrong inputs included\n"),
+        Some(why) => format!(
+            "true accuracy unknown: {why}; lost is what is undecided, wrong inputs included\n"
+        ),
     };
     text += &format!(
         "{} FLOPs, of which {} for what all pairs share\n",
@@ -101,46 +142,94 @@ fn text(title: &str, explanation: &Explanation) -> String {
         grouped(&explanation.shared_flops.to_string()),
     );
     text += &format!("\n{}", columns(&replacements(explanation, &loss), 2..6));
-    for (name, shares) in [("maximum", explanation.by_maximum()), ("query", explanation.by_query())] {
+    for (name, shares) in [
+        ("maximum", explanation.by_maximum()),
+        ("query", explanation.by_query()),
+    ] {
         text += &marginal(name, &shares, &loss);
     }
-    if let Some(causes) = explanation.answers.as_ref().filter(|causes| !causes.is_empty()) {
+    if let Some(causes) = explanation
+        .answers
+        .as_ref()
+        .filter(|causes| !causes.is_empty())
+    {
         let mut table = vec![["wrong answers", "fail on", "pairs"].map(String::from)];
-        table.extend(
-            causes.iter().take(SHOWN).map(|cause| [cause.answers.clone(), count(&cause.fails), cause.rows.to_string()]),
-        );
+        table.extend(causes.iter().take(SHOWN).map(|cause| {
+            [
+                cause.answers.clone(),
+                count(&cause.fails),
+                cause.rows.to_string(),
+            ]
+        }));
         text += &format!("\n{}{}", columns(&table, 1..3), left_out(causes.len()));
     }
     text
 }
 
 fn replacements(explanation: &Explanation, loss: &BigUint) -> Vec<[String; 6]> {
-    let mut table = vec![["replaced", "by", "lost", "gained", "of loss", "FLOPs"].map(String::from)];
+    let mut table =
+        vec![["replaced", "by", "lost", "gained", "of loss", "FLOPs"].map(String::from)];
     let as_it_is = grouped(&explanation.flops().to_string());
-    table.push(["nothing".into(), String::new(), count(loss), String::new(), String::new(), as_it_is]);
+    table.push([
+        "nothing".into(),
+        String::new(),
+        count(loss),
+        String::new(),
+        String::new(),
+        as_it_is,
+    ]);
     for replacement in &explanation.replacements {
         let [lost, gained, share, flops] = match &replacement.outcome {
-            Outcome::Unused => ["not used".into(), String::new(), String::new(), String::new()],
-            Outcome::TooLong(limit) => {
-                ["too long".into(), String::new(), String::new(), format!("> {}", grouped(&limit.to_string()))]
-            }
-            Outcome::Done { certified, wrong, flops } => {
+            Outcome::Unused => [
+                "not used".into(),
+                String::new(),
+                String::new(),
+                String::new(),
+            ],
+            Outcome::TooLong(limit) => [
+                "too long".into(),
+                String::new(),
+                String::new(),
+                format!("> {}", grouped(&limit.to_string())),
+            ],
+            Outcome::Done {
+                certified,
+                wrong,
+                flops,
+            } => {
                 let lost = explanation.loss_with(certified, wrong);
                 let gained = loss - (&lost).min(loss);
-                [count(&lost), count(&gained), percent(&gained, loss), grouped(&flops.to_string())]
+                [
+                    count(&lost),
+                    count(&gained),
+                    percent(&gained, loss),
+                    grouped(&flops.to_string()),
+                ]
             }
         };
-        table.push([replacement.rule.into(), replacement.by.into(), lost, gained, share, flops]);
+        table.push([
+            replacement.rule.into(),
+            replacement.by.into(),
+            lost,
+            gained,
+            share,
+            flops,
+        ]);
     }
     table
 }
 
 fn marginal(name: &str, shares: &[Share], loss: &BigUint) -> String {
-    let lossy = || shares.iter().filter(|share| share.undecided > BigUint::default());
+    let lossy = || {
+        shares
+            .iter()
+            .filter(|share| share.undecided > BigUint::default())
+    };
     if lossy().next().is_none() {
         return String::new();
     }
-    let mut table = vec![[name, "inputs", "undecided", "lost", "of loss", "FLOPs"].map(String::from)];
+    let mut table =
+        vec![[name, "inputs", "undecided", "lost", "of loss", "FLOPs"].map(String::from)];
     table.extend(lossy().take(SHOWN).map(|share| {
         [
             share.token.to_string(),
@@ -155,15 +244,24 @@ fn marginal(name: &str, shares: &[Share], loss: &BigUint) -> String {
 }
 
 fn left_out(rows: usize) -> String {
-    if rows > SHOWN { format!("and {} more\n", rows - SHOWN) } else { String::new() }
+    if rows > SHOWN {
+        format!("and {} more\n", rows - SHOWN)
+    } else {
+        String::new()
+    }
 }
 
 /// Columns of text, some of them with their cells to the right.
 fn columns<const N: usize>(rows: &[[String; N]], right: Range<usize>) -> String {
     let mut rows = rows.to_vec();
     for column in right {
-        let width = rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        rows.iter_mut().for_each(|row| row[column] = format!("{:>width$}", row[column]));
+        let width = rows
+            .iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0);
+        rows.iter_mut()
+            .for_each(|row| row[column] = format!("{:>width$}", row[column]));
     }
     aligned(&rows)
 }
@@ -181,12 +279,29 @@ fn percent(part: &BigUint, whole: &BigUint) -> String {
 fn csv(rows: &[Row]) -> String {
     let line = |row: &Row| {
         let query = row.query.map(|query| query.to_string()).unwrap_or_default();
-        let right = row.right.as_ref().map(ToString::to_string).unwrap_or_default();
-        let Row { maximum, inputs, certified, wrong, flops, int_ops, .. } = row;
-        format!("{maximum},{query},{inputs},{certified},{wrong},{},{right},{flops},{int_ops}\n", row.undecided())
+        let right = row
+            .right
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let Row {
+            maximum,
+            inputs,
+            certified,
+            wrong,
+            flops,
+            int_ops,
+            ..
+        } = row;
+        format!(
+            "{maximum},{query},{inputs},{certified},{wrong},{},{right},{flops},{int_ops}\n",
+            row.undecided()
+        )
     };
     let head = "maximum,query,inputs,certified,wrong,undecided,right,flops,int_ops\n";
-    std::iter::once(head.to_string()).chain(rows.iter().map(line)).collect()
+    std::iter::once(head.to_string())
+        .chain(rows.iter().map(line))
+        .collect()
 }
 
 fn json(explanation: &Explanation) -> String {
@@ -208,7 +323,11 @@ fn json(explanation: &Explanation) -> String {
         object["outcome"] = match &replacement.outcome {
             Outcome::Unused => "not used".into(),
             Outcome::TooLong(_) => "too long".into(),
-            Outcome::Done { certified, wrong, flops } => {
+            Outcome::Done {
+                certified,
+                wrong,
+                flops,
+            } => {
                 object["certified"] = text(certified).into();
                 object["wrong"] = text(wrong).into();
                 object["undecided"] = text(&(&explanation.total - certified - wrong)).into();

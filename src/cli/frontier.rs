@@ -100,7 +100,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let options = common.options(&step);
     let network = &found.network;
     let truth = truth(network, common)?;
-    let beside = args.out.as_ref().and_then(|out| suggestion(common.model.as_deref(), &out.join(name(0))));
+    let beside = args
+        .out
+        .as_ref()
+        .and_then(|out| suggestion(common.model.as_deref(), &out.join(name(0))));
     let frontier = search::frontier(network, false, beside, options)?;
     let row = |(index, proof)| Row {
         certificate: args.out.as_ref().map(|_| name(index)),
@@ -110,8 +113,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let mut proofs = frontier;
     let length = proofs.len();
     let few = network.config.inputs() <= MOST_INPUTS.into();
-    let published =
-        Strategy::published().filter(|strategy| args.published && (few || *strategy != Strategy::BruteForce));
+    let published = Strategy::published()
+        .filter(|strategy| args.published && (few || *strategy != Strategy::BruteForce));
     for strategy in published {
         let proof = search::prove(network, strategy, None, options)?;
         let dominates = |own: &Proof| {
@@ -119,13 +122,18 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             own.meter.flops() <= other.meter.flops() && own.correct >= other.correct
         };
         let dominated = Some(proofs[..length].iter().any(dominates));
-        rows.push(Row { dominated, ..Row::new(strategy, &proof, truth.as_ref()) });
+        rows.push(Row {
+            dominated,
+            ..Row::new(strategy, &proof, truth.as_ref())
+        });
         proofs.push(proof);
     }
     drop(progress);
     if let Some(out) = &args.out {
         write(out, &proofs[..length], &rows)?;
-        let name = Path::new(&found.source).file_name().unwrap_or("model".as_ref());
+        let name = Path::new(&found.source)
+            .file_name()
+            .unwrap_or("model".as_ref());
         let title = format!("{}: proved accuracy against proof length", name.display());
         let bounds = bounds(title, &proofs, &rows, length);
         for format in args.format.all() {
@@ -153,11 +161,23 @@ fn name(index: usize) -> String {
 
 /// Writes the tables and the certificates: all files appear once all are whole.
 fn write(out: &Path, frontier: &[Proof], rows: &[Row]) -> Result<(), Failure> {
-    let mut files =
-        vec![("frontier.csv".into(), csv(rows)?.into_bytes()), ("frontier.json".into(), json(rows)?.into())];
-    files.extend(frontier.iter().enumerate().map(|(index, proof)| (name(index), proof.text.clone())));
-    let pending = files.iter().map(|(name, text)| Pending::with_contents(&out.join(name), text));
-    pending.collect::<Result<Vec<_>, _>>()?.into_iter().try_for_each(|file| file.keep().map(drop))?;
+    let mut files = vec![
+        ("frontier.csv".into(), csv(rows)?.into_bytes()),
+        ("frontier.json".into(), json(rows)?.into()),
+    ];
+    files.extend(
+        frontier
+            .iter()
+            .enumerate()
+            .map(|(index, proof)| (name(index), proof.text.clone())),
+    );
+    let pending = files
+        .iter()
+        .map(|(name, text)| Pending::with_contents(&out.join(name), text));
+    pending
+        .collect::<Result<Vec<_>, _>>()?
+        .into_iter()
+        .try_for_each(|file| file.keep().map(drop))?;
     Ok(())
 }
 
@@ -165,20 +185,44 @@ fn write(out: &Path, frontier: &[Proof], rows: &[Row]) -> Result<(), Failure> {
 fn bounds(title: String, proofs: &[Proof], rows: &[Row], length: usize) -> Bounds {
     let point = |proof: &Proof| {
         let share = |count: &BigUint| count.to_f64().unwrap_or(f64::MAX);
-        let Certified { correct, total, meter, .. } = &proof.certified;
-        Point { across: meter.flops() as f64, bound: share(correct) / share(total), spread: 0.0 }
+        let Certified {
+            correct,
+            total,
+            meter,
+            ..
+        } = &proof.certified;
+        Point {
+            across: meter.flops() as f64,
+            bound: share(correct) / share(total),
+            spread: 0.0,
+        }
     };
     let of_class = |class: &str| {
-        let points: Vec<_> = rows.iter().zip(proofs).skip(length).filter(|(row, _)| row.class == class).collect();
+        let points: Vec<_> = rows
+            .iter()
+            .zip(proofs)
+            .skip(length)
+            .filter(|(row, _)| row.class == class)
+            .collect();
         let points = points.into_iter().map(|(_, proof)| point(proof)).collect();
-        Series { name: class.into(), points }
+        Series {
+            name: class.into(),
+            points,
+        }
     };
     Bounds {
         title,
         across: "FLOPs of the proof",
         upwards: "accuracy proved, at least",
-        line: Some(Series { name: "our frontier".into(), points: proofs[..length].iter().map(point).collect() }),
-        others: CLASSES.map(of_class).into_iter().filter(|series| !series.points.is_empty()).collect(),
+        line: Some(Series {
+            name: "our frontier".into(),
+            points: proofs[..length].iter().map(point).collect(),
+        }),
+        others: CLASSES
+            .map(of_class)
+            .into_iter()
+            .filter(|series| !series.points.is_empty())
+            .collect(),
     }
 }
 
@@ -196,25 +240,53 @@ fn text(rows: &[Row], length: usize) -> String {
         ]
     };
     let head = ["FLOPs", "int. ops", "certified", "bound", "÷ true", "bytes"].map(String::from);
-    let table: Vec<_> = [head.clone()].into_iter().chain(frontier.iter().map(cells)).collect();
+    let table: Vec<_> = [head.clone()]
+        .into_iter()
+        .chain(frontier.iter().map(cells))
+        .collect();
     let mut text = aligned(&table);
     if published.is_empty() {
         return text;
     }
     let [flops, int_ops, certified, bound, over_true, bytes] = head;
-    let mut best = vec![["class".into(), flops, int_ops, certified, bound, over_true, bytes, "strategy".into()]];
+    let mut best = vec![[
+        "class".into(),
+        flops,
+        int_ops,
+        certified,
+        bound,
+        over_true,
+        bytes,
+        "strategy".into(),
+    ]];
     for class in CLASSES {
         let rows = published.iter().filter(|row| row.class == class);
-        if let Some(row) = rows.max_by_key(|row| (row.bound.clone(), std::cmp::Reverse(row.flops))) {
+        if let Some(row) = rows.max_by_key(|row| (row.bound.clone(), std::cmp::Reverse(row.flops)))
+        {
             let [flops, int_ops, certified, bound, over_true, bytes] = cells(row);
-            best.push([class.into(), flops, int_ops, certified, bound, over_true, bytes, row.strategy.clone()]);
+            best.push([
+                class.into(),
+                flops,
+                int_ops,
+                certified,
+                bound,
+                over_true,
+                bytes,
+                row.strategy.clone(),
+            ]);
         }
     }
     text += &format!("\n{}", aligned(&best));
-    let left: Vec<&str> =
-        published.iter().filter(|row| row.dominated == Some(false)).map(|row| row.strategy.as_str()).collect();
+    let left: Vec<&str> = published
+        .iter()
+        .filter(|row| row.dominated == Some(false))
+        .map(|row| row.strategy.as_str())
+        .collect();
     text += &match left.as_slice() {
-        [] => format!("\nall {} published strategies are dominated\n", published.len()),
+        [] => format!(
+            "\nall {} published strategies are dominated\n",
+            published.len()
+        ),
         left => format!(
             "\n{} of {} published strategies are not dominated: {}\n",
             left.len(),

@@ -21,19 +21,46 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let Imported { sha256, tensors, ignored, key, prefix, widened, zeros } =
-        import(&args.file, &args.config, &args.out, args.zero_biases)?;
-    let ignored = if ignored.is_empty() { "none".into() } else { ignored.join(", ") };
-    let widened = widened.iter().map(|(name, count)| format!("{count} {name} tensors to float32, exactly"));
+    let Imported {
+        sha256,
+        tensors,
+        ignored,
+        key,
+        prefix,
+        widened,
+        zeros,
+    } = import(&args.file, &args.config, &args.out, args.zero_biases)?;
+    let ignored = if ignored.is_empty() {
+        "none".into()
+    } else {
+        ignored.join(", ")
+    };
+    let widened = widened
+        .iter()
+        .map(|(name, count)| format!("{count} {name} tensors to float32, exactly"));
     let lines = [
         Some(("sha256", sha256)),
         Some(("ignored", ignored)),
-        key.map(|key| ("found", format!("under {key:?}; the rest of the checkpoint is passed over"))),
+        key.map(|key| {
+            (
+                "found",
+                format!("under {key:?}; the rest of the checkpoint is passed over"),
+            )
+        }),
         (!prefix.is_empty()).then(|| ("stripped", format!("{prefix} before every name"))),
     ];
     let zeros = (!zeros.is_empty()).then(|| ("zeros", zeros.join(", ")));
-    let lines = lines.into_iter().flatten().chain(widened.map(|text| ("widened", text))).chain(zeros);
-    let lines: String = lines.map(|(name, text)| format!("  {name:<8} {text}\n")).collect();
-    tell(&format!("imported {tensors} tensors into {}\n{lines}", args.out.display()));
+    let lines = lines
+        .into_iter()
+        .flatten()
+        .chain(widened.map(|text| ("widened", text)))
+        .chain(zeros);
+    let lines: String = lines
+        .map(|(name, text)| format!("  {name:<8} {text}\n"))
+        .collect();
+    tell(&format!(
+        "imported {tensors} tensors into {}\n{lines}",
+        args.out.display()
+    ));
     Ok(())
 }

@@ -43,7 +43,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let model = model::named(args.model.as_deref().or(args.path.as_deref()))?;
     let inspection = inspect(&model.network);
     let printed = if args.json {
-        let json = serde_json::to_string(&inspection).map_err(|error| Failure::Other(error.to_string()))?;
+        let json = serde_json::to_string(&inspection)
+            .map_err(|error| Failure::Other(error.to_string()))?;
         print(&format!("{json}\n"))
     } else {
         print(&format!("{}\n{inspection}\n", model.source))

@@ -120,13 +120,20 @@ struct Common {
 
 impl Common {
     fn options<'a>(&self, progress: &'a (dyn Fn() + Sync)) -> gbmi::checker::Options<'a> {
-        gbmi::checker::Options { max_flops: self.max_flops, threads: threads(self.threads), progress }
+        gbmi::checker::Options {
+            max_flops: self.max_flops,
+            threads: threads(self.threads),
+            progress,
+        }
     }
 }
 
 /// The number of threads asked for, or all.
 fn threads(asked: Option<u16>) -> usize {
-    asked.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
+    asked.map_or_else(
+        || std::thread::available_parallelism().map_or(1, usize::from),
+        usize::from,
+    )
 }
 
 /// Why a command did not succeed.
@@ -156,7 +163,11 @@ impl Failure {
         match self {
             Self::Refused(refusal) => code(refusal),
             #[cfg(feature = "prove")]
-            Self::Several(refused) => refused.iter().map(|(_, refusal)| code(refusal)).max().unwrap_or(3),
+            Self::Several(refused) => refused
+                .iter()
+                .map(|(_, refusal)| code(refusal))
+                .max()
+                .unwrap_or(3),
             Self::Other(_) => 3,
         }
     }
@@ -168,9 +179,14 @@ impl Failure {
             #[cfg(feature = "prove")]
             Self::Several(refused) => {
                 const SHOWN: usize = 20;
-                let shown = refused.iter().take(SHOWN).map(|(name, refusal)| format!("{name}: {refusal}"));
+                let shown = refused
+                    .iter()
+                    .take(SHOWN)
+                    .map(|(name, refusal)| format!("{name}: {refusal}"));
                 let more = refused.len().saturating_sub(SHOWN);
-                shown.chain((more > 0).then(|| format!("and {more} more"))).collect()
+                shown
+                    .chain((more > 0).then(|| format!("and {more} more")))
+                    .collect()
             }
             Self::Other(message) => vec![message.clone()],
         }
@@ -191,7 +207,10 @@ pub(crate) fn run() -> u8 {
     match result {
         Ok(()) => 0,
         Err(failure) => {
-            failure.messages().iter().for_each(|message| note(&format!("gbmi: {message}")));
+            failure
+                .messages()
+                .iter()
+                .for_each(|message| note(&format!("gbmi: {message}")));
             failure.exit_code()
         }
     }
@@ -235,10 +254,19 @@ fn execute(command: Command) -> Result<(), Failure> {
 /// Columns of text, two spaces apart.
 #[cfg(any(feature = "prove", feature = "inspect"))]
 fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..N).map(width).collect();
     let line = |row: &[String; N]| {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let cells: Vec<String> = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
         format!("{}\n", cells.join("  ").trim_end())
     };
     rows.iter().map(line).collect()
@@ -268,7 +296,12 @@ fn truth(network: &Network, common: &Common) -> Result<Option<BigUint>, Refusal>
     if network.config.inputs() > MOST_INPUTS.into() {
         return Ok(None);
     }
-    match gbmi::search::prove(network, gbmi::strategy::Strategy::BruteForce, None, common.options(&|| ())) {
+    match gbmi::search::prove(
+        network,
+        gbmi::strategy::Strategy::BruteForce,
+        None,
+        common.options(&|| ()),
+    ) {
         Ok(proof) => Ok(Some(proof.certified.correct)),
         Err(Refusal::Declined(_)) => Ok(None),
         Err(other) => Err(other),

@@ -16,28 +16,51 @@ pub(crate) struct Model {
 /// The model named on the command line, or the bundled one.
 pub(crate) fn named(path: Option<&Path>) -> Result<Model, Refusal> {
     match path {
-        Some(path) => Ok(Model { network: kind::load(path)?, source: path.display().to_string() }),
-        None => Ok(Model { network: Network::bundled()?, source: format!("bundled {BUNDLED}") }),
+        Some(path) => Ok(Model {
+            network: kind::load(path)?,
+            source: path.display().to_string(),
+        }),
+        None => Ok(Model {
+            network: Network::bundled()?,
+            source: format!("bundled {BUNDLED}"),
+        }),
     }
 }
 
 /// The model for a certificate: the one named on the command line, else the bundled one if the digest is its, else the
 /// one that the certificate suggests, below the certificate's own folder.
-pub(crate) fn for_certificate(path: Option<&Path>, file: &Path, certificate: &Certificate) -> Result<Model, Refusal> {
+pub(crate) fn for_certificate(
+    path: Option<&Path>,
+    file: &Path,
+    certificate: &Certificate,
+) -> Result<Model, Refusal> {
     let bundled = named(path)?;
     if path.is_some() || bundled.network.sha256 == certificate.network {
         return Ok(bundled);
     }
-    let Some(suggestion) = certificate.model.as_deref() else { return Ok(bundled) };
+    let Some(suggestion) = certificate.model.as_deref() else {
+        return Ok(bundled);
+    };
     let folder = file.parent().unwrap_or(Path::new(""));
     let mut found = folder.to_path_buf();
     for component in Path::new(suggestion).components() {
         match component {
             Component::Normal(name) => found.push(name),
-            _ => return Err(refused(suggestion, "it must be a relative path without `..`")),
+            _ => {
+                return Err(refused(
+                    suggestion,
+                    "it must be a relative path without `..`",
+                ));
+            }
         }
-        if found.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink()) {
-            return Err(refused(suggestion, "it must not lead through symbolic links"));
+        if found
+            .symlink_metadata()
+            .is_ok_and(|metadata| metadata.is_symlink())
+        {
+            return Err(refused(
+                suggestion,
+                "it must not lead through symbolic links",
+            ));
         }
     }
     named(Some(&found)).map_err(|error| match error {

@@ -17,7 +17,11 @@ mod bar {
         /// A count of steps, for work of unknown length.
         #[cfg(feature = "prove")]
         pub(crate) fn open_ended(quiet: bool) -> Self {
-            Self::shown(indicatif::ProgressBar::new_spinner(), "{spinner} {pos} steps {elapsed}", quiet)
+            Self::shown(
+                indicatif::ProgressBar::new_spinner(),
+                "{spinner} {pos} steps {elapsed}",
+                quiet,
+            )
         }
 
         fn shown(bar: indicatif::ProgressBar, template: &str, quiet: bool) -> Self {

@@ -10,7 +10,9 @@ use gbmi::checker::arithmetic::{Enclosure, Fixed};
 use gbmi::model::Network;
 use gbmi::output::Pending;
 use gbmi::refusal::{Refusal, Rejection};
-use gbmi::search::{Goal, Proof, prove_best, prove_best_of, prove_best_published, prove_optimised, steps};
+use gbmi::search::{
+    Goal, Proof, prove_best, prove_best_of, prove_best_published, prove_optimised, steps,
+};
 use gbmi::strategy::{ATTENTION, ATTENTION_ERROR, CLASSES, EUPU, Family, Strategy};
 use num_bigint::BigUint;
 use num_rational::BigRational;
@@ -52,7 +54,12 @@ pub(crate) struct Args {
     attention_error: Option<&'static str>,
     /// Move what a published strategy hints uphill, so many steps: 200 gain most of what there is
     #[cfg(feature = "optimise")]
-    #[arg(long, value_name = "STEPS", default_value_t = 0, conflicts_with = "goal")]
+    #[arg(
+        long,
+        value_name = "STEPS",
+        default_value_t = 0,
+        conflicts_with = "goal"
+    )]
     optimise: usize,
     /// Fail unless this is proved: a number of inputs, a fraction p/q, or a decimal up to 1
     #[arg(long, value_name = "BOUND", value_parser = bound)]
@@ -73,7 +80,13 @@ const PARTS_OR: [&str; 4] = ["strategy", "one_sided", "goal", "published"];
 
 /// One part of a published strategy.
 fn part(names: &'static [&'static str]) -> impl TypedValueParser<Value = &'static str> {
-    let known = move |name: String| names.iter().copied().find(|known| *known == name).ok_or("not a published rule");
+    let known = move |name: String| {
+        names
+            .iter()
+            .copied()
+            .find(|known| *known == name)
+            .ok_or("not a published rule")
+    };
     TypedValueParser::try_map(PossibleValuesParser::new(names), known)
 }
 
@@ -95,19 +108,28 @@ fn strategy(name: &str) -> Result<Strategy, String> {
 fn flops(text: &str) -> Result<u64, String> {
     let expected = || "expected a number of FLOPs such as 1280000, 1280k or 1.28M".to_string();
     let suffixes = [('k', 3), ('M', 6), ('G', 9)];
-    let suffixed = suffixes.iter().find_map(|(suffix, zeros)| Some((text.strip_suffix(*suffix)?, *zeros)));
+    let suffixed = suffixes
+        .iter()
+        .find_map(|(suffix, zeros)| Some((text.strip_suffix(*suffix)?, *zeros)));
     let (number, zeros) = suffixed.unwrap_or((text, 0));
-    let (whole, part) = number.split_once('.').map_or((number, "0"), |(whole, part)| (whole, part));
+    let (whole, part) = number
+        .split_once('.')
+        .map_or((number, "0"), |(whole, part)| (whole, part));
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let left = part.trim_end_matches('0');
     if !digits(whole) || !digits(part) || left.len() > zeros || number.contains('.') && zeros == 0 {
         return Err(expected());
     }
-    format!("{whole}{left:0<zeros$}").parse().map_err(|_| expected())
+    format!("{whole}{left:0<zeros$}")
+        .parse()
+        .map_err(|_| expected())
 }
 
 fn bound(text: &str) -> Result<Bound, String> {
-    let expected = || "expected a number of inputs, a fraction such as 19/20, or a decimal such as 0.95".to_string();
+    let expected = || {
+        "expected a number of inputs, a fraction such as 19/20, or a decimal such as 0.95"
+            .to_string()
+    };
     let natural = |digits: &str| BigUint::parse_bytes(digits.as_bytes(), 10).ok_or_else(expected);
     let accuracy = |p: BigUint, q: BigUint| {
         if q == BigUint::default() || p > q {
@@ -121,7 +143,10 @@ fn bound(text: &str) -> Result<Bound, String> {
         accuracy(natural(p)?, natural(q)?)
     } else if let Some((whole, part)) = text.split_once('.') {
         let scale = u32::try_from(part.len()).map_err(|_| expected())?;
-        accuracy(natural(&format!("{whole}{part}"))?, BigUint::from(10_u8).pow(scale))
+        accuracy(
+            natural(&format!("{whole}{part}"))?,
+            BigUint::from(10_u8).pow(scale),
+        )
     } else {
         Ok(Bound::Inputs(natural(text)?))
     }
@@ -143,7 +168,12 @@ impl Bound {
 impl Args {
     /// The strategy asked for by name or by parts; parts left out are those of the paper's default.
     fn strategy(&self) -> Result<Strategy, Failure> {
-        let Self { eupu, attention, attention_error, .. } = self;
+        let Self {
+            eupu,
+            attention,
+            attention_error,
+            ..
+        } = self;
         if eupu.or(*attention).or(*attention_error).is_some() {
             return Ok(Strategy::Published(Family {
                 eupu: eupu.unwrap_or(EUPU[0]),
@@ -154,14 +184,16 @@ impl Args {
         let sought = self.budget.is_some() || self.target.is_some();
         match (self.strategy, sought, self.one_sided) {
             (None, true, _) => Ok(Strategy::Auto),
-            (Some(strategy), true, _) if strategy != Strategy::Auto => {
-                Err(Failure::Other("--budget and --target are for --strategy auto".into()))
-            }
-            (Some(Strategy::Exact { two_sided }), _, one_sided) => {
-                Ok(Strategy::Exact { two_sided: two_sided && !one_sided })
-            }
+            (Some(strategy), true, _) if strategy != Strategy::Auto => Err(Failure::Other(
+                "--budget and --target are for --strategy auto".into(),
+            )),
+            (Some(Strategy::Exact { two_sided }), _, one_sided) => Ok(Strategy::Exact {
+                two_sided: two_sided && !one_sided,
+            }),
             (Some(Strategy::Auto), ..) => Ok(Strategy::Auto),
-            (_, _, true) => Err(Failure::Other("--one-sided is for --strategy exact and auto".into())),
+            (_, _, true) => Err(Failure::Other(
+                "--one-sided is for --strategy exact and auto".into(),
+            )),
             (strategy, ..) => Ok(strategy.unwrap_or(Strategy::Subcubic)),
         }
     }
@@ -169,13 +201,34 @@ impl Args {
     /// What a proof is to reach, and how it is asked for.
     fn goals(&self, total: &BigUint) -> [(&'static str, Goal); 2] {
         let inputs = |bound: &Option<Bound>| bound.as_ref().map(|bound| bound.inputs(total));
-        let sought = Goal { budget: self.budget, target: inputs(&self.target) };
-        let path = if sought.target.is_some() { "--target" } else { "--budget" };
-        [(path, sought), ("--at-least", Goal { budget: None, target: inputs(&self.at_least) })]
+        let sought = Goal {
+            budget: self.budget,
+            target: inputs(&self.target),
+        };
+        let path = if sought.target.is_some() {
+            "--target"
+        } else {
+            "--budget"
+        };
+        [
+            (path, sought),
+            (
+                "--at-least",
+                Goal {
+                    budget: None,
+                    target: inputs(&self.at_least),
+                },
+            ),
+        ]
     }
 
     /// Finds the proof.
-    fn prove(&self, network: &Network, strategy: Strategy, goal: &Goal) -> Result<(Strategy, Proof), Refusal> {
+    fn prove(
+        &self,
+        network: &Network,
+        strategy: Strategy,
+        goal: &Goal,
+    ) -> Result<(Strategy, Proof), Refusal> {
         let common = &self.common;
         let suggestion = suggestion(common.model.as_deref(), &self.out);
         #[cfg(feature = "optimise")]
@@ -191,25 +244,49 @@ impl Args {
         let options = common.options(&step);
         match (&self.class, self.published) {
             (Some(class), Some(Which::Best)) => {
-                let best = prove_best_published(network, class, moves, suggestion.as_deref(), options)?;
-                best.ok_or_else(|| Refusal::Unreadable(format!("no published strategy is of class {class}")))
+                let best =
+                    prove_best_published(network, class, moves, suggestion.as_deref(), options)?;
+                best.ok_or_else(|| {
+                    Refusal::Unreadable(format!("no published strategy is of class {class}"))
+                })
             }
-            (Some(class), None) => prove_best_of(network, goal, class, suggestion.as_deref(), options),
-            (None, _) if goal.is_open() => {
-                Ok((strategy, prove_optimised(network, strategy, moves, suggestion, options)?))
+            (Some(class), None) => {
+                prove_best_of(network, goal, class, suggestion.as_deref(), options)
             }
-            (None, _) => Ok((strategy, prove_best(network, goal, false, suggestion, options)?)),
+            (None, _) if goal.is_open() => Ok((
+                strategy,
+                prove_optimised(network, strategy, moves, suggestion, options)?,
+            )),
+            (None, _) => Ok((
+                strategy,
+                prove_best(network, goal, false, suggestion, options)?,
+            )),
         }
     }
 }
 
 /// The refusal of a proof that misses its goal.
 fn missed(path: &'static str, goal: &Goal, certified: &Certified) -> Rejection {
-    let inputs = goal.target.as_ref().map(|target| format!("{target} inputs"));
+    let inputs = goal
+        .target
+        .as_ref()
+        .map(|target| format!("{target} inputs"));
     let flops = goal.budget.map(|budget| format!("at most {budget} FLOPs"));
-    let claimed = inputs.into_iter().chain(flops).collect::<Vec<_>>().join(" in ");
-    let certified = format!("{} inputs in {} FLOPs", certified.correct, certified.meter.flops());
-    Rejection::NotEstablished { path, claimed, certified }
+    let claimed = inputs
+        .into_iter()
+        .chain(flops)
+        .collect::<Vec<_>>()
+        .join(" in ");
+    let certified = format!(
+        "{} inputs in {} FLOPs",
+        certified.correct,
+        certified.meter.flops()
+    );
+    Rejection::NotEstablished {
+        path,
+        claimed,
+        certified,
+    }
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
@@ -217,8 +294,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let common = &args.common;
     let mut strategy = args.strategy()?;
     #[cfg(feature = "optimise")]
-    if args.optimise > 0 && args.published.is_none() && !matches!(strategy, Strategy::Published(_)) {
-        return Err(Failure::Other("--optimise is for the published strategies that hint vectors".into()));
+    if args.optimise > 0 && args.published.is_none() && !matches!(strategy, Strategy::Published(_))
+    {
+        return Err(Failure::Other(
+            "--optimise is for the published strategies that hint vectors".into(),
+        ));
     }
     // Where nothing can be written, nothing is searched.
     let to_stdout = streams::is_stream(&args.out);
@@ -243,14 +323,20 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
     let verdict = Verdict {
         strategy: &strategy.name(),
-        network: model.as_ref().map(|model| (&model.network, model.source.as_str())),
+        network: model
+            .as_ref()
+            .map(|model| (&model.network, model.source.as_str())),
         result: result.as_ref().map(|proof| &proof.certified),
         certificate: result.as_ref().ok().map(|proof| &proof.certificate),
         arithmetic: Fixed::NAME,
         seconds: start.elapsed().as_secs_f64(),
         written,
     };
-    let said = if common.json { verdict.json() } else { verdict.text(common.quiet) };
+    let said = if common.json {
+        verdict.json()
+    } else {
+        verdict.text(common.quiet)
+    };
     if to_stdout {
         note(said.trim_end());
     } else {
@@ -261,7 +347,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 
 /// The model's path below the certificate's folder, if it is there: `check` will find it without `--model`.
 pub(crate) fn suggestion(model: Option<&Path>, out: &Path) -> Option<String> {
-    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = out
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let model = model?.canonicalize().ok()?;
     let below = model.strip_prefix(folder.canonicalize().ok()?).ok()?;
     let names = below.components().map(|component| match component {
@@ -285,7 +374,14 @@ pub(crate) fn strategies(json: bool) -> String {
         });
         return format!("{}\n", serde_json::Value::from_iter(rows));
     }
-    let cells = |strategy: Strategy| [strategy.name(), strategy.class().into(), strategy.cost().into()].map(Into::into);
+    let cells = |strategy: Strategy| {
+        [
+            strategy.name(),
+            strategy.class().into(),
+            strategy.cost().into(),
+        ]
+        .map(Into::into)
+    };
     let mut own = vec![["name", "class", "cost", "description"].map(String::from)];
     own.extend(Strategy::OWN.map(|strategy| {
         let [name, class, cost] = cells(strategy);
@@ -294,7 +390,11 @@ pub(crate) fn strategies(json: bool) -> String {
     let mut published = vec![["published name", "class", "cost"].map(String::from)];
     published.extend(Strategy::published().map(cells));
     let legend = "v = d_vocab, n = n_ctx, d = d_model, g = window";
-    format!("{}\n{}\n{legend}\n", super::aligned(&own), super::aligned(&published))
+    format!(
+        "{}\n{}\n{legend}\n",
+        super::aligned(&own),
+        super::aligned(&published)
+    )
 }
 
 #[cfg(test)]
@@ -303,13 +403,32 @@ mod tests {
 
     #[test]
     fn flops_are_read_exactly() {
-        let read = [("0", 0), ("1280000", 1_280_000), ("1.28M", 1_280_000), ("12k", 12_000), ("0.0000000010G", 1)];
+        let read = [
+            ("0", 0),
+            ("1280000", 1_280_000),
+            ("1.28M", 1_280_000),
+            ("12k", 12_000),
+            ("0.0000000010G", 1),
+        ];
         for (text, number) in read {
             assert_eq!(flops(text), Ok(number), "{text}");
         }
-        for text in
-            ["", "M", ".5M", "1.M", "1.0", "1.2345k", "1e6", "1_000", "1,000", "-1", "+1", "1m", "1 M", "99999999999G"]
-        {
+        for text in [
+            "",
+            "M",
+            ".5M",
+            "1.M",
+            "1.0",
+            "1.2345k",
+            "1e6",
+            "1_000",
+            "1,000",
+            "-1",
+            "+1",
+            "1m",
+            "1 M",
+            "99999999999G",
+        ] {
             assert!(flops(text).is_err(), "{text}");
         }
     }

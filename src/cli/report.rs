@@ -20,7 +20,10 @@ pub(crate) struct Args {
 
 /// Prints the summary, in Markdown.
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let out = args.out.clone().unwrap_or_else(|| args.sweep.join("report"));
+    let out = args
+        .out
+        .clone()
+        .unwrap_or_else(|| args.sweep.join("report"));
     tell(&report(&args.sweep, &out, threads(args.threads))?);
     note(&format!("written: {}", out.join("index.html").display()));
     Ok(())

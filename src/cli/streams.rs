@@ -32,19 +32,36 @@ pub(crate) fn is_stream(path: &Path) -> bool {
 
 /// The certificate in this file.
 pub(crate) fn certificate(path: &Path) -> Result<Certificate, Refusal> {
-    let bytes = if is_stream(path) { stdin()? } else { read_limited(path, MAX_BYTES)? };
+    let bytes = if is_stream(path) {
+        stdin()?
+    } else {
+        read_limited(path, MAX_BYTES)?
+    };
     Certificate::read(&bytes).map_err(|refusal| match Kind::of(&bytes) {
         None | Some(Kind::Json) => refusal,
-        Some(kind) => Rejection::Malformed { path: ".".into(), found: kind.to_string() }.into(),
+        Some(kind) => Rejection::Malformed {
+            path: ".".into(),
+            found: kind.to_string(),
+        }
+        .into(),
     })
 }
 
 fn stdin() -> Result<Vec<u8>, Refusal> {
     let mut bytes = vec![];
-    let read = std::io::stdin().lock().take(MAX_BYTES + 1).read_to_end(&mut bytes);
-    let found = read.map_err(|error| Refusal::Unreadable(format!("cannot read stdin: {error}")))? as u64;
+    let read = std::io::stdin()
+        .lock()
+        .take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes);
+    let found =
+        read.map_err(|error| Refusal::Unreadable(format!("cannot read stdin: {error}")))? as u64;
     if found > MAX_BYTES {
-        return Err(Decline::TooLarge { what: "stdin".into(), limit: MAX_BYTES, found }.into());
+        return Err(Decline::TooLarge {
+            what: "stdin".into(),
+            limit: MAX_BYTES,
+            found,
+        }
+        .into());
     }
     Ok(bytes)
 }
@@ -52,7 +69,11 @@ fn stdin() -> Result<Vec<u8>, Refusal> {
 /// Writes the one file that is a command's product.
 #[cfg(any(feature = "prove", feature = "coq"))]
 pub(crate) fn write(path: &Path, contents: &[u8]) -> Result<(), Failure> {
-    if is_stream(path) { product(contents) } else { Ok(Pending::with_contents(path, contents)?.keep().map(drop)?) }
+    if is_stream(path) {
+        product(contents)
+    } else {
+        Ok(Pending::with_contents(path, contents)?.keep().map(drop)?)
+    }
 }
 
 /// A folder that a command writes several files into.

@@ -47,7 +47,9 @@ pub(crate) struct Args {
 const MOST_BYTES: u64 = 1 << 20;
 
 fn shard(text: &str) -> Result<(usize, usize), String> {
-    let numbers = text.split_once('/').and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
+    let numbers = text
+        .split_once('/')
+        .and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
     numbers
         .filter(|(index, count)| index < count)
         .ok_or_else(|| "expected i/n with i from 0 to n − 1, such as 0/8".into())
@@ -55,11 +57,15 @@ fn shard(text: &str) -> Result<(usize, usize), String> {
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let bytes = gbmi::model::read_limited(&args.config, MOST_BYTES)?;
-    let text = String::from_utf8(bytes).map_err(|_| Failure::Other("the configuration is not UTF-8".into()))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Failure::Other("the configuration is not UTF-8".into()))?;
     let folder = args.config.parent().unwrap_or(Path::new(""));
     let config = Config::parse(&text, folder)?;
     if let Some(shards) = args.slurm {
-        return submit(args, shards.min(u16::try_from(config.models.len()).unwrap_or(u16::MAX)));
+        return submit(
+            args,
+            shards.min(u16::try_from(config.models.len()).unwrap_or(u16::MAX)),
+        );
     }
     without_threads_in_candle();
     let progress = Progress::new(0, args.quiet);
@@ -75,25 +81,47 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     };
     let done = sweep(&config, &args.out, &how)?;
     drop(progress);
-    let Done { models, found, computed, failed, .. } = done;
+    let Done {
+        models,
+        found,
+        computed,
+        failed,
+        ..
+    } = done;
     tell(&if args.json {
-        let json = serde_json::to_string(&done).map_err(|error| Failure::Other(error.to_string()))?;
+        let json =
+            serde_json::to_string(&done).map_err(|error| Failure::Other(error.to_string()))?;
         format!("{json}\n")
     } else {
-        format!("{models} models trained or copied; {found} units were there, {computed} computed; {failed} failed\n")
+        format!(
+            "{models} models trained or copied; {found} units were there, {computed} computed; {failed} failed\n"
+        )
     });
-    if done.refused.is_empty() { Ok(()) } else { Err(Failure::Several(done.refused)) }
+    if done.refused.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Several(done.refused))
+    }
 }
 
 /// Writes `sweep.sbatch` into the folder, and submits it.
 fn submit(args: &Args, shards: u16) -> Result<(), Failure> {
     let other = |what: &str, error: std::io::Error| Failure::Other(format!("{what}: {error}"));
-    std::fs::create_dir_all(&args.out).map_err(|error| other("cannot make the sweep's folder", error))?;
-    let full = |path: &Path| path.canonicalize().map_err(|error| other("cannot find a path for Slurm", error));
+    std::fs::create_dir_all(&args.out)
+        .map_err(|error| other("cannot make the sweep's folder", error))?;
+    let full = |path: &Path| {
+        path.canonicalize()
+            .map_err(|error| other("cannot find a path for Slurm", error))
+    };
     let (out, config) = (full(&args.out)?, full(&args.config)?);
-    let program = std::env::current_exe().map_err(|error| other("cannot find this program", error))?;
+    let program =
+        std::env::current_exe().map_err(|error| other("cannot find this program", error))?;
     let retry = if args.retry { " --retry" } else { "" };
-    let device = if matches!(args.device, On::Cuda) { " --device cuda" } else { "" };
+    let device = if matches!(args.device, On::Cuda) {
+        " --device cuda"
+    } else {
+        ""
+    };
     let script = format!(
         "#!/bin/sh\n\
          # A sweep in {shards} shards. Options for your cluster go to sbatch: sbatch --time=2:00:00 sweep.sbatch\n\
@@ -112,15 +140,27 @@ fn submit(args: &Args, shards: u16) -> Result<(), Failure> {
         return Ok(());
     }
     let logs = out.join("slurm-%a.log");
-    let status = Command::new("sbatch").arg("--output").arg(logs).arg(&path).status();
-    match status.map_err(|error| other("cannot start sbatch", error))?.success() {
+    let status = Command::new("sbatch")
+        .arg("--output")
+        .arg(logs)
+        .arg(&path)
+        .status();
+    match status
+        .map_err(|error| other("cannot start sbatch", error))?
+        .success()
+    {
         true => Ok(()),
-        false => Err(Failure::Other(format!("sbatch failed; the job array is {}", path.display()))),
+        false => Err(Failure::Other(format!(
+            "sbatch failed; the job array is {}",
+            path.display()
+        ))),
     }
 }
 
 /// A path as a word of a shell's command.
 fn quoted(path: &Path) -> Result<String, Failure> {
-    let text = path.to_str().ok_or_else(|| Failure::Other(format!("{} is not UTF-8", path.display())))?;
+    let text = path
+        .to_str()
+        .ok_or_else(|| Failure::Other(format!("{} is not UTF-8", path.display())))?;
     Ok(format!("'{}'", text.replace('\'', "'\\''")))
 }

@@ -70,7 +70,9 @@ impl On {
         match self {
             Self::Cpu => Ok(Device::Cpu),
             Self::Cuda if cfg!(feature = "cuda") => Device::new_cuda(0).map_err(failed),
-            Self::Cuda => Err(Failure::Other("this program is built without CUDA: build with --features cuda".into())),
+            Self::Cuda => Err(Failure::Other(
+                "this program is built without CUDA: build with --features cuda".into(),
+            )),
         }
     }
 }
@@ -83,7 +85,10 @@ pub(crate) fn without_threads_in_candle() {
     if let (None, Ok(program)) = (std::env::var_os(THREADS), std::env::current_exe()) {
         use std::os::unix::process::CommandExt;
         // It returns only where it fails.
-        let _ = std::process::Command::new(program).args(std::env::args_os().skip(1)).env(THREADS, "1").exec();
+        let _ = std::process::Command::new(program)
+            .args(std::env::args_os().skip(1))
+            .env(THREADS, "1")
+            .exec();
     }
 }
 
@@ -127,14 +132,27 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let rows = std::sync::Mutex::new(vec![]);
     let done = |trained: Vec<Trained>| {
         for model in &trained {
-            keep(&args.out.join(name(&recipe, model.seed)), &recipe, model).map_err(candle_core::Error::wrap)?;
+            keep(&args.out.join(name(&recipe, model.seed)), &recipe, model)
+                .map_err(candle_core::Error::wrap)?;
         }
-        rows.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(trained);
+        rows.lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .extend(trained);
         Ok(())
     };
-    train(&recipe, &missing, &device, threads(args.threads), &done, &|| progress.step()).map_err(failed)?;
+    train(
+        &recipe,
+        &missing,
+        &device,
+        threads(args.threads),
+        &done,
+        &|| progress.step(),
+    )
+    .map_err(failed)?;
     drop(progress);
-    let mut trained = rows.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut trained = rows
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     trained.sort_by_key(|model| model.seed);
     let row = |model: &Trained| Row {
         model: name(&recipe, model.seed),
@@ -149,8 +167,14 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         return Ok(());
     }
     let mut table = vec![["model", "loss", "right", "of"].map(String::from)];
-    let cells =
-        |row: &Row| [row.model.clone(), format!("{:.5}", row.loss), row.correct.to_string(), row.samples.to_string()];
+    let cells = |row: &Row| {
+        [
+            row.model.clone(),
+            format!("{:.5}", row.loss),
+            row.correct.to_string(),
+            row.samples.to_string(),
+        ]
+    };
     table.extend(rows.iter().map(cells));
     tell(&aligned(&table));
     Ok(())

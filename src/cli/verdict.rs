@@ -36,7 +36,8 @@ impl Verdict<'_> {
 
     fn unexplained(&self) -> Option<BigUint> {
         let (network, _) = self.network?;
-        self.certificate.map(|certificate| unexplained_dimension(certificate, &network.config))
+        self.certificate
+            .map(|certificate| unexplained_dimension(certificate, &network.config))
     }
 
     /// One JSON object on one line.
@@ -80,46 +81,84 @@ impl Verdict<'_> {
         if let Err(Refusal::Unreadable(_)) = self.result {
             return String::new();
         }
-        let (Ok(certified), Some((network, source)), false) = (self.result, self.network, quiet) else {
+        let (Ok(certified), Some((network, source)), false) = (self.result, self.network, quiet)
+        else {
             return format!("{word}\n");
         };
         let config = &network.config;
-        let tally = Kind::ALL.iter().filter(|(kind, _)| *kind != Kind::Integer && certified.meter.of(*kind) > 0);
-        let tally: Vec<String> =
-            tally.map(|(kind, name)| format!("{name} {}", grouped(&certified.meter.of(*kind).to_string()))).collect();
-        let Certified { correct, upper, total, .. } = certified;
-        let (least, most, all) = [correct, upper, total].map(|count| grouped(&count.to_string())).into();
+        let tally = Kind::ALL
+            .iter()
+            .filter(|(kind, _)| *kind != Kind::Integer && certified.meter.of(*kind) > 0);
+        let tally: Vec<String> = tally
+            .map(|(kind, name)| {
+                format!("{name} {}", grouped(&certified.meter.of(*kind).to_string()))
+            })
+            .collect();
+        let Certified {
+            correct,
+            upper,
+            total,
+            ..
+        } = certified;
+        let (least, most, all) = [correct, upper, total]
+            .map(|count| grouped(&count.to_string()))
+            .into();
         let below = decimal(correct, total);
         let (claim, accuracy) = if correct == upper {
-            (format!("exactly {least}"), format!("= {} ≥ {below}", fraction(correct, total)))
+            (
+                format!("exactly {least}"),
+                format!("= {} ≥ {below}", fraction(correct, total)),
+            )
         } else if upper == total {
             (format!("at least {least}"), format!("≥ {below}"))
         } else {
             // Rounded up.
             let above = (upper * BILLION + total - 1_u8) / total;
             let above = decimal(&above, &BILLION.into());
-            (format!("at least {least} and at most {most}"), format!("≥ {below}, ≤ {above}"))
+            (
+                format!("at least {least} and at most {most}"),
+                format!("≥ {below}, ≤ {above}"),
+            )
         };
-        let (done, search) = if self.written.is_some() { ("proved ", " with the search") } else { ("checked", "") };
+        let (done, search) = if self.written.is_some() {
+            ("proved ", " with the search")
+        } else {
+            ("checked", "")
+        };
         let mut lines = vec![
             word.to_string(),
             format!("{claim} of all {all} inputs are answered correctly"),
             format!("  accuracy  {accuracy}"),
-            format!("  network   {source}, d_vocab {}, n_ctx {}", config.d_vocab, config.n_ctx),
+            format!(
+                "  network   {source}, d_vocab {}, n_ctx {}",
+                config.d_vocab, config.n_ctx
+            ),
             format!("  sha256    {}", network.sha256),
             format!("  strategy  {} (a label)", self.strategy),
-            format!("  rules     {}", self.certificate.map(rules).unwrap_or_default().join(", ")),
+            format!(
+                "  rules     {}",
+                self.certificate.map(rules).unwrap_or_default().join(", ")
+            ),
             format!(
                 "  length    {} FLOPs, {} integer operations",
                 grouped(&certified.meter.flops().to_string()),
                 grouped(&certified.meter.int_ops().to_string())
             ),
             format!("            {}", tally.join(", ")),
-            format!("  dimension {} unexplained", grouped(&self.unexplained().unwrap_or_default().to_string())),
-            format!("  {done}   in {} arithmetic, {:.3} s{search}", self.arithmetic, self.seconds),
+            format!(
+                "  dimension {} unexplained",
+                grouped(&self.unexplained().unwrap_or_default().to_string())
+            ),
+            format!(
+                "  {done}   in {} arithmetic, {:.3} s{search}",
+                self.arithmetic, self.seconds
+            ),
         ];
         if let Some((path, bytes)) = &self.written {
-            lines.push(format!("  written   {path}, {} bytes", grouped(&bytes.to_string())));
+            lines.push(format!(
+                "  written   {path}, {} bytes",
+                grouped(&bytes.to_string())
+            ));
         }
         lines.join("\n") + "\n"
     }

@@ -18,7 +18,11 @@ const LEAST: f64 = -6.0;
 pub fn draw(explanation: &Explanation, out: &Path, format: Format) -> Result<PathBuf, Refusal> {
     let rows = &explanation.rows;
     let maxima = rows.iter().map(|row| row.maximum + 1).max().unwrap_or(0);
-    let queries = rows.iter().filter_map(|row| Some(row.query? + 1)).max().unwrap_or(1);
+    let queries = rows
+        .iter()
+        .filter_map(|row| Some(row.query? + 1))
+        .max()
+        .unwrap_or(1);
     let mut table = DMatrix::from_element(queries, maxima, f64::NAN);
     for row in rows {
         if let Some(cell) = table.get_mut((row.query.unwrap_or(0), row.maximum)) {
@@ -33,14 +37,20 @@ pub fn draw(explanation: &Explanation, out: &Path, format: Format) -> Result<Pat
         match &replacement.outcome {
             Outcome::Unused => (name, 0.0, "not used".into()),
             Outcome::TooLong(_) => (name, 0.0, "too long".into()),
-            Outcome::Done { certified, wrong, .. } => {
+            Outcome::Done {
+                certified, wrong, ..
+            } => {
                 let gained = super::less(&loss, &explanation.loss_with(certified, wrong));
                 let share = share(&gained, &loss);
                 (name, share, format!("{:.1} %", 100.0 * share))
             }
         }
     };
-    let what = if explanation.unknown.is_none() { "right inputs not certified" } else { "undecided inputs" };
+    let what = if explanation.unknown.is_none() {
+        "right inputs not certified"
+    } else {
+        "undecided inputs"
+    };
     let map = HeatMap {
         title: "Undecided inputs, by query and maximum",
         columns: "maximum m",
@@ -58,6 +68,9 @@ pub fn draw(explanation: &Explanation, out: &Path, format: Format) -> Result<Pat
 }
 
 fn share(part: &BigUint, whole: &BigUint) -> f64 {
-    let (part, whole) = (part.to_f64().unwrap_or(0.0), whole.to_f64().unwrap_or(f64::INFINITY));
+    let (part, whole) = (
+        part.to_f64().unwrap_or(0.0),
+        whole.to_f64().unwrap_or(f64::INFINITY),
+    );
     if whole > 0.0 { part / whole } else { 0.0 }
 }

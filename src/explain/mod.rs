@@ -70,7 +70,9 @@ impl Row {
 
     /// Right inputs that are not certified; where those are not known, undecided ones.
     pub fn loss(&self) -> BigUint {
-        self.right.as_ref().map_or_else(|| self.undecided(), |right| less(right, &self.certified))
+        self.right
+            .as_ref()
+            .map_or_else(|| self.undecided(), |right| less(right, &self.certified))
     }
 }
 
@@ -157,12 +159,17 @@ impl Explanation {
 
     /// What would be lost if as many were certified and shown wrong.
     pub fn loss_with(&self, certified: &BigUint, wrong: &BigUint) -> BigUint {
-        self.right().map_or_else(|| less(&self.total, &(certified + wrong)), |right| less(&right, certified))
+        self.right().map_or_else(
+            || less(&self.total, &(certified + wrong)),
+            |right| less(&right, certified),
+        )
     }
 
     /// The length of the proof.
     pub fn flops(&self) -> u64 {
-        self.rows.iter().fold(self.shared_flops, |sum, row| sum.saturating_add(row.flops))
+        self.rows
+            .iter()
+            .fold(self.shared_flops, |sum, row| sum.saturating_add(row.flops))
     }
 
     /// Sums by maximum, the largest loss first.
@@ -187,7 +194,9 @@ impl Explanation {
             share.flops = share.flops.saturating_add(row.flops);
         }
         let mut shares: Vec<Share> = shares.into_values().collect();
-        shares.sort_by(|a, b| (&b.loss, &b.undecided, a.token).cmp(&(&a.loss, &a.undecided, b.token)));
+        shares.sort_by(|a, b| {
+            (&b.loss, &b.undecided, a.token).cmp(&(&a.loss, &a.undecided, b.token))
+        });
         shares
     }
 }
@@ -204,7 +213,10 @@ pub fn explain(
     options: Options<'_>,
 ) -> Result<Explanation, Refusal> {
     check::<Fixed>(network, certificate, options)?;
-    let spending = Options { max_flops: spend, ..options };
+    let spending = Options {
+        max_flops: spend,
+        ..options
+    };
     let rules = Rules::of(certificate);
     let mut derived = match rules {
         Some(rules) => partition::derive(network, rules, &|_, _| true, options)?,
@@ -215,9 +227,15 @@ pub fn explain(
     let (replacements, answers) = match rules {
         Some(rules) => {
             let answers = afford(partition::causes(network, rules, before, spending))?.ok();
-            (partition::replacements(network, rules, before, spending)?, answers)
+            (
+                partition::replacements(network, rules, before, spending)?,
+                answers,
+            )
         }
-        None => (published::replacements(network, certificate, before, spending)?, None),
+        None => (
+            published::replacements(network, certificate, before, spending)?,
+            None,
+        ),
     };
     let mut explanation = Explanation {
         total: network.config.inputs(),
@@ -229,13 +247,26 @@ pub fn explain(
     };
     let outcome = match truth {
         Ok(flops) if explanation.right().is_none() => {
-            explanation.unknown = Some("some inputs are too close to a tie for the checker's arithmetic".into());
-            let right = explanation.rows.iter().map(|row| row.right.as_ref().unwrap_or(&row.certified)).sum();
-            Outcome::Done { certified: right, wrong: explanation.wrong(), flops }
+            explanation.unknown =
+                Some("some inputs are too close to a tie for the checker's arithmetic".into());
+            let right = explanation
+                .rows
+                .iter()
+                .map(|row| row.right.as_ref().unwrap_or(&row.certified))
+                .sum();
+            Outcome::Done {
+                certified: right,
+                wrong: explanation.wrong(),
+                flops,
+            }
         }
         Ok(flops) => {
             let right = explanation.right().unwrap_or_default();
-            Outcome::Done { wrong: less(&explanation.total, &right), certified: right, flops }
+            Outcome::Done {
+                wrong: less(&explanation.total, &right),
+                certified: right,
+                flops,
+            }
         }
         Err(limit) => {
             let n = network.config.n_ctx;
@@ -246,18 +277,32 @@ pub fn explain(
             Outcome::TooLong(limit.unwrap_or(spend))
         }
     };
-    explanation.replacements.push(Replacement { rule: "every rule", by: "every input looked at", outcome });
+    explanation.replacements.push(Replacement {
+        rule: "every rule",
+        by: "every input looked at",
+        outcome,
+    });
     Ok(explanation)
 }
 
 /// Finds how many inputs are right in each row that is not decided; returns the FLOPs that all of them take, or the limit
 /// that is too low, if it was tried.
-fn truth(network: &Network, rows: &mut [Row], options: Options<'_>) -> Result<Result<u64, Option<u64>>, Refusal> {
-    for row in rows.iter_mut().filter(|row| row.undecided() == BigUint::default()) {
+fn truth(
+    network: &Network,
+    rows: &mut [Row],
+    options: Options<'_>,
+) -> Result<Result<u64, Option<u64>>, Refusal> {
+    for row in rows
+        .iter_mut()
+        .filter(|row| row.undecided() == BigUint::default())
+    {
         row.right = Some(row.certified.clone());
     }
-    let wanted: BTreeSet<(usize, Option<usize>)> =
-        rows.iter().filter(|row| row.right.is_none()).map(|row| (row.maximum, row.query)).collect();
+    let wanted: BTreeSet<(usize, Option<usize>)> = rows
+        .iter()
+        .filter(|row| row.right.is_none())
+        .map(|row| (row.maximum, row.query))
+        .collect();
     if network.config.n_ctx > MOST_POSITIONS && !wanted.is_empty() {
         return Ok(Err(None));
     }
@@ -266,20 +311,32 @@ fn truth(network: &Network, rows: &mut [Row], options: Options<'_>) -> Result<Re
         Ok(derived) => derived,
         Err(limit) => return Ok(Err(Some(limit))),
     };
-    let kept: u64 = rows.iter().filter(|row| row.right.is_some()).map(|row| row.flops).sum();
+    let kept: u64 = rows
+        .iter()
+        .filter(|row| row.right.is_some())
+        .map(|row| row.flops)
+        .sum();
     // By maximum and query, and by maximum: a sum if every part is decided.
     let mut right: BTreeMap<(usize, Option<usize>), Option<BigUint>> = BTreeMap::new();
     for row in &derived.rows {
         for key in [(row.maximum, row.query), (row.maximum, None)] {
             let sum = right.entry(key).or_insert_with(|| Some(BigUint::default()));
             let decided = row.undecided() == BigUint::default();
-            *sum = sum.take().filter(|_| decided).map(|sum| sum + &row.certified);
+            *sum = sum
+                .take()
+                .filter(|_| decided)
+                .map(|sum| sum + &row.certified);
         }
     }
     for row in rows.iter_mut().filter(|row| row.right.is_none()) {
         row.right = right.get(&(row.maximum, row.query)).cloned().flatten();
     }
-    Ok(Ok(derived.rows.iter().fold(derived.shared_flops + kept, |sum, row| sum + row.flops)))
+    Ok(Ok(derived
+        .rows
+        .iter()
+        .fold(derived.shared_flops + kept, |sum, row| {
+            sum + row.flops
+        })))
 }
 
 /// Rows, and the FLOPs of what they share.
@@ -295,15 +352,24 @@ impl Derived {
             Ok(found) => found,
             Err(limit) => return Ok(Outcome::TooLong(limit)),
         };
-        let rows: BTreeMap<_, &Row> = found.rows.iter().map(|row| ((row.maximum, row.query), row)).collect();
-        let (mut certified, mut wrong, mut flops) = (BigUint::default(), BigUint::default(), found.shared_flops);
+        let rows: BTreeMap<_, &Row> = found
+            .rows
+            .iter()
+            .map(|row| ((row.maximum, row.query), row))
+            .collect();
+        let (mut certified, mut wrong, mut flops) =
+            (BigUint::default(), BigUint::default(), found.shared_flops);
         for row in &self.rows {
             let new = rows.get(&(row.maximum, row.query)).copied().unwrap_or(row);
             certified += (&row.certified).max(&new.certified);
             wrong += (&row.wrong).max(&new.wrong);
             flops = flops.saturating_add(new.flops);
         }
-        Ok(Outcome::Done { certified, wrong, flops })
+        Ok(Outcome::Done {
+            certified,
+            wrong,
+            flops,
+        })
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::{Cause, Derived, MOST_POSITIONS, Outcome, Replacement, Row};
 use crate::certificate::{
-    Answers, Attention, Certificate, Count, Criterion, DirectPath, ExactAttention, Grid, Group, MAX_GRID_BITS,
-    Partition, Plan, Rows, Split, Test,
+    Answers, Attention, Certificate, Count, Criterion, DirectPath, ExactAttention, Grid, Group,
+    MAX_GRID_BITS, Partition, Plan, Rows, Split, Test,
 };
 use crate::checker::arithmetic::Fixed;
 use crate::checker::criterion::{Level, Tables};
@@ -31,11 +31,22 @@ pub(super) struct Rules<'a> {
 impl<'a> Rules<'a> {
     /// Those of a certificate; `None` if it goes by the rules of a published strategy.
     pub(super) fn of(certificate: &'a Certificate) -> Option<Self> {
-        let Certificate { attention, direct_path, criterion, .. } = certificate;
+        let Certificate {
+            attention,
+            direct_path,
+            criterion,
+            ..
+        } = certificate;
         match (attention, direct_path, criterion) {
-            (Attention::Exact(attention), DirectPath::Split(split), Criterion::Partition(partition)) => {
-                Some(Self { attention, split, partition })
-            }
+            (
+                Attention::Exact(attention),
+                DirectPath::Split(split),
+                Criterion::Partition(partition),
+            ) => Some(Self {
+                attention,
+                split,
+                partition,
+            }),
             _ => None,
         }
     }
@@ -56,15 +67,30 @@ pub(super) fn derive(
     let tables = rules.tables(network, &meter)?;
     let shared_flops = meter.flops();
     // The largest maximum, with the most inputs, first.
-    let levels = in_order((0..tables.d_vocab).rev().collect(), &meter, options, |m, meter| {
-        let mut level = Level::new(&tables, m, meter);
-        let rows = (0..=m).filter(|q| only(*q, m)).map(|q| row(&mut level, rules.partition, (q, m), meter));
-        rows.collect::<Result<Vec<Row>, Refusal>>()
-    })?;
-    Ok(Derived { rows: levels.into_iter().rev().flatten().collect(), shared_flops })
+    let levels = in_order(
+        (0..tables.d_vocab).rev().collect(),
+        &meter,
+        options,
+        |m, meter| {
+            let mut level = Level::new(&tables, m, meter);
+            let rows = (0..=m)
+                .filter(|q| only(*q, m))
+                .map(|q| row(&mut level, rules.partition, (q, m), meter));
+            rows.collect::<Result<Vec<Row>, Refusal>>()
+        },
+    )?;
+    Ok(Derived {
+        rows: levels.into_iter().rev().flatten().collect(),
+        shared_flops,
+    })
 }
 
-fn row(level: &mut Level<'_, Fixed>, hints: &Partition, (q, m): (usize, usize), meter: &Meter) -> Result<Row, Refusal> {
+fn row(
+    level: &mut Level<'_, Fixed>,
+    hints: &Partition,
+    (q, m): (usize, usize),
+    meter: &Meter,
+) -> Result<Row, Refusal> {
     let (flops, int_ops) = (meter.flops(), meter.int_ops());
     let inputs = level.inputs(q);
     // Without a plan nothing is certified.
@@ -93,10 +119,24 @@ pub(super) fn every_input(
     only: &(dyn Fn(usize, usize) -> bool + Sync),
     options: Options<'_>,
 ) -> Result<Derived, Refusal> {
-    let groups = vec![Group { answers: Answers::Each, test: Test::Count, window: None }];
-    let partition =
-        Partition { plans: vec![Plan { groups, count: Count::default(), window: None }], assignment: Rows::EMPTY };
-    let rules = Rules { attention: &ExactAttention::default(), split: &Split::default(), partition: &partition };
+    let groups = vec![Group {
+        answers: Answers::Each,
+        test: Test::Count,
+        window: None,
+    }];
+    let partition = Partition {
+        plans: vec![Plan {
+            groups,
+            count: Count::default(),
+            window: None,
+        }],
+        assignment: Rows::EMPTY,
+    };
+    let rules = Rules {
+        attention: &ExactAttention::default(),
+        split: &Split::default(),
+        partition: &partition,
+    };
     derive(network, rules, only, options)
 }
 
@@ -104,17 +144,31 @@ pub(super) fn every_input(
 fn without_script(count: &Count) -> Count {
     match count {
         Count::Tree(_) => Count::default(),
-        Count::Grid(grid) => Count::Grid(Box::new(Grid { bits: grid.bits, ..Grid::default() })),
+        Count::Grid(grid) => Count::Grid(Box::new(Grid {
+            bits: grid.bits,
+            ..Grid::default()
+        })),
     }
 }
 
 fn all_tokens(plan: &Plan) -> Plan {
     let groups = plan.groups.iter().map(|group| match group.test {
-        Test::Pooled | Test::Unpooled => Group { window: None, ..group.clone() },
+        Test::Pooled | Test::Unpooled => Group {
+            window: None,
+            ..group.clone()
+        },
         Test::Count | Test::Forfeit => group.clone(),
     });
-    let count = if plan.window.is_none() { plan.count.clone() } else { without_script(&plan.count) };
-    Plan { groups: groups.collect(), count, window: None }
+    let count = if plan.window.is_none() {
+        plan.count.clone()
+    } else {
+        without_script(&plan.count)
+    };
+    Plan {
+        groups: groups.collect(),
+        count,
+        window: None,
+    }
 }
 
 fn answers_apart(plan: &Plan) -> Plan {
@@ -130,27 +184,54 @@ fn answers_apart(plan: &Plan) -> Plan {
             other => groups.push(with(other.clone())),
         }
     }
-    let counted =
-        |groups: &[Group]| groups.iter().filter(|group| group.test == Test::Count).cloned().collect::<Vec<_>>();
+    let counted = |groups: &[Group]| {
+        groups
+            .iter()
+            .filter(|group| group.test == Test::Count)
+            .cloned()
+            .collect::<Vec<_>>()
+    };
     let same = counted(&groups) == counted(&plan.groups);
-    let count = if same { plan.count.clone() } else { without_script(&plan.count) };
-    Plan { groups, count, window: plan.window }
+    let count = if same {
+        plan.count.clone()
+    } else {
+        without_script(&plan.count)
+    };
+    Plan {
+        groups,
+        count,
+        window: plan.window,
+    }
 }
 
 fn counted(plan: &Plan, positions: usize) -> Plan {
     if plan.groups.iter().all(|group| group.test == Test::Count) {
         return plan.clone();
     }
-    let counted = |group: &Group| Group { answers: group.answers.clone(), test: Test::Count, window: None };
+    let counted = |group: &Group| Group {
+        answers: group.answers.clone(),
+        test: Test::Count,
+        window: None,
+    };
     let groups = plan.groups.iter().map(counted).collect();
     let (count, window) = match &plan.count {
         Count::Tree(_) if positions > MOST_POSITIONS => {
             let (bits, window) = FORFEITED;
-            (Count::Grid(Box::new(Grid { bits, ..Grid::default() })), Some(window))
+            (
+                Count::Grid(Box::new(Grid {
+                    bits,
+                    ..Grid::default()
+                })),
+                Some(window),
+            )
         }
         other => (without_script(other), plan.window),
     };
-    Plan { groups, count, window }
+    Plan {
+        groups,
+        count,
+        window,
+    }
 }
 
 fn exact_count(plan: &Plan, positions: usize) -> Plan {
@@ -158,15 +239,23 @@ fn exact_count(plan: &Plan, positions: usize) -> Plan {
         return plan.clone();
     }
     let count = match &plan.count {
-        Count::Tree(script) if script.as_ref().is_none_or(|script| script.walk.is_empty()) => plan.count.clone(),
+        Count::Tree(script) if script.as_ref().is_none_or(|script| script.walk.is_empty()) => {
+            plan.count.clone()
+        }
         _ if positions <= MOST_POSITIONS => Count::default(),
         Count::Grid(grid) => {
             let bits = grid.bits.saturating_add(FINER).min(MAX_GRID_BITS);
-            Count::Grid(Box::new(Grid { bits, ..grid.as_ref().clone() }))
+            Count::Grid(Box::new(Grid {
+                bits,
+                ..grid.as_ref().clone()
+            }))
         }
         tree @ Count::Tree(_) => tree.clone(),
     };
-    Plan { count, ..plan.clone() }
+    Plan {
+        count,
+        ..plan.clone()
+    }
 }
 
 /// What each rule loses.
@@ -177,19 +266,46 @@ pub(super) fn replacements(
     options: Options<'_>,
 ) -> Result<Vec<Replacement>, Refusal> {
     let n = network.config.n_ctx;
-    let Rules { attention, split, partition } = rules;
-    let all_scores = ExactAttention { entries: None, ..attention.clone() };
-    let in_full = Split { logits: None, direct: None, ..split.clone() };
+    let Rules {
+        attention,
+        split,
+        partition,
+    } = rules;
+    let all_scores = ExactAttention {
+        entries: None,
+        ..attention.clone()
+    };
+    let in_full = Split {
+        logits: None,
+        direct: None,
+        ..split.clone()
+    };
     let with = |replaced: &dyn Fn(&Plan) -> Plan| Partition {
         plans: partition.plans.iter().map(replaced).collect(),
         assignment: partition.assignment.clone(),
     };
-    let [everywhere, apart, counts, exact] =
-        [with(&all_tokens), with(&answers_apart), with(&|plan| counted(plan, n)), with(&|plan| exact_count(plan, n))];
+    let [everywhere, apart, counts, exact] = [
+        with(&all_tokens),
+        with(&answers_apart),
+        with(&|plan| counted(plan, n)),
+        with(&|plan| exact_count(plan, n)),
+    ];
     let planned = |partition| Rules { partition, ..rules };
-    let count = if n <= MOST_POSITIONS { "every input looked at" } else { "a finer grid" };
+    let count = if n <= MOST_POSITIONS {
+        "every input looked at"
+    } else {
+        "a finer grid"
+    };
     let variants = [
-        ("entries bounded", "full tables", Rules { attention: &all_scores, split: &in_full, ..rules }),
+        (
+            "entries bounded",
+            "full tables",
+            Rules {
+                attention: &all_scores,
+                split: &in_full,
+                ..rules
+            },
+        ),
         ("windows", "all tokens", planned(&everywhere)),
         ("groups of answers", "every answer apart", planned(&apart)),
         ("whole-level tests, forfeits", "counts", planned(&counts)),
@@ -209,12 +325,20 @@ pub(super) fn replacements(
             3 if row.certified > BigUint::default() => false,
             _ => partition.plan(*q, *m) != new.partition.plan(*q, *m),
         };
-        let pairs: BTreeSet<(usize, usize)> =
-            undecided.iter().filter(|(pair, row)| concerned(pair, row)).map(|(pair, _)| *pair).collect();
+        let pairs: BTreeSet<(usize, usize)> = undecided
+            .iter()
+            .filter(|(pair, row)| concerned(pair, row))
+            .map(|(pair, _)| *pair)
+            .collect();
         let outcome = if pairs.is_empty() {
             Outcome::Unused
         } else {
-            before.replaced(derive(network, new, &|q, m| pairs.contains(&(q, m)), options))?
+            before.replaced(derive(
+                network,
+                new,
+                &|q, m| pairs.contains(&(q, m)),
+                options,
+            ))?
         };
         Ok(Replacement { rule, by, outcome })
     };
@@ -231,31 +355,51 @@ pub(super) fn causes(
     let meter = Meter::new(options.max_flops);
     let tables = rules.tables(network, &meter)?;
     let mut queries: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for row in before.rows.iter().filter(|row| row.undecided() > BigUint::default()) {
+    for row in before
+        .rows
+        .iter()
+        .filter(|row| row.undecided() > BigUint::default())
+    {
         queries.entry(row.maximum).or_default().extend(row.query);
     }
-    let found = in_order(queries.into_iter().collect(), &meter, options, |(m, queries), meter| {
-        let mut level = Level::new(&tables, m, meter);
-        let mut found = vec![];
-        for q in queries {
-            let Some((plan, _)) = rules.partition.plan(q, m) else { continue };
-            let alone = Plan { count: without_script(&plan.count), ..plan.clone() };
-            for entry in level.partition(plan, "")? {
-                let fails = level.uncertified(q, std::slice::from_ref(&entry), &alone)?.0;
-                if fails > BigUint::default() {
-                    found.push((named(&entry, m, tables.d_vocab), fails));
+    let found = in_order(
+        queries.into_iter().collect(),
+        &meter,
+        options,
+        |(m, queries), meter| {
+            let mut level = Level::new(&tables, m, meter);
+            let mut found = vec![];
+            for q in queries {
+                let Some((plan, _)) = rules.partition.plan(q, m) else {
+                    continue;
+                };
+                let alone = Plan {
+                    count: without_script(&plan.count),
+                    ..plan.clone()
+                };
+                for entry in level.partition(plan, "")? {
+                    let fails = level
+                        .uncertified(q, std::slice::from_ref(&entry), &alone)?
+                        .0;
+                    if fails > BigUint::default() {
+                        found.push((named(&entry, m, tables.d_vocab), fails));
+                    }
                 }
             }
-        }
-        Ok(found)
-    })?;
+            Ok(found)
+        },
+    )?;
     let mut causes: BTreeMap<Name, (BigUint, usize)> = BTreeMap::new();
     for (name, fails) in found.into_iter().flatten() {
         let entry = causes.entry(name).or_default();
         entry.0 += fails;
         entry.1 += 1;
     }
-    let cause = |(name, (fails, rows)): (Name, _)| Cause { answers: name.text(), fails, rows };
+    let cause = |(name, (fails, rows)): (Name, _)| Cause {
+        answers: name.text(),
+        fails,
+        rows,
+    };
     let mut causes: Vec<Cause> = causes.into_iter().map(cause).collect();
     causes.sort_by(|a, b| b.fails.cmp(&a.fails));
     Ok(causes)
@@ -276,14 +420,29 @@ fn named((set, group): &(Set, &Group), m: usize, v: usize) -> Name {
         Test::Pooled | Test::Unpooled => ", tested whole",
     };
     let marked = match set {
-        Set::One(answer) => return Name { but: false, answers: vec![*answer], how },
+        Set::One(answer) => {
+            return Name {
+                but: false,
+                answers: vec![*answer],
+                how,
+            };
+        }
         Set::Marked(marked) => |j: usize| marked.get(j) == Some(&true),
     };
-    let (inside, outside): (Vec<usize>, Vec<usize>) = (0..v).filter(|j| *j != m).partition(|j| marked(*j));
+    let (inside, outside): (Vec<usize>, Vec<usize>) =
+        (0..v).filter(|j| *j != m).partition(|j| marked(*j));
     if inside.len() > outside.len() {
-        Name { but: true, answers: outside, how }
+        Name {
+            but: true,
+            answers: outside,
+            how,
+        }
     } else {
-        Name { but: false, answers: inside, how }
+        Name {
+            but: false,
+            answers: inside,
+            how,
+        }
     }
 }
 
@@ -291,10 +450,19 @@ impl Name {
     fn text(&self) -> String {
         /// How many answers are named.
         const NAMED: usize = 4;
-        let list: Vec<String> = self.answers.iter().take(NAMED).map(ToString::to_string).collect();
+        let list: Vec<String> = self
+            .answers
+            .iter()
+            .take(NAMED)
+            .map(ToString::to_string)
+            .collect();
         let list = list.join(" ");
         let more = self.answers.len().saturating_sub(NAMED);
-        let list = if more > 0 { format!("{list} and {more} more") } else { list };
+        let list = if more > 0 {
+            format!("{list} and {more} more")
+        } else {
+            list
+        };
         let answers = match (self.but, self.answers.is_empty()) {
             (true, true) => "all".into(),
             (true, false) => format!("all but {list}"),

@@ -31,10 +31,14 @@ pub(super) struct Checkpoint {
 impl Checkpoint {
     /// Finds the one `state_dict` of TransformerLens in an object.
     pub(super) fn find(object: Object) -> Result<Self, Refusal> {
-        let Object::Dict(all) = object else { return Err(declined("data.pkl", STATE_DICT, whole(&object))) };
+        let Object::Dict(all) = object else {
+            return Err(declined("data.pkl", STATE_DICT, whole(&object)));
+        };
         let whole_file = is_state_dict(&all);
         let is_nested = |(key, value): &(Object, Object)| match (key, value) {
-            (Object::Unicode(key), Object::Dict(inner)) => KEYS.contains(&key.as_str()) && is_state_dict(inner),
+            (Object::Unicode(key), Object::Dict(inner)) => {
+                KEYS.contains(&key.as_str()) && is_state_dict(inner)
+            }
             _ => false,
         };
         let (mut nested, others): (Entries, Entries) = all.into_iter().partition(is_nested);
@@ -43,13 +47,21 @@ impl Checkpoint {
             (Some((Object::Unicode(key), Object::Dict(inner))), true, false) => (Some(key), inner),
             (None, ..) => return Err(declined("data.pkl", STATE_DICT, describe(&others))),
             (Some(_), ..) => {
-                return Err(declined("data.pkl", "one state_dict", "several; save the right one alone".into()));
+                return Err(declined(
+                    "data.pkl",
+                    "one state_dict",
+                    "several; save the right one alone".into(),
+                ));
             }
         };
         let mut named = Vec::new();
         for (name, value) in entries {
             let Object::Unicode(name) = name else {
-                return Err(declined("state_dict", "names of tensors", format!("{} as a name", kind(&name))));
+                return Err(declined(
+                    "state_dict",
+                    "names of tensors",
+                    format!("{} as a name", kind(&name)),
+                ));
             };
             // Versions of the modules, which PyTorch keeps as an attribute of the dictionary.
             if name != "_metadata" {
@@ -58,18 +70,31 @@ impl Checkpoint {
         }
         if named.len() > MAX_ENTRIES {
             let found = format!("{} entries", named.len());
-            return Err(declined("state_dict", "the 12 tensors of a one-layer model", found));
+            return Err(declined(
+                "state_dict",
+                "the 12 tensors of a one-layer model",
+                found,
+            ));
         }
         let prefix = prefix(&named)?;
-        let entries = named.into_iter().map(|(mut name, value)| (name.split_off(prefix.len()), value)).collect();
-        Ok(Self { entries, key, prefix })
+        let entries = named
+            .into_iter()
+            .map(|(mut name, value)| (name.split_off(prefix.len()), value))
+            .collect();
+        Ok(Self {
+            entries,
+            key,
+            prefix,
+        })
     }
 }
 
 /// Is this a `state_dict` of TransformerLens, whatever is before its names?
 fn is_state_dict(entries: &[(Object, Object)]) -> bool {
     entries.iter().any(|(name, _)| {
-        let Object::Unicode(name) = name else { return false };
+        let Object::Unicode(name) = name else {
+            return false;
+        };
         let mut name = name.as_str();
         while let Some(rest) = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix)) {
             name = rest;
@@ -90,12 +115,19 @@ fn names(entries: &[(Object, Object)]) -> impl Iterator<Item = &str> {
 fn prefix(entries: &[(String, Object)]) -> Result<String, Refusal> {
     let mut prefix = String::new();
     let mut names: Vec<&str> = entries.iter().map(|(name, _)| name.as_str()).collect();
-    while let Some(next) = PREFIXES.into_iter().find(|next| names.iter().any(|name| name.starts_with(next))) {
+    while let Some(next) = PREFIXES
+        .into_iter()
+        .find(|next| names.iter().any(|name| name.starts_with(next)))
+    {
         for name in &mut names {
             let expected = || format!("{next} before every name, or before none");
-            *name = name
-                .strip_prefix(next)
-                .ok_or_else(|| declined("state_dict", &expected(), format!("{:?} beside such names", short(name))))?;
+            *name = name.strip_prefix(next).ok_or_else(|| {
+                declined(
+                    "state_dict",
+                    &expected(),
+                    format!("{:?} beside such names", short(name)),
+                )
+            })?;
         }
         prefix += next;
     }
@@ -105,31 +137,42 @@ fn prefix(entries: &[(String, Object)]) -> Result<String, Refusal> {
 /// What a dictionary holds in which there is no `state_dict` of TransformerLens.
 fn describe(entries: &[(Object, Object)]) -> String {
     let nested = || {
-        entries.iter().filter_map(|(key, value)| match (key, value) {
-            (Object::Unicode(key), Object::Dict(inner)) => Some((key, inner.as_slice())),
-            _ => None,
-        })
+        entries
+            .iter()
+            .filter_map(|(key, value)| match (key, value) {
+                (Object::Unicode(key), Object::Dict(inner)) => Some((key, inner.as_slice())),
+                _ => None,
+            })
     };
     if let Some((key, _)) = nested().find(|(_, inner)| is_state_dict(inner)) {
-        return format!("a checkpoint that has it under {:?}; save that alone", short(key));
+        return format!(
+            "a checkpoint that has it under {:?}; save that alone",
+            short(key)
+        );
     }
     let all = || names(entries).chain(nested().flat_map(|(_, inner)| names(inner)));
     if let Some(name) = all().find(|name| name.ends_with("wte.weight")) {
         let name = short(name);
-        return format!("a GPT-2 under the names of nanoGPT or Hugging Face, such as {name:?}, not TransformerLens's");
+        return format!(
+            "a GPT-2 under the names of nanoGPT or Hugging Face, such as {name:?}, not TransformerLens's"
+        );
     }
     if let Some(name) = all().next() {
         return format!("tensors such as {:?}, and no {MARK}", short(name));
     }
     match entries.iter().find(|(_, value)| class(value).is_some()) {
-        Some((Object::Unicode(key), value)) => format!("a checkpoint with {} under {:?}", whole(value), short(key)),
+        Some((Object::Unicode(key), value)) => {
+            format!("a checkpoint with {} under {:?}", whole(value), short(key))
+        }
         _ => "a dictionary without tensors".into(),
     }
 }
 
 /// What an object is that is no dictionary.
 fn whole(object: &Object) -> String {
-    let Some(class) = class(object) else { return kind(object).into() };
+    let Some(class) = class(object) else {
+        return kind(object).into();
+    };
     match layers(object) {
         Some(layers) if layers != 1 => format!("a whole pickled {class} with {layers} layers"),
         _ => format!("a whole pickled {class}"),
@@ -141,7 +184,10 @@ pub(super) fn class(object: &Object) -> Option<String> {
     match object {
         Object::Build { callable, .. } => class(callable),
         Object::Reduce { callable, .. } => class(callable),
-        Object::Class { module_name, class_name } => Some(short(&format!("{module_name}.{class_name}"))),
+        Object::Class {
+            module_name,
+            class_name,
+        } => Some(short(&format!("{module_name}.{class_name}"))),
         _ => None,
     }
 }
@@ -178,8 +224,19 @@ pub(super) fn kind(object: &Object) -> &'static str {
 
 /// The arguments of `torch._utils._rebuild_tensor_v2`, which a `Parameter` wraps once more.
 pub(super) fn layout(value: &Object) -> Option<&[Object]> {
-    let Object::Reduce { callable, args } = value else { return None };
-    let (Object::Class { module_name, class_name }, Object::Tuple(args)) = (&**callable, &**args) else { return None };
+    let Object::Reduce { callable, args } = value else {
+        return None;
+    };
+    let (
+        Object::Class {
+            module_name,
+            class_name,
+        },
+        Object::Tuple(args),
+    ) = (&**callable, &**args)
+    else {
+        return None;
+    };
     match (module_name.as_str(), class_name.as_str()) {
         ("torch._utils", "_rebuild_tensor_v2") => Some(args),
         ("torch._utils", "_rebuild_parameter") => layout(args.first()?),

@@ -45,23 +45,44 @@ pub struct Imported {
 /// # Errors
 /// [`Refusal::Unreadable`] for what cannot be read or written, [`Refusal::Declined`] for anything but the `state_dict`
 /// of a supported network.
-pub fn import(file: &Path, config_path: &Path, out: &Path, zero_biases: bool) -> Result<Imported, Refusal> {
+pub fn import(
+    file: &Path,
+    config_path: &Path,
+    out: &Path,
+    zero_biases: bool,
+) -> Result<Imported, Refusal> {
     let config = model::read_limited(config_path, model::MAX_CONFIG_BYTES)?;
     let bytes = model::read_limited(file, model::MAX_WEIGHT_BYTES)?;
     Role::Import.refusal(file, &bytes).map_or(Ok(()), Err)?;
     let mut state_dict = StateDict::read(&bytes)?;
     let zeros = state_dict.zero_biases(zero_biases)?;
-    let StateDict { mut tensors, key, prefix, widened } = state_dict;
+    let StateDict {
+        mut tensors,
+        key,
+        prefix,
+        widened,
+    } = state_dict;
     let serialized = |tensors: &BTreeMap<String, Tensor>| {
-        let fits =
-            |error: SafeTensorError| declined("state_dict", "tensors that fit a safetensors file", error.to_string());
+        let fits = |error: SafeTensorError| {
+            declined(
+                "state_dict",
+                "tensors that fit a safetensors file",
+                error.to_string(),
+            )
+        };
         safetensors::serialize(tensors, None).map_err(fits)
     };
     // Another mask is another function: what is left out is looked at first.
-    let network = Network::from_bytes(&config, &serialized(&tensors)?)
-        .map_err(|refusal| Role::Config.refusal(config_path, &config).unwrap_or_else(|| name_the_source(refusal)))?;
-    let ignored: Vec<String> =
-        IGNORED.iter().filter_map(|name| tensors.remove_entry(*name)).map(|(name, _)| name).collect();
+    let network = Network::from_bytes(&config, &serialized(&tensors)?).map_err(|refusal| {
+        Role::Config
+            .refusal(config_path, &config)
+            .unwrap_or_else(|| name_the_source(refusal))
+    })?;
+    let ignored: Vec<String> = IGNORED
+        .iter()
+        .filter_map(|name| tensors.remove_entry(*name))
+        .map(|(name, _)| name)
+        .collect();
     let count = tensors.len();
     let weights = serialized(&tensors)?;
     if u64::try_from(weights.len()).map_or(true, |len| len > model::MAX_WEIGHT_BYTES) {
@@ -74,19 +95,34 @@ pub fn import(file: &Path, config_path: &Path, out: &Path, zero_biases: bool) ->
     let config = Pending::with_contents(&out.join("config.json"), &config)?;
     weights.keep()?;
     config.keep()?;
-    Ok(Imported { sha256: network.sha256, tensors: count, ignored, key, prefix, widened, zeros })
+    Ok(Imported {
+        sha256: network.sha256,
+        tensors: count,
+        ignored,
+        key,
+        prefix,
+        widened,
+        zeros,
+    })
 }
 
 /// A refusal of the intermediate `model.safetensors`, which the user never saw, is one of the `state_dict`.
 fn name_the_source(refusal: Refusal) -> Refusal {
     match refusal {
-        Refusal::Declined(Decline::Model { at, expected, found }) if at == "model.safetensors" => {
-            declined("state_dict", &expected, found)
-        }
+        Refusal::Declined(Decline::Model {
+            at,
+            expected,
+            found,
+        }) if at == "model.safetensors" => declined("state_dict", &expected, found),
         other => other,
     }
 }
 
 fn declined(at: &str, expected: &str, found: String) -> Refusal {
-    Decline::Model { at: at.into(), expected: expected.into(), found }.into()
+    Decline::Model {
+        at: at.into(),
+        expected: expected.into(),
+        found,
+    }
+    .into()
 }

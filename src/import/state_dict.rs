@@ -75,7 +75,10 @@ impl Tensor {
             _ => return None,
         };
         let (halves, _) = self.data.as_chunks();
-        self.data = halves.iter().flat_map(|half| number(*half).to_le_bytes()).collect();
+        self.data = halves
+            .iter()
+            .flat_map(|half| number(*half).to_le_bytes())
+            .collect();
         self.dtype = Dtype::F32;
         Some(name)
     }
@@ -86,7 +89,11 @@ impl StateDict {
     pub(super) fn read(file: &[u8]) -> Result<Self, Refusal> {
         let mut archive = Archive::open(file)?;
         let pickle = archive.entry("data.pkl", pickle::MAX_BYTES)?;
-        let Checkpoint { entries, key, prefix } = Checkpoint::find(pickle::read(&pickle)?)?;
+        let Checkpoint {
+            entries,
+            key,
+            prefix,
+        } = Checkpoint::find(pickle::read(&pickle)?)?;
         let mut tensors = BTreeMap::new();
         let mut widened = BTreeMap::new();
         let mut left = usize::try_from(MAX_WEIGHT_BYTES).unwrap_or(usize::MAX);
@@ -97,10 +104,19 @@ impl StateDict {
             }
             left = left.saturating_sub(tensor.data.len());
             if tensors.insert(name.clone(), tensor).is_some() {
-                return Err(declined(&short(&name), "one tensor of that name", "another".into()));
+                return Err(declined(
+                    &short(&name),
+                    "one tensor of that name",
+                    "another".into(),
+                ));
             }
         }
-        Ok(Self { tensors, key, prefix: short(&prefix), widened })
+        Ok(Self {
+            tensors,
+            key,
+            prefix: short(&prefix),
+            widened,
+        })
     }
 
     /// Makes zeros of the biases that are absent, if that is asked for; their names.
@@ -108,19 +124,33 @@ impl StateDict {
         let absent = self.absent_biases();
         let names: Vec<String> = absent.iter().map(|(name, _)| (*name).to_owned()).collect();
         if !asked && !names.is_empty() {
-            let expected = "every bias, or --zero-biases if the model has none where the file has none";
-            return Err(declined("state_dict", expected, format!("no {}", names.join(", "))));
+            let expected =
+                "every bias, or --zero-biases if the model has none where the file has none";
+            return Err(declined(
+                "state_dict",
+                expected,
+                format!("no {}", names.join(", ")),
+            ));
         }
         self.tensors.extend(absent.into_iter().map(|(name, shape)| {
             let data = vec![0; shape.iter().product::<usize>() * FLOAT];
-            (name.to_owned(), Tensor { dtype: Dtype::F32, shape, data })
+            (
+                name.to_owned(),
+                Tensor {
+                    dtype: Dtype::F32,
+                    shape,
+                    data,
+                },
+            )
         }));
         Ok(names)
     }
 
     /// The biases that are absent beside their weights, and their shapes.
     fn absent_biases(&self) -> Vec<(&'static str, Vec<usize>)> {
-        let absent = BIASES.into_iter().filter(|(name, _)| !self.tensors.contains_key(*name));
+        let absent = BIASES
+            .into_iter()
+            .filter(|(name, _)| !self.tensors.contains_key(*name));
         absent
             .filter_map(|(name, weights)| {
                 let weights = self.tensors.get(weights)?;
@@ -130,7 +160,9 @@ impl StateDict {
                     _ => return None,
                 };
                 // No more than the weights have, which are there.
-                let len = shape.iter().try_fold(FLOAT, |len, size| len.checked_mul(*size))?;
+                let len = shape
+                    .iter()
+                    .try_fold(FLOAT, |len, size| len.checked_mul(*size))?;
                 (len <= weights.data.len()).then_some((name, shape))
             })
             .collect()
@@ -139,7 +171,9 @@ impl StateDict {
 
 /// A list of sizes or strides.
 fn sizes(object: &Object) -> Option<Vec<usize>> {
-    let Object::Tuple(sizes) = object else { return None };
+    let Object::Tuple(sizes) = object else {
+        return None;
+    };
     (sizes.len() <= MAX_RANK).then(|| sizes.iter().map(size).collect())?
 }
 
@@ -175,26 +209,49 @@ struct Archive<'a> {
 
 impl<'a> Archive<'a> {
     fn open(file: &'a [u8]) -> Result<Self, Refusal> {
-        let unusable = |found: String| declined("state_dict", "a zip archive, as torch.save writes it", found);
-        let zip = ZipArchive::new(Cursor::new(file)).map_err(|error| unusable(short(&error.to_string())))?;
+        let unusable = |found: String| {
+            declined(
+                "state_dict",
+                "a zip archive, as torch.save writes it",
+                found,
+            )
+        };
+        let zip = ZipArchive::new(Cursor::new(file))
+            .map_err(|error| unusable(short(&error.to_string())))?;
         let folders: Vec<String> = (0..zip.len())
             .filter_map(|index| zip.name_for_index(index)?.ok())
             .filter_map(|name| folder_of(&name).map(str::to_owned))
             .collect();
         let [folder] = folders.as_slice() else {
-            return Err(unusable(format!("one with {} entries called data.pkl", folders.len())));
+            return Err(unusable(format!(
+                "one with {} entries called data.pkl",
+                folders.len()
+            )));
         };
-        if zip.index_for_name(&format!("{folder}constants.pkl")).is_some() {
+        if zip
+            .index_for_name(&format!("{folder}constants.pkl"))
+            .is_some()
+        {
             let advice = "load it with torch.jit.load, and save its state_dict()";
-            return Err(unusable(format!("a TorchScript archive, as torch.jit.save writes it; {advice}")));
+            return Err(unusable(format!(
+                "a TorchScript archive, as torch.jit.save writes it; {advice}"
+            )));
         }
         let folder = folder.clone();
         let mut archive = Self { zip, folder };
         // Only recent versions of PyTorch write this entry; before, data was in the order of the machine.
-        if archive.zip.index_for_name(&format!("{}byteorder", archive.folder)).is_some() {
+        if archive
+            .zip
+            .index_for_name(&format!("{}byteorder", archive.folder))
+            .is_some()
+        {
             let order = archive.entry("byteorder", 16)?;
             if order != b"little" {
-                return Err(declined("byteorder", "little", short(&String::from_utf8_lossy(&order))));
+                return Err(declined(
+                    "byteorder",
+                    "little",
+                    short(&String::from_utf8_lossy(&order)),
+                ));
             }
         }
         Ok(archive)
@@ -202,14 +259,31 @@ impl<'a> Archive<'a> {
 
     /// The contents of an entry of at most `limit` bytes.
     fn entry(&mut self, name: &str, limit: u64) -> Result<Vec<u8>, Refusal> {
-        let unusable = |found: String| declined(&short(name), "an uncompressed entry of the archive", short(&found));
-        let entry = self.zip.by_name(&format!("{}{name}", self.folder)).map_err(|error| unusable(error.to_string()))?;
+        let unusable = |found: String| {
+            declined(
+                &short(name),
+                "an uncompressed entry of the archive",
+                short(&found),
+            )
+        };
+        let entry = self
+            .zip
+            .by_name(&format!("{}{name}", self.folder))
+            .map_err(|error| unusable(error.to_string()))?;
         let mut contents = Vec::new();
         // The entry's header is not to be trusted either: what is limited is the data.
-        entry.take(limit.saturating_add(1)).read_to_end(&mut contents).map_err(|error| unusable(error.to_string()))?;
+        entry
+            .take(limit.saturating_add(1))
+            .read_to_end(&mut contents)
+            .map_err(|error| unusable(error.to_string()))?;
         if u64::try_from(contents.len()).map_or(true, |len| len > limit) {
             let found = u64::try_from(contents.len()).unwrap_or(u64::MAX);
-            return Err(Decline::TooLarge { what: short(name), limit, found }.into());
+            return Err(Decline::TooLarge {
+                what: short(name),
+                limit,
+                found,
+            }
+            .into());
         }
         Ok(contents)
     }
@@ -218,7 +292,8 @@ impl<'a> Archive<'a> {
     fn tensor(&mut self, name: &str, value: &Object, limit: usize) -> Result<Tensor, Refusal> {
         let name = short(name);
         let strange = |found: &str| declined(&name, "a dense tensor", found.into());
-        let Some([Object::PersistentLoad(storage), offset, shape, strides, ..]) = layout(value) else {
+        let Some([Object::PersistentLoad(storage), offset, shape, strides, ..]) = layout(value)
+        else {
             let found = class(value).unwrap_or_else(|| kind(value).into());
             return Err(strange(&found));
         };
@@ -227,7 +302,13 @@ impl<'a> Archive<'a> {
         else {
             return Err(strange("a layout that PyTorch does not write"));
         };
-        let [_, Object::Class { class_name, .. }, Object::Unicode(key), ..] = storage.as_slice() else {
+        let [
+            _,
+            Object::Class { class_name, .. },
+            Object::Unicode(key),
+            ..,
+        ] = storage.as_slice()
+        else {
             return Err(strange("a storage that PyTorch does not write"));
         };
         let (dtype, width) = dtype(class_name).ok_or_else(|| {
@@ -242,15 +323,23 @@ impl<'a> Archive<'a> {
             declined(&name, "float32 data, or float16 or bfloat16", found)
         })?;
         let storage = self.entry(&format!("data/{key}"), MAX_WEIGHT_BYTES)?;
-        let data = gather(&storage, width, offset, &shape, &strides, limit / width.max(FLOAT))
-            .ok_or_else(|| strange("a shape that does not fit its data, or is too large"))?;
+        let data = gather(
+            &storage,
+            width,
+            offset,
+            &shape,
+            &strides,
+            limit / width.max(FLOAT),
+        )
+        .ok_or_else(|| strange("a shape that does not fit its data, or is too large"))?;
         Ok(Tensor { dtype, shape, data })
     }
 }
 
 /// The folder of an archive's `data.pkl`, with its slash; `None` for other entries.
 fn folder_of(name: &str) -> Option<&str> {
-    name.strip_suffix("data.pkl").filter(|folder| folder.is_empty() || folder.ends_with('/'))
+    name.strip_suffix("data.pkl")
+        .filter(|folder| folder.is_empty() || folder.ends_with('/'))
 }
 
 /// The elements of a strided view of a storage, in row-major order; `None` if one lies outside, or there are more than
@@ -266,7 +355,9 @@ fn gather(
     if shape.len() != strides.len() {
         return None;
     }
-    let count = shape.iter().try_fold(1_usize, |count, size| count.checked_mul(*size))?;
+    let count = shape
+        .iter()
+        .try_fold(1_usize, |count, size| count.checked_mul(*size))?;
     let len = count.checked_mul(width).filter(|_| count <= limit)?;
     if count == 0 {
         return Some(Vec::new());
@@ -275,7 +366,9 @@ fn gather(
     let last = shape
         .iter()
         .zip(strides)
-        .try_fold(offset, |at, (size, stride)| (size - 1).checked_mul(*stride)?.checked_add(at))?;
+        .try_fold(offset, |at, (size, stride)| {
+            (size - 1).checked_mul(*stride)?.checked_add(at)
+        })?;
     storage.get(..last.checked_add(1)?.checked_mul(width)?)?;
     let mut data = Vec::with_capacity(len);
     for flat in 0..count {
@@ -297,11 +390,29 @@ mod tests {
     fn strided_views_are_gathered_row_by_row() {
         let storage: Vec<u8> = (0..12).collect();
         // Elements of two bytes, 0 to 5; from element 1, a 2×2 view of which rows are one apart, columns three.
-        assert_eq!(gather(&storage, 2, 1, &[2, 2], &[1, 3], 99).unwrap(), [2, 3, 8, 9, 4, 5, 10, 11]);
-        assert_eq!(gather(&storage, 2, 2, &[2, 2], &[1, 3], 99), None, "the last element lies outside");
-        assert_eq!(gather(&storage, 2, 0, &[2, 2], &[1, 3], 3), None, "over the limit");
-        assert_eq!(gather(&storage, 2, 0, &[usize::MAX, 2], &[0, 0], usize::MAX), None);
+        assert_eq!(
+            gather(&storage, 2, 1, &[2, 2], &[1, 3], 99).unwrap(),
+            [2, 3, 8, 9, 4, 5, 10, 11]
+        );
+        assert_eq!(
+            gather(&storage, 2, 2, &[2, 2], &[1, 3], 99),
+            None,
+            "the last element lies outside"
+        );
+        assert_eq!(
+            gather(&storage, 2, 0, &[2, 2], &[1, 3], 3),
+            None,
+            "over the limit"
+        );
+        assert_eq!(
+            gather(&storage, 2, 0, &[usize::MAX, 2], &[0, 0], usize::MAX),
+            None
+        );
         assert_eq!(gather(&storage, 2, 0, &[2], &[usize::MAX], 99), None);
-        assert!(gather(&storage, 2, 9, &[0, 7], &[1, 1], 99).unwrap().is_empty());
+        assert!(
+            gather(&storage, 2, 9, &[0, 7], &[1, 1], 99)
+                .unwrap()
+                .is_empty()
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! Bounds against proof lengths.
 
 use super::picture::{
-    BELOW, CENTRED, Format, INK, LABEL, LEFTWARDS, MARGIN, Picture, RIGHTWARDS, Sheet, TICK, TITLE, TOP, round_numbers,
+    BELOW, CENTRED, Format, INK, LABEL, LEFTWARDS, MARGIN, Picture, RIGHTWARDS, Sheet, TICK, TITLE,
+    TOP, round_numbers,
 };
 use crate::refusal::Refusal;
 use plotters::prelude::*;
@@ -46,7 +47,12 @@ pub struct Point {
 ///
 /// # Errors
 /// [`Refusal::Unreadable`] when the file cannot be written; no half-written file is left.
-pub fn draw_bounds(bounds: &Bounds, out: &Path, name: &str, format: Format) -> Result<PathBuf, Refusal> {
+pub fn draw_bounds(
+    bounds: &Bounds,
+    out: &Path,
+    name: &str,
+    format: Format,
+) -> Result<PathBuf, Refusal> {
     bounds.draw(out, name, format)
 }
 
@@ -58,7 +64,11 @@ const LEGEND: i32 = 190;
 const LEGEND_LINE: i32 = 26;
 const RADIUS: i32 = 4;
 
-const GRID: ShapeStyle = ShapeStyle { color: RGBAColor(225, 225, 225, 1.0), filled: false, stroke_width: 1 };
+const GRID: ShapeStyle = ShapeStyle {
+    color: RGBAColor(225, 225, 225, 1.0),
+    filled: false,
+    stroke_width: 1,
+};
 
 /// Safe for the colour-blind (after Okabe and Ito); black is the frontier's.
 const COLOURS: [RGBColor; 8] = [
@@ -84,15 +94,29 @@ impl Axes {
     fn around<'a>(points: impl Iterator<Item = &'a Point>) -> Self {
         let around = |(low, high): (f64, f64), least: f64| {
             let room = ((high - low) * 0.06).max(least);
-            if low <= high { (low - room, high + room) } else { (0.0, 1.0) }
+            if low <= high {
+                (low - room, high + room)
+            } else {
+                (0.0, 1.0)
+            }
         };
         let join = |(low, high): (f64, f64), value: f64| (low.min(value), high.max(value));
         let none = (f64::INFINITY, f64::NEG_INFINITY);
         let (across, bound) = points.fold((none, none), |(across, bound), point| {
-            let Point { bound: value, spread, .. } = *point;
-            (join(across, power(point.across)), join(join(bound, value - spread), value + spread))
+            let Point {
+                bound: value,
+                spread,
+                ..
+            } = *point;
+            (
+                join(across, power(point.across)),
+                join(join(bound, value - spread), value + spread),
+            )
         });
-        Self { across: around(across, 0.02), bound: around(bound, 0.005) }
+        Self {
+            across: around(across, 0.02),
+            bound: around(bound, 0.005),
+        }
     }
 
     /// Where a point is drawn, `above` its bound.
@@ -100,14 +124,19 @@ impl Axes {
         let part = |value: f64, (low, high): (f64, f64)| (value - low) / (high - low);
         let right = part(power(point.across), self.across) * f64::from(WIDTH);
         let up = part(point.bound + above, self.bound) * f64::from(HEIGHT);
-        (LEFT + right.round() as i32, TOP + HEIGHT - up.round() as i32)
+        (
+            LEFT + right.round() as i32,
+            TOP + HEIGHT - up.round() as i32,
+        )
     }
 
     /// Round numbers: powers of ten, or also 2 and 5 times them; evenly spaced ones where those are few.
     fn ticks(&self) -> Vec<u64> {
         let ticks = |digits: &[u64]| -> Vec<u64> {
-            let all = (0..19).flat_map(|exponent| digits.iter().map(move |digit| digit * 10_u64.pow(exponent)));
-            all.filter(|tick| (self.across.0..=self.across.1).contains(&power(*tick as f64))).collect()
+            let all = (0..19)
+                .flat_map(|exponent| digits.iter().map(move |digit| digit * 10_u64.pow(exponent)));
+            all.filter(|tick| (self.across.0..=self.across.1).contains(&power(*tick as f64)))
+                .collect()
         };
         let (few, some) = (ticks(&[1]), ticks(&[1, 2, 5]));
         match (few.len(), some.len()) {
@@ -115,7 +144,9 @@ impl Axes {
             (_, 5..) => some,
             _ => {
                 let even = round_numbers(10_f64.powf(self.across.0), 10_f64.powf(self.across.1));
-                even.into_iter().map(|(value, _)| value.round() as u64).collect()
+                even.into_iter()
+                    .map(|(value, _)| value.round() as u64)
+                    .collect()
             }
         }
     }
@@ -138,16 +169,35 @@ fn short(flops: u64) -> String {
 
 impl Picture for Bounds {
     fn size(&self) -> (u32, u32) {
-        ((LEFT + WIDTH + LEGEND).unsigned_abs(), (TOP + HEIGHT + BELOW).unsigned_abs())
+        (
+            (LEFT + WIDTH + LEGEND).unsigned_abs(),
+            (TOP + HEIGHT + BELOW).unsigned_abs(),
+        )
     }
 
-    fn paint<B: DrawingBackend>(&self, sheet: &Sheet<'_, B>) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
-        let all = self.line.iter().chain(&self.others).flat_map(|series| &series.points);
+    fn paint<B: DrawingBackend>(
+        &self,
+        sheet: &Sheet<'_, B>,
+    ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
+        let all = self
+            .line
+            .iter()
+            .chain(&self.others)
+            .flat_map(|series| &series.points);
         let axes = Axes::around(all);
         let (right, bottom) = (LEFT + WIDTH, TOP + HEIGHT);
         sheet.text(&self.title, (LEFT + WIDTH / 2, TOP / 2), TITLE, CENTRED)?;
 
-        let at = |across: f64, bound: f64| axes.place(&Point { across, bound, spread: 0.0 }, 0.0);
+        let at = |across: f64, bound: f64| {
+            axes.place(
+                &Point {
+                    across,
+                    bound,
+                    spread: 0.0,
+                },
+                0.0,
+            )
+        };
         for tick in axes.ticks() {
             let (x, _) = at(tick as f64, 0.0);
             sheet.line((x, TOP), (x, bottom), GRID)?;
@@ -159,7 +209,12 @@ impl Picture for Bounds {
             sheet.text(&label, (LEFT - 9, y), TICK, LEFTWARDS)?;
         }
         sheet.rectangle((LEFT, TOP), (right, bottom), INK)?;
-        sheet.text(self.across, (LEFT + WIDTH / 2, bottom + BELOW - MARGIN - LABEL / 2), LABEL, CENTRED)?;
+        sheet.text(
+            self.across,
+            (LEFT + WIDTH / 2, bottom + BELOW - MARGIN - LABEL / 2),
+            LABEL,
+            CENTRED,
+        )?;
         sheet.text_upwards(self.upwards, (MARGIN + LABEL / 2, TOP + HEIGHT / 2), LABEL)?;
 
         // The line last, above all others.
@@ -167,29 +222,52 @@ impl Picture for Bounds {
         let legend = |name: &str, y: i32| sheet.text(name, (right + 44, y), TICK, RIGHTWARDS);
         let bars = |series: &Series, style: ShapeStyle| {
             let spread = series.points.iter().filter(|point| point.spread > 0.0);
-            let ends = |point: &Point| (axes.place(point, -point.spread), axes.place(point, point.spread));
-            spread.map(ends).try_for_each(|(low, high)| sheet.line(low, high, style))
+            let ends = |point: &Point| {
+                (
+                    axes.place(point, -point.spread),
+                    axes.place(point, point.spread),
+                )
+            };
+            spread
+                .map(ends)
+                .try_for_each(|(low, high)| sheet.line(low, high, style))
         };
         let line = BLACK.stroke_width(2);
         if let Some(series) = &self.line {
             legend(&series.name, y)?;
             sheet.line((right + 14, y), (right + 36, y), line)?;
-            sheet.0.draw(&Circle::new((right + 25, y), RADIUS, BLACK.filled()))?;
+            sheet
+                .0
+                .draw(&Circle::new((right + 25, y), RADIUS, BLACK.filled()))?;
             y += LEGEND_LINE;
         }
         for (series, colour) in self.others.iter().zip(COLOURS.iter().cycle()) {
             legend(&series.name, y)?;
             bars(series, colour.mix(0.4).stroke_width(1))?;
-            let places = series.points.iter().map(|point| axes.place(point, 0.0)).chain([(right + 25, y)]);
+            let places = series
+                .points
+                .iter()
+                .map(|point| axes.place(point, 0.0))
+                .chain([(right + 25, y)]);
             for place in places {
-                sheet.0.draw(&Circle::new(place, RADIUS, colour.mix(0.7).filled()))?;
+                sheet
+                    .0
+                    .draw(&Circle::new(place, RADIUS, colour.mix(0.7).filled()))?;
             }
             y += LEGEND_LINE;
         }
-        let Some(series) = &self.line else { return Ok(()) };
+        let Some(series) = &self.line else {
+            return Ok(());
+        };
         bars(series, BLACK.mix(0.4).stroke_width(1))?;
-        let places: Vec<(i32, i32)> = series.points.iter().map(|point| axes.place(point, 0.0)).collect();
+        let places: Vec<(i32, i32)> = series
+            .points
+            .iter()
+            .map(|point| axes.place(point, 0.0))
+            .collect();
         sheet.0.draw(&PathElement::new(places.clone(), line))?;
-        places.into_iter().try_for_each(|place| sheet.0.draw(&Circle::new(place, RADIUS, BLACK.filled())))
+        places
+            .into_iter()
+            .try_for_each(|place| sheet.0.draw(&Circle::new(place, RADIUS, BLACK.filled())))
     }
 }

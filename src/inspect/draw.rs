@@ -1,7 +1,8 @@
 //! Heat maps: of the two circuits, and for whoever else has a table to show.
 
 use super::picture::{
-    BELOW, CENTRED, Format, INK, LABEL, LEFTWARDS, MARGIN, Picture, RIGHTWARDS, Sheet, TICK, TITLE, TOP, round_numbers,
+    BELOW, CENTRED, Format, INK, LABEL, LEFTWARDS, MARGIN, Picture, RIGHTWARDS, Sheet, TICK, TITLE,
+    TOP, round_numbers,
 };
 use super::tables::{Tables, rows_centred};
 use crate::model::Network;
@@ -38,7 +39,10 @@ pub fn draw(network: &Network, out: &Path, format: Format) -> Result<Vec<PathBuf
         table: rows_centred(tables.ev()),
         bars: None,
     };
-    [("qk", scores), ("ov", logits)].into_iter().map(|(name, map)| map.draw(out, name, format)).collect()
+    [("qk", scores), ("ov", logits)]
+        .into_iter()
+        .map(|(name, map)| map.draw(out, name, format))
+        .collect()
 }
 
 /// Distances, in pixels.
@@ -117,7 +121,11 @@ impl HeatMap<'_> {
             Ends::Symmetric => (-high.max(-low), high.max(-low)),
             Ends::Fixed(low, high) => (low, high),
         };
-        if low < high { (low, high) } else { (low - 1.0, high + 1.0) }
+        if low < high {
+            (low, high)
+        } else {
+            (low - 1.0, high + 1.0)
+        }
     }
 }
 
@@ -129,20 +137,42 @@ impl Picture for HeatMap<'_> {
             LABEL + MARGIN + count * BAR_BELOW + MARGIN
         };
         let below = BELOW + self.bars.as_ref().map_or(0, bars);
-        let size = (LEFT + width + BAR_GAP + BAR + BAR_LABELS, TOP + height + below);
+        let size = (
+            LEFT + width + BAR_GAP + BAR + BAR_LABELS,
+            TOP + height + below,
+        );
         (size.0.unsigned_abs(), size.1.unsigned_abs())
     }
 
-    fn paint<B: DrawingBackend>(&self, sheet: &Sheet<'_, B>) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
-        let Layout { cell, map: (width, height) } = self.layout();
+    fn paint<B: DrawingBackend>(
+        &self,
+        sheet: &Sheet<'_, B>,
+    ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
+        let Layout {
+            cell,
+            map: (width, height),
+        } = self.layout();
         sheet.text(self.title, (LEFT + width / 2, TOP / 2), TITLE, CENTRED)?;
 
         let (low, high) = self.range();
         let colour = |value: f64| {
-            if value.is_nan() { GREY } else { interpolate(self.colours, (value - low) / (high - low)) }
+            if value.is_nan() {
+                GREY
+            } else {
+                interpolate(self.colours, (value - low) / (high - low))
+            }
         };
-        for (row, y) in (TOP..).step_by(step(cell)).enumerate().take(self.table.nrows()) {
-            let colours: Vec<RGBColor> = self.table.row(row).iter().map(|entry| colour(*entry)).collect();
+        for (row, y) in (TOP..)
+            .step_by(step(cell))
+            .enumerate()
+            .take(self.table.nrows())
+        {
+            let colours: Vec<RGBColor> = self
+                .table
+                .row(row)
+                .iter()
+                .map(|entry| colour(*entry))
+                .collect();
             let mut x = LEFT;
             for run in colours.chunk_by(PartialEq::eq) {
                 let right = x + cell * i32::try_from(run.len()).unwrap_or(i32::MAX);
@@ -173,7 +203,11 @@ impl Picture for HeatMap<'_> {
         let left = LEFT + width + BAR_GAP;
         for y in 0..height {
             let value = high - (high - low) * (f64::from(y) + 0.5) / f64::from(height);
-            sheet.rectangle((left, TOP + y), (left + BAR, TOP + y + 1), colour(value).filled())?;
+            sheet.rectangle(
+                (left, TOP + y),
+                (left + BAR, TOP + y + 1),
+                colour(value).filled(),
+            )?;
         }
         sheet.rectangle((left, TOP), (left + BAR, TOP + height), INK)?;
         for (value, label) in round_numbers(low, high) {
@@ -184,14 +218,20 @@ impl Picture for HeatMap<'_> {
         let x = left + BAR + BAR_LABELS - MARGIN - LABEL / 2;
         sheet.text_upwards(self.unit, (x, TOP + height / 2), LABEL)?;
 
-        let Some(bars) = &self.bars else { return Ok(()) };
+        let Some(bars) = &self.bars else {
+            return Ok(());
+        };
         let top = TOP + height + BELOW;
         let left = MARGIN + BAR_NAME;
         let most = LEFT + width + BAR_GAP + BAR + BAR_LABELS - left - BAR_VALUE;
         sheet.text(&bars.title, (MARGIN, top + LABEL / 2), LABEL, RIGHTWARDS)?;
         let last = self.colours.len().saturating_sub(3) as f64 / self.colours.len().max(2) as f64;
         let fill = interpolate(self.colours, last).filled();
-        for ((name, length, said), y) in bars.bars.iter().zip((top + LABEL + MARGIN..).step_by(step(BAR_BELOW))) {
+        for ((name, length, said), y) in bars
+            .bars
+            .iter()
+            .zip((top + LABEL + MARGIN..).step_by(step(BAR_BELOW)))
+        {
             let right = left + (length.clamp(0.0, 1.0) * f64::from(most)).round() as i32;
             sheet.text(name, (left - 9, y + BAR_BELOW / 2), TICK, LEFTWARDS)?;
             sheet.rectangle((left, y + 4), (right, y + BAR_BELOW - 4), fill)?;
@@ -211,18 +251,35 @@ fn step(size: i32) -> usize {
 
 /// The tokens to number: at most ten, a round number apart.
 fn ticks(count: usize) -> impl Iterator<Item = i32> {
-    let apart = [1, 2, 5, 10, 20, 50, 100].into_iter().find(|apart| count <= 10 * apart).unwrap_or(200);
-    (0..count).step_by(apart).filter_map(|token| i32::try_from(token).ok())
+    let apart = [1, 2, 5, 10, 20, 50, 100]
+        .into_iter()
+        .find(|apart| count <= 10 * apart)
+        .unwrap_or(200);
+    (0..count)
+        .step_by(apart)
+        .filter_map(|token| i32::try_from(token).ok())
 }
 
 /// The colour at `place`, from 0 to 1, between evenly spaced colours.
 fn interpolate(colours: &[[u8; 3]], place: f64) -> RGBColor {
     let place = place.clamp(0.0, 1.0) * colours.len().saturating_sub(1) as f64;
     let index = place.floor();
-    let at = |index: usize| colours.get(index).or(colours.last()).copied().unwrap_or_default();
+    let at = |index: usize| {
+        colours
+            .get(index)
+            .or(colours.last())
+            .copied()
+            .unwrap_or_default()
+    };
     let (low, high) = (at(index as usize), at(index as usize + 1));
-    let mix = |low: u8, high: u8| (f64::from(low) + (f64::from(high) - f64::from(low)) * (place - index)).round() as u8;
-    RGBColor(mix(low[0], high[0]), mix(low[1], high[1]), mix(low[2], high[2]))
+    let mix = |low: u8, high: u8| {
+        (f64::from(low) + (f64::from(high) - f64::from(low)) * (place - index)).round() as u8
+    };
+    RGBColor(
+        mix(low[0], high[0]),
+        mix(low[1], high[1]),
+        mix(low[2], high[2]),
+    )
 }
 
 /// Dark to light, evenly to the eye (after matplotlib's viridis).

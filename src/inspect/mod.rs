@@ -105,13 +105,20 @@ impl Spectrum {
     /// are those of `R R′ᵀ`, which is no larger than `h × h`: no `v × v` matrix has to be decomposed.
     fn of_product(left: &DMatrix<f64>, right: &DMatrix<f64>) -> Self {
         let (left, right) = (left.clone().qr().r(), right.transpose().qr().r());
-        let mut singular_values: Vec<f64> = (left * right.transpose()).singular_values().iter().copied().collect();
+        let mut singular_values: Vec<f64> = (left * right.transpose())
+            .singular_values()
+            .iter()
+            .copied()
+            .collect();
         singular_values.sort_by(|one, other| other.total_cmp(one));
         let ratio = match singular_values.as_slice() {
             [first, second, ..] if *second > 0.0 => Some(first / second),
             _ => None,
         };
-        Self { singular_values, ratio }
+        Self {
+            singular_values,
+            ratio,
+        }
     }
 }
 
@@ -132,7 +139,11 @@ const SHOWN: usize = 6;
 
 impl fmt::Display for Inspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scale = if self.scale == "one" { "1" } else { "√d_head" };
+        let scale = if self.scale == "one" {
+            "1"
+        } else {
+            "√d_head"
+        };
         writeln!(f, "network  {}", self.sha256)?;
         writeln!(
             f,
@@ -142,11 +153,25 @@ impl fmt::Display for Inspection {
         writeln!(f, "\ncircuit   σ1/σ2   leading singular values")?;
         for (name, spectrum) in [("QK", &self.qk), ("OV", &self.ov)] {
             let ratio = spectrum.ratio.map_or("-".into(), number);
-            let shown: Vec<String> = spectrum.singular_values.iter().take(SHOWN).copied().map(number).collect();
-            let more = if spectrum.singular_values.len() > SHOWN { " …" } else { "" };
+            let shown: Vec<String> = spectrum
+                .singular_values
+                .iter()
+                .take(SHOWN)
+                .copied()
+                .map(number)
+                .collect();
+            let more = if spectrum.singular_values.len() > SHOWN {
+                " …"
+            } else {
+                ""
+            };
             writeln!(f, "{name:<7}  {ratio:>6}   {}{more}", shown.join(" "))?;
         }
-        writeln!(f, "\n{:<39} {:>8} {:>8}   {:>8}", "path, centred", "min", "max", "mean |·|")?;
+        writeln!(
+            f,
+            "\n{:<39} {:>8} {:>8}   {:>8}",
+            "path, centred", "min", "max", "mean |·|"
+        )?;
         let paths = &self.paths;
         for (name, size) in [
             ("A   token scores      (query, key)", paths.a),

@@ -38,10 +38,23 @@ pub(super) const MARGIN: i32 = 16;
 pub(super) const TOP: i32 = 56;
 pub(super) const BELOW: i32 = 76;
 
-pub(super) const INK: ShapeStyle = ShapeStyle { color: RGBAColor(0, 0, 0, 1.0), filled: false, stroke_width: 1 };
-pub(super) const CENTRED: Pos = Pos { h_pos: HPos::Center, v_pos: VPos::Center };
-pub(super) const LEFTWARDS: Pos = Pos { h_pos: HPos::Right, v_pos: VPos::Center };
-pub(super) const RIGHTWARDS: Pos = Pos { h_pos: HPos::Left, v_pos: VPos::Center };
+pub(super) const INK: ShapeStyle = ShapeStyle {
+    color: RGBAColor(0, 0, 0, 1.0),
+    filled: false,
+    stroke_width: 1,
+};
+pub(super) const CENTRED: Pos = Pos {
+    h_pos: HPos::Center,
+    v_pos: VPos::Center,
+};
+pub(super) const LEFTWARDS: Pos = Pos {
+    h_pos: HPos::Right,
+    v_pos: VPos::Center,
+};
+pub(super) const RIGHTWARDS: Pos = Pos {
+    h_pos: HPos::Left,
+    v_pos: VPos::Center,
+};
 
 type Painted<B> = Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
 
@@ -58,8 +71,19 @@ impl<B: DrawingBackend> Sheet<'_, B> {
         self.write(content, at, size, CENTRED, FontTransform::Rotate270)
     }
 
-    fn write(&self, content: &str, at: (i32, i32), size: i32, anchor: Pos, turn: FontTransform) -> Painted<B> {
-        let style = (FONT, size).into_font().transform(turn).color(&BLACK).pos(anchor);
+    fn write(
+        &self,
+        content: &str,
+        at: (i32, i32),
+        size: i32,
+        anchor: Pos,
+        turn: FontTransform,
+    ) -> Painted<B> {
+        let style = (FONT, size)
+            .into_font()
+            .transform(turn)
+            .color(&BLACK)
+            .pos(anchor);
         self.0.draw(&Text::new(content.to_owned(), at, style))
     }
 
@@ -67,7 +91,12 @@ impl<B: DrawingBackend> Sheet<'_, B> {
         self.0.draw(&PathElement::new([from, to], style))
     }
 
-    pub(super) fn rectangle(&self, from: (i32, i32), to: (i32, i32), style: ShapeStyle) -> Painted<B> {
+    pub(super) fn rectangle(
+        &self,
+        from: (i32, i32),
+        to: (i32, i32),
+        style: ShapeStyle,
+    ) -> Painted<B> {
         self.0.draw(&Rectangle::new([from, to], style))
     }
 }
@@ -103,7 +132,9 @@ pub(super) trait Picture {
     fn onto<B: DrawingBackend>(&self, backend: B) -> Result<(), String> {
         let area = backend.into_drawing_area();
         let painted = area.fill(&WHITE).and_then(|()| self.paint(&Sheet(&area)));
-        painted.and_then(|()| area.present()).map_err(|error| error.to_string())
+        painted
+            .and_then(|()| area.present())
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -128,5 +159,8 @@ pub(super) fn round_numbers(low: f64, high: f64) -> Vec<(f64, String)> {
         };
         text.replace('-', "−")
     };
-    (first..=last).map(|count| count as f64 * apart).map(|value| (value, label(value))).collect()
+    (first..=last)
+        .map(|count| count as f64 * apart)
+        .map(|value| (value, label(value)))
+        .collect()
 }

@@ -29,12 +29,17 @@ impl Tables {
             Scale::One => 1.0,
         };
         let (w_e, w_pos) = (doubles(&network.w_e), doubles(&network.w_pos));
-        let (w_k, w_v, w_u) = (doubles(&network.w_k), doubles(&network.w_v), doubles(&network.w_u));
+        let (w_k, w_v, w_u) = (
+            doubles(&network.w_k),
+            doubles(&network.w_v),
+            doubles(&network.w_u),
+        );
         let w_o = doubles(&network.w_o);
         // Ê_q = W_E[q] + W_pos[n−1]: logits are read at the last position.
         let stream = plus_row(w_e.clone(), &w_pos.rows(config.n_ctx - 1, 1).into_owned());
         let queries = plus_row(&stream * doubles(&network.w_q), &doubles(&network.b_q)) / scale;
-        let constant = (doubles(&network.b_v) * &w_o + doubles(&network.b_o)) * &w_u + doubles(&network.b_u);
+        let constant =
+            (doubles(&network.b_v) * &w_o + doubles(&network.b_o)) * &w_u + doubles(&network.b_u);
         Self {
             queries,
             keys: &w_e * &w_k,

@@ -85,13 +85,25 @@ struct Reader {
 
 impl Reader {
     /// The field's value, if it is what is expected.
-    fn take<T>(&mut self, field: &str, expected: &str, read: impl FnOnce(Option<&Value>) -> Option<T>) -> Option<T> {
+    fn take<T>(
+        &mut self,
+        field: &str,
+        expected: &str,
+        read: impl FnOnce(Option<&Value>) -> Option<T>,
+    ) -> Option<T> {
         let value = self.fields.remove(field);
         let read = read(value.as_ref());
         if read.is_none() {
-            let found: String =
-                value.map_or("no such field".into(), |value| value.to_string()).chars().take(80).collect();
-            self.reasons.push(Mismatch { field: field.into(), expected: expected.into(), found });
+            let found: String = value
+                .map_or("no such field".into(), |value| value.to_string())
+                .chars()
+                .take(80)
+                .collect();
+            self.reasons.push(Mismatch {
+                field: field.into(),
+                expected: expected.into(),
+                found,
+            });
         }
         read
     }
@@ -99,15 +111,24 @@ impl Reader {
     /// A field that has one of these values, or may be absent.
     fn one_of(&mut self, field: &str, values: &[Value], may_be_absent: bool) {
         let list: Vec<String> = values.iter().map(Value::to_string).collect();
-        let allowed = |value: Option<&Value>| value.map_or(may_be_absent, |value| values.contains(value)).then_some(());
+        let allowed = |value: Option<&Value>| {
+            value
+                .map_or(may_be_absent, |value| values.contains(value))
+                .then_some(())
+        };
         self.take(field, &list.join(" or "), allowed);
     }
 
     /// A size from `least` to `most`.
     fn size(&mut self, field: &str, least: usize, most: usize) -> Option<usize> {
         let whole = |value: Option<&Value>| usize::try_from(value?.as_u64()?).ok();
-        let fits = |value: Option<&Value>| whole(value).filter(|size| (least..=most).contains(size));
-        self.take(field, &format!("a whole number from {least} to {most}"), fits)
+        let fits =
+            |value: Option<&Value>| whole(value).filter(|size| (least..=most).contains(size));
+        self.take(
+            field,
+            &format!("a whole number from {least} to {most}"),
+            fits,
+        )
     }
 
     /// What scores are divided by.
@@ -116,15 +137,29 @@ impl Reader {
         let is_native = self.fields.get("architecture") == Some(&native);
         self.one_of("architecture", &[Value::Null, native], true);
         // TransformerLens's native models divide by √d_head whatever this says.
-        let expected = if is_native { "true, for a native model" } else { "true or false" };
-        let flag =
-            |value: Option<&Value>| value.map_or(Some(true), Value::as_bool).filter(|scaled| *scaled || !is_native);
+        let expected = if is_native {
+            "true, for a native model"
+        } else {
+            "true or false"
+        };
+        let flag = |value: Option<&Value>| {
+            value
+                .map_or(Some(true), Value::as_bool)
+                .filter(|scaled| *scaled || !is_native)
+        };
         let scaled = self.take("use_attn_scale", expected, flag);
-        let root = |scale: f64| scale == -1.0 || d_head.is_none_or(|d_head| nearest_to_sqrt(scale, d_head));
+        let root = |scale: f64| {
+            scale == -1.0 || d_head.is_none_or(|d_head| nearest_to_sqrt(scale, d_head))
+        };
         // Not read when scores are not scaled.
         let fits = |value: &Value| scaled != Some(true) || value.as_f64().is_some_and(root);
-        let expected = format!("-1, or the double nearest to the square root of d_head = {}", d_head.unwrap_or(0));
-        self.take("attn_scale", &expected, |value| value.is_none_or(fits).then_some(()));
+        let expected = format!(
+            "-1, or the double nearest to the square root of d_head = {}",
+            d_head.unwrap_or(0)
+        );
+        self.take("attn_scale", &expected, |value| {
+            value.is_none_or(fits).then_some(())
+        });
         scaled.map(|scaled| if scaled { Scale::SqrtDHead } else { Scale::One })
     }
 
@@ -132,8 +167,15 @@ impl Reader {
     fn others_are_off(&mut self) {
         let expected = "no such field, or null, false, 0 or \"\": this field is not known to leave the function as it is \
             (a trainer's own notes go into the object \"training\")";
-        let on = |(name, value): &(&String, &Value)| !is_off(value) && FREE.split(' ').all(|free| free != *name);
-        let on: Vec<String> = self.fields.iter().filter(on).map(|(name, _)| name.clone()).collect();
+        let on = |(name, value): &(&String, &Value)| {
+            !is_off(value) && FREE.split(' ').all(|free| free != *name)
+        };
+        let on: Vec<String> = self
+            .fields
+            .iter()
+            .filter(on)
+            .map(|(name, _)| name.clone())
+            .collect();
         for field in on {
             self.take::<()>(&field, expected, |_| None);
         }
@@ -157,10 +199,22 @@ impl Config {
     pub(super) fn from_json(bytes: &[u8]) -> Result<Self, Refusal> {
         let expected = "a JSON object, the configuration of a TransformerLens model";
         let mut json = serde_json::Deserializer::from_slice(bytes);
-        let fields = json.deserialize_map(Once).and_then(|fields| json.end().map(|()| fields));
-        let fields = fields.map_err(|error| unsupported("config.json", expected, error.to_string()))?;
-        let mut reader = Reader { fields, reasons: vec![] };
-        let off = [Value::Null, 0.into(), 0.0.into(), (-1).into(), (-1.0).into()];
+        let fields = json
+            .deserialize_map(Once)
+            .and_then(|fields| json.end().map(|()| fields));
+        let fields =
+            fields.map_err(|error| unsupported("config.json", expected, error.to_string()))?;
+        let mut reader = Reader {
+            fields,
+            reasons: vec![],
+        };
+        let off = [
+            Value::Null,
+            0.into(),
+            0.0.into(),
+            (-1).into(),
+            (-1.0).into(),
+        ];
         // Where TransformerLens's own value of an absent field is another, the field must be there. Only null does not clip.
         let values: [(_, &[Value], _); 12] = [
             ("task", &[Self::TASK.into()], false),
@@ -176,10 +230,16 @@ impl Config {
             ("attn_scores_soft_cap", &off, true),
             ("output_logits_soft_cap", &off, true),
         ];
-        values.iter().for_each(|(field, values, may_be_absent)| reader.one_of(field, values, *may_be_absent));
+        values.iter().for_each(|(field, values, may_be_absent)| {
+            reader.one_of(field, values, *may_be_absent)
+        });
         let d_vocab = reader.size("d_vocab", 2, Self::MAX_VOCAB);
         match d_vocab {
-            Some(d_vocab) => reader.one_of("d_vocab_out", &[Value::Null, (-1).into(), d_vocab.into()], true),
+            Some(d_vocab) => reader.one_of(
+                "d_vocab_out",
+                &[Value::Null, (-1).into(), d_vocab.into()],
+                true,
+            ),
             None => drop(reader.fields.remove("d_vocab_out")),
         }
         let n_ctx = reader.size("n_ctx", 2, Self::MAX_CTX);
@@ -188,12 +248,25 @@ impl Config {
         let scale = reader.scale(d_head);
         reader.others_are_off();
         match (d_vocab, n_ctx, d_model, d_head, scale) {
-            (Some(d_vocab), Some(n_ctx), Some(d_model), Some(d_head), Some(scale)) if reader.reasons.is_empty() => {
+            (Some(d_vocab), Some(n_ctx), Some(d_model), Some(d_head), Some(scale))
+                if reader.reasons.is_empty() =>
+            {
                 let rows = d_vocab.saturating_mul(d_vocab).saturating_mul(n_ctx);
                 if rows > Self::MAX_ROWS {
-                    return Err(Decline::too_large("config.json, d_vocab² · n_ctx", Self::MAX_ROWS, rows).into());
+                    return Err(Decline::too_large(
+                        "config.json, d_vocab² · n_ctx",
+                        Self::MAX_ROWS,
+                        rows,
+                    )
+                    .into());
                 }
-                Ok(Self { d_vocab, n_ctx, d_model, d_head, scale })
+                Ok(Self {
+                    d_vocab,
+                    n_ctx,
+                    d_model,
+                    d_head,
+                    scale,
+                })
             }
             _ => Err(Decline::Config(reader.reasons).into()),
         }
@@ -214,9 +287,11 @@ fn is_off(value: &Value) -> bool {
 fn nearest_to_sqrt(value: f64, n: usize) -> bool {
     let bits = value.to_bits();
     let exact = |bits: u64| BigRational::from_float(f64::from_bits(bits));
-    let (Some(here), Some(below), Some(above)) =
-        (exact(bits), exact(bits.saturating_sub(1)), exact(bits.saturating_add(1)))
-    else {
+    let (Some(here), Some(below), Some(above)) = (
+        exact(bits),
+        exact(bits.saturating_sub(1)),
+        exact(bits.saturating_add(1)),
+    ) else {
         return false;
     };
     let n = BigRational::from_integer(n.into()) * BigRational::from_integer(4.into());

@@ -14,7 +14,11 @@ pub struct Matrix<T> {
 impl<T> Matrix<T> {
     /// The table with the given entries, row by row; a last incomplete row is dropped.
     pub fn new(cols: usize, data: Vec<T>, outside: T) -> Self {
-        Self { cols: cols.max(1), data, outside }
+        Self {
+            cols: cols.max(1),
+            data,
+            outside,
+        }
     }
 
     /// The entry in row `row` and column `col`, or the outside value.
@@ -46,27 +50,50 @@ impl<T> Matrix<T> {
     /// The row with this index; empty when there is none.
     pub fn row(&self, row: usize) -> &[T] {
         let start = row.saturating_mul(self.cols);
-        self.data.get(start..start.saturating_add(self.cols)).unwrap_or(&[])
+        self.data
+            .get(start..start.saturating_add(self.cols))
+            .unwrap_or(&[])
     }
 }
 
 impl<T: Clone> Matrix<T> {
     /// The table whose entry at `(row, col)` is `entry(row, col)`.
-    pub fn from_fn(rows: usize, cols: usize, outside: T, mut entry: impl FnMut(usize, usize) -> T) -> Self {
-        let data =
-            (0..rows).flat_map(|row| (0..cols).map(move |col| (row, col))).map(|(row, col)| entry(row, col)).collect();
+    pub fn from_fn(
+        rows: usize,
+        cols: usize,
+        outside: T,
+        mut entry: impl FnMut(usize, usize) -> T,
+    ) -> Self {
+        let data = (0..rows)
+            .flat_map(|row| (0..cols).map(move |col| (row, col)))
+            .map(|(row, col)| entry(row, col))
+            .collect();
         Self::new(cols, data, outside)
     }
 
     /// The entries with rows and columns in these ranges; each from the first to before the second.
     pub fn block(&self, rows: (usize, usize), cols: (usize, usize)) -> Self {
         let entry = |row: usize, col: usize| self.at(rows.0 + row, cols.0 + col).clone();
-        Self::from_fn(rows.1.saturating_sub(rows.0), cols.1.saturating_sub(cols.0), self.outside.clone(), entry)
+        Self::from_fn(
+            rows.1.saturating_sub(rows.0),
+            cols.1.saturating_sub(cols.0),
+            self.outside.clone(),
+            entry,
+        )
     }
 
     /// Puts a table into this one, its first entry at this row and column; what does not fit is left out.
-    pub fn paste<S: Clone + Into<T>>(&mut self, (first_row, first_col): (usize, usize), table: &Matrix<S>) {
-        for (row, entries) in self.data.chunks_exact_mut(self.cols).skip(first_row).zip(table.iter_rows()) {
+    pub fn paste<S: Clone + Into<T>>(
+        &mut self,
+        (first_row, first_col): (usize, usize),
+        table: &Matrix<S>,
+    ) {
+        for (row, entries) in self
+            .data
+            .chunks_exact_mut(self.cols)
+            .skip(first_row)
+            .zip(table.iter_rows())
+        {
             for (place, entry) in row.iter_mut().skip(first_col).zip(entries) {
                 *place = entry.clone().into();
             }
@@ -78,12 +105,19 @@ impl<T: Clone> Matrix<T> {
         let (rows, cols) = (self.rows(), self.cols());
         let (above, below) = ((0, rows / 2), (rows / 2, rows));
         let (left, right) = ((0, cols / 2), (cols / 2, cols));
-        [self.block(above, left), self.block(above, right), self.block(below, left), self.block(below, right)]
+        [
+            self.block(above, left),
+            self.block(above, right),
+            self.block(below, left),
+            self.block(below, right),
+        ]
     }
 
     /// The transposed table.
     pub fn transposed(&self) -> Self {
-        Self::from_fn(self.cols, self.rows(), self.outside.clone(), |row, col| self.at(col, row).clone())
+        Self::from_fn(self.cols, self.rows(), self.outside.clone(), |row, col| {
+            self.at(col, row).clone()
+        })
     }
 }
 
@@ -95,7 +129,13 @@ mod tests {
     fn outside_reads_the_outside_value() {
         let table = Matrix::new(2, vec![1, 2, 3, 4], -1);
         assert_eq!(
-            [*table.at(0, 1), *table.at(1, 0), *table.at(0, 2), *table.at(2, 0), *table.at(usize::MAX, 0)],
+            [
+                *table.at(0, 1),
+                *table.at(1, 0),
+                *table.at(0, 2),
+                *table.at(2, 0),
+                *table.at(usize::MAX, 0)
+            ],
             [2, 3, -1, -1, -1]
         );
         assert_eq!(table.row(1), [3, 4]);

@@ -45,7 +45,10 @@ pub struct Dyadic {
 
 impl Dyadic {
     /// The number zero.
-    pub const ZERO: Self = Self { mantissa: 0, exponent: 0 };
+    pub const ZERO: Self = Self {
+        mantissa: 0,
+        exponent: 0,
+    };
 
     /// The exact value of a float32 given by its bits; `None` for NaN and infinities.
     pub fn from_f32_bits(bits: u32) -> Option<Self> {
@@ -57,7 +60,14 @@ impl Dyadic {
             _ => (fraction | 0x0080_0000, i32::try_from(biased).ok()? - 150),
         };
         let magnitude = i32::try_from(magnitude).ok()?;
-        Some(Self { mantissa: if bits >> 31 == 1 { -magnitude } else { magnitude }, exponent })
+        Some(Self {
+            mantissa: if bits >> 31 == 1 {
+                -magnitude
+            } else {
+                magnitude
+            },
+            exponent,
+        })
     }
 }
 
@@ -101,12 +111,22 @@ impl Network {
     /// # Errors
     /// [`Refusal::Unreadable`] for what cannot be read, [`Refusal::Declined`] for what is not supported.
     pub fn load(path: &Path) -> Result<Self, Refusal> {
-        let weights = if path.is_dir() { path.join("model.safetensors") } else { path.to_path_buf() };
+        let weights = if path.is_dir() {
+            path.join("model.safetensors")
+        } else {
+            path.to_path_buf()
+        };
         if !weights.exists() {
-            return Err(Refusal::Unreadable(format!("no model at {}: there is no such file", weights.display())));
+            return Err(Refusal::Unreadable(format!(
+                "no model at {}: there is no such file",
+                weights.display()
+            )));
         }
         let config = weights.with_file_name("config.json");
-        Self::from_bytes(&read_limited(&config, MAX_CONFIG_BYTES)?, &read_limited(&weights, MAX_WEIGHT_BYTES)?)
+        Self::from_bytes(
+            &read_limited(&config, MAX_CONFIG_BYTES)?,
+            &read_limited(&weights, MAX_WEIGHT_BYTES)?,
+        )
     }
 
     /// Reads a network from the contents of `config.json` and `model.safetensors`.
@@ -133,27 +153,49 @@ impl Network {
             ("unembed.W_U", vec![d, v]),
             ("unembed.b_U", vec![v]),
         ]);
-        let file = SafeTensors::deserialize(weights)
-            .map_err(|error| unsupported("model.safetensors", "a safetensors file", error.to_string()))?;
+        let file = SafeTensors::deserialize(weights).map_err(|error| {
+            unsupported("model.safetensors", "a safetensors file", error.to_string())
+        })?;
         let extra = file.iter().filter(|(name, _)| !shapes.contains_key(name));
-        if let Some((name, _)) =
-            extra.filter(|(name, tensor)| !says_nothing(name, tensor.data(), n)).min_by_key(|(name, _)| *name)
+        if let Some((name, _)) = extra
+            .filter(|(name, tensor)| !says_nothing(name, tensor.data(), n))
+            .min_by_key(|(name, _)| *name)
         {
             let expected = "only the tensors of a one-layer, one-head, attention-only model";
-            return Err(unsupported("model.safetensors", expected, format!("unknown tensor {name:?}")));
+            return Err(unsupported(
+                "model.safetensors",
+                expected,
+                format!("unknown tensor {name:?}"),
+            ));
         }
         let mut hash = Hash::new();
-        hash.update(format!("gbmi network 1\ntask {}\nattn_scale {}\n", Config::TASK, config.scale.name()));
+        hash.update(format!(
+            "gbmi network 1\ntask {}\nattn_scale {}\n",
+            Config::TASK,
+            config.scale.name()
+        ));
         let mut read = BTreeMap::new();
         for (name, shape) in shapes {
-            let tensor = file
-                .tensor(name)
-                .map_err(|_| unsupported("model.safetensors", &format!("tensor {name}"), "none of that name".into()))?;
+            let tensor = file.tensor(name).map_err(|_| {
+                unsupported(
+                    "model.safetensors",
+                    &format!("tensor {name}"),
+                    "none of that name".into(),
+                )
+            })?;
             if tensor.dtype() != Dtype::F32 {
-                return Err(unsupported(name, "float32 data", format!("{:?}", tensor.dtype())));
+                return Err(unsupported(
+                    name,
+                    "float32 data",
+                    format!("{:?}", tensor.dtype()),
+                ));
             }
             if tensor.shape() != shape {
-                return Err(unsupported(name, &format!("shape {shape:?}"), format!("{:?}", tensor.shape())));
+                return Err(unsupported(
+                    name,
+                    &format!("shape {shape:?}"),
+                    format!("{:?}", tensor.shape()),
+                ));
             }
             hash.update(format!("{name} {shape:?}\n"));
             hash.update(tensor.data());
@@ -163,14 +205,27 @@ impl Network {
                 .enumerate()
                 .map(|(index, word)| {
                     Dyadic::from_f32_bits(u32::from_le_bytes(*word)).ok_or_else(|| {
-                        unsupported(name, "finite numbers", format!("NaN or infinity at flat index {index}"))
+                        unsupported(
+                            name,
+                            "finite numbers",
+                            format!("NaN or infinity at flat index {index}"),
+                        )
                     })
                 })
                 .collect::<Result<Vec<_>, _>>()?;
-            read.insert(name, Matrix::new(shape.last().copied().unwrap_or(1), entries, Dyadic::ZERO));
+            read.insert(
+                name,
+                Matrix::new(shape.last().copied().unwrap_or(1), entries, Dyadic::ZERO),
+            );
         }
         let mut take = |name: &str| {
-            read.remove(name).ok_or_else(|| unsupported("model.safetensors", &format!("tensor {name}"), "none".into()))
+            read.remove(name).ok_or_else(|| {
+                unsupported(
+                    "model.safetensors",
+                    &format!("tensor {name}"),
+                    "none".into(),
+                )
+            })
         };
         Ok(Self {
             w_e: take("embed.W_E")?,
@@ -185,7 +240,11 @@ impl Network {
             b_v: take("blocks.0.attn.b_V")?,
             b_o: take("blocks.0.attn.b_O")?,
             b_u: take("unembed.b_U")?,
-            sha256: hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
+            sha256: hash
+                .finalize()
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
             config,
         })
     }
@@ -203,7 +262,12 @@ fn says_nothing(name: &str, data: &[u8], n: usize) -> bool {
 }
 
 fn unsupported(at: &str, expected: &str, found: String) -> Refusal {
-    Decline::Model { at: at.into(), expected: expected.into(), found }.into()
+    Decline::Model {
+        at: at.into(),
+        expected: expected.into(),
+        found,
+    }
+    .into()
 }
 
 /// Reads a regular file of at most `limit` bytes.
@@ -211,16 +275,24 @@ fn unsupported(at: &str, expected: &str, found: String) -> Refusal {
 /// # Errors
 /// [`Refusal::Unreadable`] when there is no such regular file, [`Decline::TooLarge`] when it is larger.
 pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, Refusal> {
-    let unreadable = |reason: String| Refusal::Unreadable(format!("cannot read {}: {reason}", path.display()));
+    let unreadable =
+        |reason: String| Refusal::Unreadable(format!("cannot read {}: {reason}", path.display()));
     let metadata = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
     if !metadata.is_file() {
         return Err(unreadable("not a regular file".into()));
     }
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
-    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| unreadable(error.to_string()))?;
+    file.take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|error| unreadable(error.to_string()))?;
     if u64::try_from(bytes.len()).map_or(true, |len| len > limit) {
-        return Err(Decline::TooLarge { what: path.display().to_string(), limit, found: metadata.len() }.into());
+        return Err(Decline::TooLarge {
+            what: path.display().to_string(),
+            limit,
+            found: metadata.len(),
+        }
+        .into());
     }
     Ok(bytes)
 }

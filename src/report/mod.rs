@@ -55,41 +55,70 @@ struct Group {
 pub fn report(folder: &Path, out: &Path, threads: usize) -> Result<String, Refusal> {
     let manifest = Manifest::read(&folder.join("manifest.json"))?;
     // Names become paths.
-    let mut names = manifest.models.iter().map(|model| &model.name).chain(&manifest.units);
+    let mut names = manifest
+        .models
+        .iter()
+        .map(|model| &model.name)
+        .chain(&manifest.units);
     if let Some(bad) = names.find(|name| !is_plain(name)) {
-        return Err(Refusal::Unreadable(format!("the sweep's manifest: {bad:?} is no name of a file")));
+        return Err(Refusal::Unreadable(format!(
+            "the sweep's manifest: {bad:?} is no name of a file"
+        )));
     }
-    let read = parallel(manifest.models.clone(), threads, |_, entry| Model::read(folder, entry, &manifest.units));
+    let read = parallel(manifest.models.clone(), threads, |_, entry| {
+        Model::read(folder, entry, &manifest.units)
+    });
     let mut groups: Vec<Group> = vec![];
     let mut missing: Vec<Missing> = vec![];
     for (model, more) in read {
         missing.extend(more);
         let Some(model) = model else { continue };
-        match groups.iter_mut().find(|group| group.name == model.entry.group) {
+        match groups
+            .iter_mut()
+            .find(|group| group.name == model.entry.group)
+        {
             Some(group) => group.models.push(model),
-            None => groups.push(Group { name: model.entry.group.clone(), models: vec![model] }),
+            None => groups.push(Group {
+                name: model.entry.group.clone(),
+                models: vec![model],
+            }),
         }
     }
     std::fs::create_dir_all(out).map_err(|error| unwritable(out, error))?;
     let summaries: Vec<Vec<Table>> = groups.iter().map(summary).collect();
     let tables = || groups.iter().zip(&summaries);
-    let mut sections: Vec<String> = tables().map(|(group, tables)| markdown(&group.name, tables)).collect();
+    let mut sections: Vec<String> = tables()
+        .map(|(group, tables)| markdown(&group.name, tables))
+        .collect();
     if !missing.is_empty() {
-        sections.push(markdown("Without a result", &[summary::missing(&missing, manifest.units.len())]));
+        sections.push(markdown(
+            "Without a result",
+            &[summary::missing(&missing, manifest.units.len())],
+        ));
     }
     let markdown = sections.join("\n");
     write(&out.join("summary.md"), markdown.as_bytes())?;
-    write_csv(&out.join("summary.csv"), tables().flat_map(|(group, tables)| summary::lines(&group.name, tables)))?;
+    write_csv(
+        &out.join("summary.csv"),
+        tables().flat_map(|(group, tables)| summary::lines(&group.name, tables)),
+    )?;
     let models = || groups.iter().flat_map(|group| &group.models);
     write_csv(&out.join("results.csv"), models().flat_map(Model::results))?;
     write_csv(&out.join("timings.csv"), models().flat_map(Model::timings))?;
     write_csv(&out.join("failures.csv"), missing.iter())?;
 
-    let drawn = parallel(groups.iter().collect(), threads, |_, group| figures::of_group(group, out));
+    let drawn = parallel(groups.iter().collect(), threads, |_, group| {
+        figures::of_group(group, out)
+    });
     let drawn = drawn.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let pages = parallel(models().collect(), threads, |_, model| page::of_model(model, out));
+    let pages = parallel(models().collect(), threads, |_, model| {
+        page::of_model(model, out)
+    });
     pages.into_iter().collect::<Result<(), _>>()?;
-    write(&out.join("index.html"), page::index(&groups, &summaries, &drawn, &missing).as_bytes())?;
+    write(
+        &out.join("index.html"),
+        page::index(&groups, &summaries, &drawn, &missing).as_bytes(),
+    )?;
     Ok(markdown)
 }
 
@@ -100,9 +129,16 @@ fn write(path: &Path, contents: &[u8]) -> Result<(), Refusal> {
 fn write_csv(path: &Path, rows: impl Iterator<Item = impl Serialize>) -> Result<(), Refusal> {
     let mut writer = csv::Writer::from_writer(vec![]);
     for row in rows {
-        writer.serialize(row).map_err(|error| unwritable(path, error))?;
+        writer
+            .serialize(row)
+            .map_err(|error| unwritable(path, error))?;
     }
-    write(path, &writer.into_inner().map_err(|error| unwritable(path, error))?)
+    write(
+        path,
+        &writer
+            .into_inner()
+            .map_err(|error| unwritable(path, error))?,
+    )
 }
 
 /// One proof, without what differs from run to run.
@@ -140,11 +176,20 @@ impl Model {
         let network = kind::load(&folder.join("models").join(&entry.name));
         let (mut truth, mut proofs, mut missing) = (None, vec![], vec![]);
         for name in units {
-            let path = folder.join("units").join(&entry.name).join(format!("{name}.json"));
+            let path = folder
+                .join("units")
+                .join(&entry.name)
+                .join(format!("{name}.json"));
             let reason = match (Unit::read(&path), &network) {
                 (None, _) if path.exists() => "its file cannot be read".into(),
                 (None, _) => "not run".into(),
-                (Some(Unit { failure: Some(reason), .. }), _) => reason,
+                (
+                    Some(Unit {
+                        failure: Some(reason),
+                        ..
+                    }),
+                    _,
+                ) => reason,
                 (_, Err(reason)) => format!("the model cannot be read: {reason}"),
                 (Some(unit), Ok(network)) if unit.network.as_ref() == Some(&network.sha256) => {
                     truth = unit.truth.or(truth);
@@ -153,29 +198,48 @@ impl Model {
                 }
                 _ => "computed on another network than the model's: run the sweep again".into(),
             };
-            missing.push(Missing { model: entry.name.clone(), unit: name.clone(), reason });
+            missing.push(Missing {
+                model: entry.name.clone(),
+                unit: name.clone(),
+                reason,
+            });
         }
-        let model = network.ok().map(|network| Self { inspection: inspect(&network), network, entry, truth, proofs });
+        let model = network.ok().map(|network| Self {
+            inspection: inspect(&network),
+            network,
+            entry,
+            truth,
+            proofs,
+        });
         (model, missing)
     }
 
     /// The true or the estimated accuracy.
     fn accuracy(&self) -> Option<f64> {
-        self.truth.as_ref().map(|truth| ratio(&truth.correct, &truth.total))
+        self.truth
+            .as_ref()
+            .map(|truth| ratio(&truth.correct, &truth.total))
     }
 
     /// Proofs of the published strategies.
     fn published(&self) -> impl Iterator<Item = &Row> {
         let published = |row: &Row| {
-            Strategy::named(&row.strategy)
-                .is_some_and(|strategy| strategy == Strategy::BruteForce || !Strategy::OWN.contains(&strategy))
+            Strategy::named(&row.strategy).is_some_and(|strategy| {
+                strategy == Strategy::BruteForce || !Strategy::OWN.contains(&strategy)
+            })
         };
-        self.proofs.iter().map(|(_, row)| row).filter(move |row| published(row))
+        self.proofs
+            .iter()
+            .map(|(_, row)| row)
+            .filter(move |row| published(row))
     }
 
     /// The proofs of a unit.
     fn of_unit<'a>(&'a self, unit: &'a str) -> impl Iterator<Item = &'a Row> {
-        self.proofs.iter().filter(move |(name, _)| name == unit).map(|(_, row)| row)
+        self.proofs
+            .iter()
+            .filter(move |(name, _)| name == unit)
+            .map(|(_, row)| row)
     }
 
     fn results(&self) -> impl Iterator<Item = Line<'_>> {
@@ -191,7 +255,10 @@ impl Model {
             bound: decimal(&whole(&row.correct), &whole(&row.total)),
             bound_over_true: self.truth.as_ref().map(|truth| {
                 let (correct, total) = (whole(&row.correct), whole(&row.total));
-                decimal(&(correct * whole(&truth.total)), &(total * whole(&truth.correct)))
+                decimal(
+                    &(correct * whole(&truth.total)),
+                    &(total * whole(&truth.correct)),
+                )
             }),
             flops: row.flops,
             int_ops: row.int_ops,
@@ -202,8 +269,17 @@ impl Model {
 
     fn timings(&self) -> impl Iterator<Item = Timing<'_>> {
         self.proofs.iter().map(|(unit, row)| {
-            let Row { prove_seconds, check_seconds, .. } = *row;
-            Timing { model: &self.entry.name, unit, prove_seconds, check_seconds }
+            let Row {
+                prove_seconds,
+                check_seconds,
+                ..
+            } = *row;
+            Timing {
+                model: &self.entry.name,
+                unit,
+                prove_seconds,
+                check_seconds,
+            }
         })
     }
 }
@@ -229,7 +305,12 @@ fn markdown(group: &str, tables: &[Table]) -> String {
     let row = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
     let mut text = format!("## {group}\n");
     for table in tables {
-        text += &format!("\n{}\n\n{}|{}\n", table.title, row(&table.head), "---|".repeat(table.head.len()));
+        text += &format!(
+            "\n{}\n\n{}|{}\n",
+            table.title,
+            row(&table.head),
+            "---|".repeat(table.head.len())
+        );
         text.extend(table.rows.iter().map(|cells| row(cells)));
     }
     text

@@ -51,7 +51,12 @@ fn table(table: &Table) -> Markup {
 const MANY: usize = 20;
 
 /// The page of all groups, with their figures as SVG.
-pub(super) fn index(groups: &[Group], summaries: &[Vec<Table>], drawn: &[Vec<String>], missing: &[Missing]) -> String {
+pub(super) fn index(
+    groups: &[Group],
+    summaries: &[Vec<Table>],
+    drawn: &[Vec<String>],
+    missing: &[Missing],
+) -> String {
     page(
         "Proved accuracies",
         &html! {
@@ -106,10 +111,24 @@ pub(super) fn of_model(model: &Model, out: &Path) -> Result<(), Refusal> {
     draw_bounds(&figures::of_model(model), &pictures, "bounds", Format::Png)?;
     let cells = |row: &Row| {
         let (correct, flops) = (grouped(&row.correct), grouped(&row.flops.to_string()));
-        [row.strategy.clone(), correct, share(Some(bound(row))), flops, grouped(&row.unexplained_dimension)]
+        [
+            row.strategy.clone(),
+            correct,
+            share(Some(bound(row))),
+            flops,
+            grouped(&row.unexplained_dimension),
+        ]
     };
     let table = |title: &str, rows: Vec<&Row>| {
-        let head = ["strategy", "certified", "bound", "FLOPs", "unexplained dimension"].map(String::from).to_vec();
+        let head = [
+            "strategy",
+            "certified",
+            "bound",
+            "FLOPs",
+            "unexplained dimension",
+        ]
+        .map(String::from)
+        .to_vec();
         let rows: Vec<Vec<String>> = rows.into_iter().map(|row| cells(row).to_vec()).collect();
         html! { @if !rows.is_empty() { (self::table(&Table { title: title.into(), head, rows })) } }
     };

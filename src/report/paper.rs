@@ -78,8 +78,15 @@ pub(super) fn published(config: &Config) -> Option<Published> {
         ),
         _ => return None,
     };
-    let names =
-        ["cubic", "subcubic", "low-rank-qk", "low-rank-eu", "low-rank-qk-eu", "quadratic-qk", "quadratic-qk-eu"];
+    let names = [
+        "cubic",
+        "subcubic",
+        "low-rank-qk",
+        "low-rank-eu",
+        "low-rank-qk-eu",
+        "quadratic-qk",
+        "quadratic-qk-eu",
+    ];
     let mut index = 0;
     let classes = classes.map(|(mean, deviation)| {
         index += 1;

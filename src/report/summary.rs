@@ -28,8 +28,16 @@ impl Mean {
         let count = numbers.len();
         let mean = numbers.iter().sum::<f64>() / count as f64;
         let squares: f64 = numbers.iter().map(|number| (number - mean).powi(2)).sum();
-        let deviation = if count > 1 { (squares / (count - 1) as f64).sqrt() } else { 0.0 };
-        (count > 0).then_some(Self { count, mean, deviation })
+        let deviation = if count > 1 {
+            (squares / (count - 1) as f64).sqrt()
+        } else {
+            0.0
+        };
+        (count > 0).then_some(Self {
+            count,
+            mean,
+            deviation,
+        })
     }
 }
 
@@ -44,9 +52,16 @@ pub(super) struct Proofs {
 impl Proofs {
     /// Of the proof that `pick` picks for each model.
     pub(super) fn of<'a>(group: &'a Group, pick: impl Fn(&'a Model) -> Option<&'a Row>) -> Self {
-        let picked: Vec<(&Model, &Row)> = group.models.iter().filter_map(|model| Some((model, pick(model)?))).collect();
+        let picked: Vec<(&Model, &Row)> = group
+            .models
+            .iter()
+            .filter_map(|model| Some((model, pick(model)?)))
+            .collect();
         let mean = |of: &dyn Fn(&Model, &Row) -> Option<f64>| {
-            let numbers: Vec<f64> = picked.iter().filter_map(|(model, row)| of(model, row)).collect();
+            let numbers: Vec<f64> = picked
+                .iter()
+                .filter_map(|(model, row)| of(model, row))
+                .collect();
             Mean::of(&numbers)
         };
         Self {
@@ -66,16 +81,28 @@ pub(super) fn best<'a>(model: &'a Model, class: &str) -> Option<&'a Row> {
 
 /// The best proof of the frontier within a number of FLOPs.
 pub(super) fn within(model: &Model, budget: f64) -> Option<&Row> {
-    let affordable = model.of_unit("frontier").filter(|row| row.flops as f64 <= budget);
+    let affordable = model
+        .of_unit("frontier")
+        .filter(|row| row.flops as f64 <= budget);
     affordable.max_by(|a, b| bound(a).total_cmp(&bound(b)))
 }
 
 /// Round numbers of FLOPs, from where every model's frontier has begun to the longest proof of any.
 pub(super) fn budgets(group: &Group, count: usize) -> Vec<f64> {
-    let flops = |model: &Model| model.of_unit("frontier").map(|row| row.flops as f64).collect::<Vec<f64>>();
+    let flops = |model: &Model| {
+        model
+            .of_unit("frontier")
+            .map(|row| row.flops as f64)
+            .collect::<Vec<f64>>()
+    };
     let all: Vec<Vec<f64>> = group.models.iter().map(flops).collect();
-    let shortest = all.iter().filter_map(|flops| flops.iter().copied().reduce(f64::min));
-    let (least, most) = (shortest.fold(0.0, f64::max), all.iter().flatten().copied().fold(0.0, f64::max));
+    let shortest = all
+        .iter()
+        .filter_map(|flops| flops.iter().copied().reduce(f64::min));
+    let (least, most) = (
+        shortest.fold(0.0, f64::max),
+        all.iter().flatten().copied().fold(0.0, f64::max),
+    );
     if most == 0.0 {
         return vec![];
     }
@@ -93,29 +120,53 @@ pub(super) fn budgets(group: &Group, count: usize) -> Vec<f64> {
 fn undominated(model: &Model) -> usize {
     let dominated = |row: &Row| {
         let mut own = model.of_unit("frontier");
-        own.any(|own| own.flops <= row.flops && super::whole(&own.correct) >= super::whole(&row.correct))
+        own.any(|own| {
+            own.flops <= row.flops && super::whole(&own.correct) >= super::whole(&row.correct)
+        })
     };
     model.published().filter(|row| !dominated(row)).count()
 }
 
 /// The tables of a group.
 pub(super) fn summary(group: &Group) -> Vec<Table> {
-    let tables = [accuracy(group), own(group), classes(group), strategies(group)];
-    tables.into_iter().filter(|table| !table.rows.is_empty()).collect()
+    let tables = [
+        accuracy(group),
+        own(group),
+        classes(group),
+        strategies(group),
+    ];
+    tables
+        .into_iter()
+        .filter(|table| !table.rows.is_empty())
+        .collect()
 }
 
 fn accuracy(group: &Group) -> Table {
     let accuracies: Vec<f64> = group.models.iter().filter_map(Model::accuracy).collect();
-    let sampled = group.models.iter().flat_map(|model| &model.truth).filter(|truth| truth.sampled).count();
+    let sampled = group
+        .models
+        .iter()
+        .flat_map(|model| &model.truth)
+        .filter(|truth| truth.sampled)
+        .count();
     let config = group.models.first().map(|model| &model.network.config);
     let mut rows = vec![];
     if let (Some(found), Some(config)) = (Mean::of(&accuracies), config) {
-        let how = if sampled == 0 { "exact".into() } else { format!("{sampled} of {} estimated", found.count) };
+        let how = if sampled == 0 {
+            "exact".into()
+        } else {
+            format!("{sampled} of {} estimated", found.count)
+        };
         let error = |deviation: f64, count: f64| deviation / count.sqrt();
         let ours = error(found.deviation, found.count as f64);
         let lowest = accuracies.iter().copied().fold(f64::INFINITY, f64::min);
-        let mut row =
-            vec![found.count.to_string(), how, shown(Some(found)), format!("{ours:.5}"), format!("{lowest:.4}")];
+        let mut row = vec![
+            found.count.to_string(),
+            how,
+            shown(Some(found)),
+            format!("{ours:.5}"),
+            format!("{lowest:.4}"),
+        ];
         row.extend(match published(config) {
             Some(paper) => {
                 let (mean, deviation) = paper.accuracy;
@@ -128,9 +179,17 @@ fn accuracy(group: &Group) -> Table {
     }
     Table {
         title: "The true accuracy, beside the published one (151 seeds).".into(),
-        head: ["models", "how", "mean ± sd", "standard error", "lowest", "published", "difference in standard errors"]
-            .map(String::from)
-            .to_vec(),
+        head: [
+            "models",
+            "how",
+            "mean ± sd",
+            "standard error",
+            "lowest",
+            "published",
+            "difference in standard errors",
+        ]
+        .map(String::from)
+        .to_vec(),
         rows,
     }
 }
@@ -144,13 +203,23 @@ fn own(group: &Group) -> Table {
         }
     };
     for strategy in ["exact", "exact-one-sided", "subcubic", "cubic"] {
-        push(strategy.into(), &Proofs::of(group, |model| model.of_unit(strategy).next()));
+        push(
+            strategy.into(),
+            &Proofs::of(group, |model| model.of_unit(strategy).next()),
+        );
     }
     for budget in budgets(group, BUDGETS) {
-        let name = format!("frontier, at most {} FLOPs", grouped(&format!("{budget:.0}")));
+        let name = format!(
+            "frontier, at most {} FLOPs",
+            grouped(&format!("{budget:.0}"))
+        );
         push(name, &Proofs::of(group, |model| within(model, budget)));
     }
-    let with: Vec<&Model> = group.models.iter().filter(|model| model.of_unit("frontier").next().is_some()).collect();
+    let with: Vec<&Model> = group
+        .models
+        .iter()
+        .filter(|model| model.of_unit("frontier").next().is_some())
+        .collect();
     let left: Vec<usize> = with.iter().map(|model| undominated(model)).collect();
     let note = if left.is_empty() {
         String::new()
@@ -162,13 +231,24 @@ fn own(group: &Group) -> Table {
             left.len()
         )
     };
-    Table { title: format!("Our own proofs.{note}"), head: head("proofs"), rows }
+    Table {
+        title: format!("Our own proofs.{note}"),
+        head: head("proofs"),
+        rows,
+    }
 }
 
 fn classes(group: &Group) -> Table {
-    let paper = group.models.first().and_then(|model| published(&model.network.config));
+    let paper = group
+        .models
+        .first()
+        .and_then(|model| published(&model.network.config));
     let of_paper = |class: &str| {
-        let found = paper.as_ref()?.classes.iter().find(|(name, ..)| *name == class)?;
+        let found = paper
+            .as_ref()?
+            .classes
+            .iter()
+            .find(|(name, ..)| *name == class)?;
         Some(format!("{} ± {}", found.1, found.2))
     };
     let row = |class: &&str| {
@@ -181,7 +261,9 @@ fn classes(group: &Group) -> Table {
     let mut head = head("class");
     head.push("published ÷ true".into());
     Table {
-        title: "The published strategies, in sound form: the best bound of each class for each model.".into(),
+        title:
+            "The published strategies, in sound form: the best bound of each class for each model."
+                .into(),
         head,
         rows: CLASSES.iter().filter_map(row).collect(),
     }
@@ -196,35 +278,69 @@ fn strategies(group: &Group) -> Table {
     }
     names.sort_by_key(|(class, _)| CLASSES.iter().position(|known| known == class));
     let row = |(_, name): &(&str, &str)| {
-        cells((*name).into(), &Proofs::of(group, |model| model.published().find(|row| row.strategy == *name)))
+        cells(
+            (*name).into(),
+            &Proofs::of(group, |model| {
+                model.published().find(|row| row.strategy == *name)
+            }),
+        )
     };
-    Table { title: "Every published strategy.".into(), head: head("strategy"), rows: names.iter().map(row).collect() }
+    Table {
+        title: "Every published strategy.".into(),
+        head: head("strategy"),
+        rows: names.iter().map(row).collect(),
+    }
 }
 
 /// What is missing of each model, of so many units.
 pub(super) fn missing(missing: &[Missing], units: usize) -> Table {
     const SHOWN: usize = 5;
     let row = |of_model: &[Missing]| {
-        let names: Vec<&str> = of_model.iter().take(SHOWN).map(|missing| missing.unit.as_str()).collect();
+        let names: Vec<&str> = of_model
+            .iter()
+            .take(SHOWN)
+            .map(|missing| missing.unit.as_str())
+            .collect();
         let more = if of_model.len() > SHOWN { ", …" } else { "" };
-        vec![of_model[0].model.clone(), format!("{} of {units}", of_model.len()), names.join(", ") + more]
+        vec![
+            of_model[0].model.clone(),
+            format!("{} of {units}", of_model.len()),
+            names.join(", ") + more,
+        ]
     };
     Table {
         title: "Each unit and the reason are in failures.csv.".into(),
         head: ["model", "units", "which"].map(String::from).to_vec(),
-        rows: missing.chunk_by(|a, b| a.model == b.model).map(row).collect(),
+        rows: missing
+            .chunk_by(|a, b| a.model == b.model)
+            .map(row)
+            .collect(),
     }
 }
 
 fn head(first: &str) -> Vec<String> {
-    [first, "models", "bound", "÷ true", "FLOPs", "unexplained dimension"].map(String::from).to_vec()
+    [
+        first,
+        "models",
+        "bound",
+        "÷ true",
+        "FLOPs",
+        "unexplained dimension",
+    ]
+    .map(String::from)
+    .to_vec()
 }
 
 fn cells(name: String, proofs: &Proofs) -> Vec<String> {
     let whole = |mean: Option<Mean>| {
         mean.map_or_else(dash, |mean| {
-            let digits =
-                |value: f64| if value < 1e15 { grouped(&format!("{value:.0}")) } else { format!("{value:.2e}") };
+            let digits = |value: f64| {
+                if value < 1e15 {
+                    grouped(&format!("{value:.0}"))
+                } else {
+                    format!("{value:.2e}")
+                }
+            };
             if mean.deviation > 0.0 {
                 format!("{} ± {}", digits(mean.mean), digits(mean.deviation))
             } else {
@@ -233,7 +349,14 @@ fn cells(name: String, proofs: &Proofs) -> Vec<String> {
         })
     };
     let models = proofs.bound.map_or(0, |mean| mean.count).to_string();
-    vec![name, models, shown(proofs.bound), shown(proofs.over_true), whole(proofs.flops), whole(proofs.dimension)]
+    vec![
+        name,
+        models,
+        shown(proofs.bound),
+        shown(proofs.over_true),
+        whole(proofs.flops),
+        whole(proofs.dimension),
+    ]
 }
 
 fn dash() -> String {
@@ -242,7 +365,9 @@ fn dash() -> String {
 
 /// A share, to five decimals.
 fn shown(mean: Option<Mean>) -> String {
-    mean.map_or_else(dash, |mean| format!("{:.5} ± {:.5}", mean.mean, mean.deviation))
+    mean.map_or_else(dash, |mean| {
+        format!("{:.5} ± {:.5}", mean.mean, mean.deviation)
+    })
 }
 
 /// One cell of a table, for `summary.csv`.
@@ -284,6 +409,9 @@ mod tests {
         let mean = Mean::of(&[1.0, 2.0, 3.0, 6.0]).unwrap();
         assert_eq!((mean.count, mean.mean), (4, 3.0));
         assert!((mean.deviation - (14.0_f64 / 3.0).sqrt()).abs() < 1e-15);
-        assert_eq!((Mean::of(&[]), Mean::of(&[0.5]).unwrap().deviation), (None, 0.0));
+        assert_eq!(
+            (Mean::of(&[]), Mean::of(&[0.5]).unwrap().deviation),
+            (None, 0.0)
+        );
     }
 }

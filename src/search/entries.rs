@@ -59,7 +59,10 @@ impl Table {
         for (k, entry) in centre.iter().enumerate() {
             right.column_mut(k).add_scalar_mut(*entry as f64 / unit());
         }
-        let (x, y) = (left.rows(0, tokens).into_owned(), right.rows(0, tokens).into_owned());
+        let (x, y) = (
+            left.rows(0, tokens).into_owned(),
+            right.rows(0, tokens).into_owned(),
+        );
         // Directions that carry most of both sides; what is left of each side weighs alike.
         let mut weights = (x.norm_squared(), y.norm_squared());
         let mut basis = DMatrix::zeros(0, d);
@@ -69,14 +72,22 @@ impl Table {
             let mut order: Vec<usize> = (0..d).collect();
             order.sort_by(|a, b| eigen.eigenvalues[*b].total_cmp(&eigen.eigenvalues[*a]));
             basis = DMatrix::from_fn(rank.min(d), d, |i, k| eigen.eigenvectors[(k, order[i])]);
-            let rest = |side: &DMatrix<f64>| (side - side * basis.transpose() * &basis).norm_squared().max(1e-12);
+            let rest = |side: &DMatrix<f64>| {
+                (side - side * basis.transpose() * &basis)
+                    .norm_squared()
+                    .max(1e-12)
+            };
             weights = (rest(&x), rest(&y));
         }
         // Rows a little shorter than 1, for the checker to see that they are at most 1.
         let shrink = 1.0 - 3e-8 * rank as f64;
         let basis: Vec<Vec<i64>> = basis
             .row_iter()
-            .map(|row| row.iter().map(|entry| (entry * shrink * unit()).round() as i64).collect())
+            .map(|row| {
+                row.iter()
+                    .map(|entry| (entry * shrink * unit()).round() as i64)
+                    .collect()
+            })
             .collect();
         let matrix = DMatrix::from_fn(basis.len(), d, |i, k| basis[i][k] as f64 / unit());
         let bounds = [&left, &right].map(|side| {
@@ -87,7 +98,13 @@ impl Table {
             };
             (0..side.nrows()).map(row).collect()
         });
-        Self { left, right, centre, basis, bounds }
+        Self {
+            left,
+            right,
+            centre,
+            basis,
+            bounds,
+        }
     }
 
     /// Hints for these entries, and whatever stands beyond the tokens.
@@ -106,10 +123,20 @@ impl Table {
         for block in blocks.chunks(4) {
             (block[0]..block[1]).for_each(|row| exact[row][block[2]..block[3]].fill(true));
         }
-        let left = (0..rows)
-            .map(|row| if (0..cols).any(|col| wide(row, col) && !exact[row][col]) { self.bounds[0][row] } else { 0 });
-        let right = (0..cols)
-            .map(|col| if (0..rows).any(|row| wide(row, col) && !exact[row][col]) { self.bounds[1][col] } else { 0 });
+        let left = (0..rows).map(|row| {
+            if (0..cols).any(|col| wide(row, col) && !exact[row][col]) {
+                self.bounds[0][row]
+            } else {
+                0
+            }
+        });
+        let right = (0..cols).map(|col| {
+            if (0..rows).any(|row| wide(row, col) && !exact[row][col]) {
+                self.bounds[1][col]
+            } else {
+                0
+            }
+        });
         Entries {
             blocks,
             centre: self.centre.clone(),
@@ -120,9 +147,20 @@ impl Table {
     }
 
     /// The cheapest blocks that hold the needed entries of a part; returns their FLOPs.
-    fn cover(&self, needed: &Needed, rows: (usize, usize), cols: (usize, usize), blocks: &mut Vec<usize>) -> usize {
+    fn cover(
+        &self,
+        needed: &Needed,
+        rows: (usize, usize),
+        cols: (usize, usize),
+        blocks: &mut Vec<usize>,
+    ) -> usize {
         let (height, width, d) = (rows.1 - rows.0, cols.1 - cols.0, self.left.ncols());
-        let here = (rows.0..rows.1).map(|row| needed[row][cols.0..cols.1].iter().filter(|needed| **needed).count());
+        let here = (rows.0..rows.1).map(|row| {
+            needed[row][cols.0..cols.1]
+                .iter()
+                .filter(|needed| **needed)
+                .count()
+        });
         let here: usize = here.sum();
         if here == 0 {
             return 0;
@@ -132,7 +170,9 @@ impl Table {
         let start = blocks.len();
         let mut parts = 0;
         if height > 4 && width > 4 {
-            let halves = |(from, to): (usize, usize)| [(from, from + (to - from) / 2), (from + (to - from) / 2, to)];
+            let halves = |(from, to): (usize, usize)| {
+                [(from, from + (to - from) / 2), (from + (to - from) / 2, to)]
+            };
             for rows in halves(rows) {
                 for cols in halves(cols) {
                     parts += self.cover(needed, rows, cols, blocks);
@@ -213,7 +253,8 @@ impl<'a> Search<'a> {
         };
         let factors = [factors(scores)?, factors(logits)?, factors(direct)?];
         let fars: Vec<Vec<f64>> = (0..v).map(|m| far(&full, m)).collect();
-        let pairs: Vec<(usize, usize)> = (0..v).flat_map(|m| (0..=m).map(move |q| (q, m))).collect();
+        let pairs: Vec<(usize, usize)> =
+            (0..v).flat_map(|m| (0..=m).map(move |q| (q, m))).collect();
         let widest = bounded.then(|| full.widest());
         let plans = parallel(pairs.clone(), options.threads, |_, (q, m)| {
             Case::new(&full, (q, m), &fars[m], two_sided, widest).plan(LONGEST)
@@ -221,15 +262,34 @@ impl<'a> Search<'a> {
         let power = |base: usize| (base as f64 / v as f64).powi(n as i32 - 1) / v as f64;
         let base = |((q, m), plan): ((usize, usize), Option<(usize, Plan)>)| {
             let value = power(m + 1) - if q == m { 0.0 } else { power(m) };
-            plan.map(|(cost, plan)| Base { q, m, value, cost, plan })
+            plan.map(|(cost, plan)| Base {
+                q,
+                m,
+                value,
+                cost,
+                plan,
+            })
         };
         let base = pairs.into_iter().zip(plans).filter_map(base).collect();
-        Ok(Self { network, full, fars, factors, base, two_sided, bounded, options })
+        Ok(Self {
+            network,
+            full,
+            fars,
+            factors,
+            base,
+            two_sided,
+            bounded,
+            options,
+        })
     }
 
     /// FLOPs that are worth spending on a share of all inputs; as many as it takes for an infinite price.
     fn room(price: f64, base: &Base) -> usize {
-        if price.is_infinite() { base.cost + ROOM } else { (price * base.value) as usize }
+        if price.is_infinite() {
+            base.cost + ROOM
+        } else {
+            (price * base.value) as usize
+        }
     }
 
     /// Entries to compute, at a price in FLOPs for all inputs.
@@ -242,19 +302,39 @@ impl<'a> Search<'a> {
             .factors
             .iter()
             .zip(start.tables)
-            .map(|((left, right), start)| start.map(|(rank, _)| Table::new(left.clone(), right.clone(), v, rank)))
+            .map(|((left, right), start)| {
+                start.map(|(rank, _)| Table::new(left.clone(), right.clone(), v, rank))
+            })
             .collect();
         let mut needed = [(); 3].map(|()| vec![vec![false; v]; v]);
-        let mut open: Vec<&Base> = self.base.iter().filter(|base| base.cost < Self::room(price, base)).collect();
+        let mut open: Vec<&Base> = self
+            .base
+            .iter()
+            .filter(|base| base.cost < Self::room(price, base))
+            .collect();
         for Base { q, m, .. } in &open {
-            for (table, row, col) in [(0, *q, *m), (0, *q, *q), (1, *q, *m), (1, *m, *m), (2, *q, *m)] {
+            for (table, row, col) in [
+                (0, *q, *m),
+                (0, *q, *q),
+                (1, *q, *m),
+                (1, *m, *m),
+                (2, *q, *m),
+            ] {
                 needed[table][row][col] |= start.tables[table].is_some_and(|(_, begun)| begun);
             }
         }
         let mut thresholds = THRESHOLDS.into_iter().peekable();
         loop {
-            let hint = |table: usize| tables[table].as_ref().map(|found| found.hints(&needed[table]));
-            let hints = TableHints { scores: hint(0), logits: hint(1), direct: hint(2) };
+            let hint = |table: usize| {
+                tables[table]
+                    .as_ref()
+                    .map(|found| found.hints(&needed[table]))
+            };
+            let hints = TableHints {
+                scores: hint(0),
+                logits: hint(1),
+                direct: hint(2),
+            };
             let mixed = self.full.with(self.network, &hints, v)?;
             let fars: Vec<Vec<f64>> = (0..v).map(|m| far(&mixed, m)).collect();
             let widest = self.bounded.then(|| mixed.widest());
@@ -264,22 +344,36 @@ impl<'a> Search<'a> {
                 let case = Case::new(&mixed, (q, m), &fars[m], self.two_sided, widest);
                 let cost = case.plan(room).map_or(room, |(cost, _)| cost);
                 let excess = cost.saturating_sub(base.cost);
-                let culprits =
-                    if excess > 0 { culprits(base, &self.full, &mixed, (&self.fars[m], &fars[m])) } else { vec![] };
+                let culprits = if excess > 0 {
+                    culprits(base, &self.full, &mixed, (&self.fars[m], &fars[m]))
+                } else {
+                    vec![]
+                };
                 (excess, culprits, cost == room)
             });
             let blame = |last: bool| {
                 let mut blame = [(); 3].map(|()| vec![vec![0.0; v]; v]);
                 for (excess, culprits, unsettled) in &found {
-                    let share = if last && *unsettled { f64::INFINITY } else { *excess as f64 / culprits.len() as f64 };
-                    culprits.iter().for_each(|(table, row, col)| blame[*table][*row][*col] += share);
+                    let share = if last && *unsettled {
+                        f64::INFINITY
+                    } else {
+                        *excess as f64 / culprits.len() as f64
+                    };
+                    culprits
+                        .iter()
+                        .for_each(|(table, row, col)| blame[*table][*row][*col] += share);
                 }
                 blame
             };
             let mut added = false;
             while let (false, Some(threshold)) = (added, thresholds.next()) {
                 let blame = blame(thresholds.peek().is_none() && price.is_infinite());
-                for (needed, blame) in needed.iter_mut().flatten().flatten().zip(blame.iter().flatten().flatten()) {
+                for (needed, blame) in needed
+                    .iter_mut()
+                    .flatten()
+                    .flatten()
+                    .zip(blame.iter().flatten().flatten())
+                {
                     added |= !*needed && *blame > threshold * ENTRY;
                     *needed |= *blame > threshold * ENTRY;
                 }
@@ -287,7 +381,12 @@ impl<'a> Search<'a> {
             if !added {
                 return Ok(hints);
             }
-            open = open.into_iter().zip(found).filter(|(_, found)| found.0 > 0).map(|(base, _)| base).collect();
+            open = open
+                .into_iter()
+                .zip(found)
+                .filter(|(_, found)| found.0 > 0)
+                .map(|(base, _)| base)
+                .collect();
         }
     }
 
@@ -297,10 +396,25 @@ impl<'a> Search<'a> {
         let fars: Vec<Vec<f64>> = (0..v).map(|m| far(mixed, m)).collect();
         let widest = self.bounded.then(|| mixed.widest());
         let mut plans: Vec<Vec<Option<Plan>>> = (0..v).map(|m| vec![None; m + 1]).collect();
-        let bases: Vec<&Base> = self.base.iter().filter(|base| base.cost < Self::room(price, base)).collect();
+        let bases: Vec<&Base> = self
+            .base
+            .iter()
+            .filter(|base| base.cost < Self::room(price, base))
+            .collect();
         let found = parallel(bases.clone(), self.options.threads, |_, base: &Base| {
-            let room = if price.is_infinite() { LONGEST } else { Self::room(price, base) };
-            Case::new(mixed, (base.q, base.m), &fars[base.m], self.two_sided, widest).plan(room)
+            let room = if price.is_infinite() {
+                LONGEST
+            } else {
+                Self::room(price, base)
+            };
+            Case::new(
+                mixed,
+                (base.q, base.m),
+                &fars[base.m],
+                self.two_sided,
+                widest,
+            )
+            .plan(room)
         });
         for (base, plan) in bases.into_iter().zip(found) {
             plans[base.m][base.q] = plan.map(|(_, plan)| plan);
@@ -310,19 +424,34 @@ impl<'a> Search<'a> {
 }
 
 /// Wide entries that stand in the way of the plan that full tables allow.
-fn culprits(base: &Base, full: &Orders, mixed: &Orders, fars: (&[f64], &[f64])) -> Vec<(usize, usize, usize)> {
+fn culprits(
+    base: &Base,
+    full: &Orders,
+    mixed: &Orders,
+    fars: (&[f64], &[f64]),
+) -> Vec<(usize, usize, usize)> {
     const CLOSE: f64 = 1e-6;
     let Base { q, m, plan, .. } = base;
     let (q, m, v, n) = (*q, *m, full.v, full.n);
     let mut culprits = vec![];
     let size = |group: &Group| {
-        let window = if group.test == Test::Count { plan.window } else { group.window };
+        let window = if group.test == Test::Count {
+            plan.window
+        } else {
+            group.window
+        };
         window.unwrap_or(usize::MAX)
     };
     let window = plan.groups.iter().map(size).max().unwrap_or(1).min(m + 1);
-    let tokens: Vec<usize> = std::iter::once(m).chain(full.attention[q].iter().copied().filter(|t| *t < m)).collect();
-    let wide = |ends: &Ends, row: usize, col: usize| ends.upper.at(row, col) - ends.lower.at(row, col) > CLOSE;
-    let level = tokens.get(window).map_or(f64::MIN, |t| *full.scores.upper.at(q, *t));
+    let tokens: Vec<usize> = std::iter::once(m)
+        .chain(full.attention[q].iter().copied().filter(|t| *t < m))
+        .collect();
+    let wide = |ends: &Ends, row: usize, col: usize| {
+        ends.upper.at(row, col) - ends.lower.at(row, col) > CLOSE
+    };
+    let level = tokens
+        .get(window)
+        .map_or(f64::MIN, |t| *full.scores.upper.at(q, *t));
     for t in 0..=m {
         let near = tokens[..window].contains(&t) || *mixed.scores.upper.at(q, t) > level + CLOSE;
         if near && wide(&mixed.scores, q, t) {
@@ -347,7 +476,8 @@ fn culprits(base: &Base, full: &Orders, mixed: &Orders, fars: (&[f64], &[f64])) 
         .collect();
     sets.push((0..v).filter(|j| *j != m).collect());
     for (index, set) in sets.iter().enumerate() {
-        let top = |entry: &dyn Fn(usize) -> f64| set.iter().map(|j| entry(*j)).fold(f64::MIN, f64::max);
+        let top =
+            |entry: &dyn Fn(usize) -> f64| set.iter().map(|j| entry(*j)).fold(f64::MIN, f64::max);
         let query = top(&|j| full.query_row(q, j));
         for j in set {
             if wide(&mixed.direct, q, *j) && mixed.query_row(q, *j) > query + CLOSE {
@@ -385,9 +515,14 @@ fn culprits(base: &Base, full: &Orders, mixed: &Orders, fars: (&[f64], &[f64])) 
     if window <= m && (0..n - 1).any(|p| fars.1[p] > fars.0[p] + CLOSE) {
         for t in 0..m {
             let low = mixed.token_row_low(t, 0, m);
-            let far: Vec<usize> =
-                (0..v).filter(|j| *j != m && mixed.token_row(t, 0, *j) - low > fars.0[0] + CLOSE).collect();
-            culprits.extend(far.iter().filter(|j| wide(&mixed.logits, t, **j)).map(|j| (1, t, *j)));
+            let far: Vec<usize> = (0..v)
+                .filter(|j| *j != m && mixed.token_row(t, 0, *j) - low > fars.0[0] + CLOSE)
+                .collect();
+            culprits.extend(
+                far.iter()
+                    .filter(|j| wide(&mixed.logits, t, **j))
+                    .map(|j| (1, t, *j)),
+            );
             if !far.is_empty() && wide(&mixed.logits, t, m) {
                 culprits.push((1, t, m));
             }

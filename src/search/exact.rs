@@ -54,7 +54,12 @@ impl Pool {
     fn with(&self, other: &Self) -> Self {
         Self {
             answers: [self.answers.as_slice(), &other.answers].concat(),
-            rows: self.rows.iter().zip(&other.rows).map(|(a, b)| a.max(*b)).collect(),
+            rows: self
+                .rows
+                .iter()
+                .zip(&other.rows)
+                .map(|(a, b)| a.max(*b))
+                .collect(),
             query: self.query.max(other.query),
             last: self.last.max(other.last),
         }
@@ -98,24 +103,52 @@ impl<'a> Case<'a> {
         let below = orders.attention[q].iter().copied().filter(|t| *t < m);
         let tokens: Vec<usize> = std::iter::once(m).chain(below).collect();
         let (upper, lower) = (&orders.scores.upper, &orders.scores.lower);
-        let over = |t: usize| ((upper.at(q, t) - lower.at(q, m)).exp(), (lower.at(q, t) - lower.at(q, m)).exp());
+        let over = |t: usize| {
+            (
+                (upper.at(q, t) - lower.at(q, m)).exp(),
+                (lower.at(q, t) - lower.at(q, m)).exp(),
+            )
+        };
         let alpha: Vec<(f64, f64)> = tokens.iter().map(|t| over(*t)).collect();
         let top = (0..n).map(|p| *upper.at(q, v + p)).fold(f64::MIN, f64::max);
         let beta: Vec<f64> = (0..n).map(|p| (upper.at(q, v + p) - top).exp()).collect();
-        let query = (0..v).filter(|j| *j != m).map(|j| orders.query_row(q, j)).fold(f64::MIN, f64::max);
+        let query = (0..v)
+            .filter(|j| *j != m)
+            .map(|j| orders.query_row(q, j))
+            .fold(f64::MIN, f64::max);
         let query = query - orders.query_row_low(q, m);
         let bounds = |(alpha, _): &(f64, f64)| {
             let pooled = far.iter().copied().fold(f64::MIN, f64::max);
             let by_position = far.iter().zip(&beta);
             (
                 (alpha * (pooled + query)).max(0.0),
-                by_position.map(|(row, beta)| (alpha * beta * (row + query)).max(0.0)).collect(),
+                by_position
+                    .map(|(row, beta)| (alpha * beta * (row + query)).max(0.0))
+                    .collect(),
             )
         };
         let far = alpha.iter().map(bounds).collect();
         let before = &beta[..n - 1];
-        let (beta_sum, beta_min) = (before.iter().sum(), before.iter().copied().fold(f64::MAX, f64::min));
-        Self { orders, q, m, n, v, tokens, alpha, alpha_q: over(q), beta_sum, beta_min, beta, far, two_sided, widest }
+        let (beta_sum, beta_min) = (
+            before.iter().sum(),
+            before.iter().copied().fold(f64::MAX, f64::min),
+        );
+        Self {
+            orders,
+            q,
+            m,
+            n,
+            v,
+            tokens,
+            alpha,
+            alpha_q: over(q),
+            beta_sum,
+            beta_min,
+            beta,
+            far,
+            two_sided,
+            widest,
+        }
     }
 
     fn width(&self) -> usize {
@@ -123,12 +156,17 @@ impl<'a> Case<'a> {
     }
 
     fn pool(&self, answer: usize) -> Pool {
-        let row = |p: usize, t: usize| self.orders.token_row(t, p, answer) - self.orders.token_row_low(t, p, self.m);
+        let row = |p: usize, t: usize| {
+            self.orders.token_row(t, p, answer) - self.orders.token_row_low(t, p, self.m)
+        };
         let tokens = &self.tokens[..self.width()];
         Pool {
             answers: vec![answer],
-            rows: (0..self.n - 1).flat_map(|p| tokens.iter().map(move |t| row(p, *t))).collect(),
-            query: self.orders.query_row(self.q, answer) - self.orders.query_row_low(self.q, self.m),
+            rows: (0..self.n - 1)
+                .flat_map(|p| tokens.iter().map(move |t| row(p, *t)))
+                .collect(),
+            query: self.orders.query_row(self.q, answer)
+                - self.orders.query_row_low(self.q, self.m),
             last: self.orders.last_row(self.q, answer) - self.orders.last_row_low(self.q, self.m),
         }
     }
@@ -141,7 +179,8 @@ impl<'a> Case<'a> {
     fn least_term(&self, answer: usize, i: usize, p: usize) -> f64 {
         let t = self.tokens[i];
         let token = self.orders.token_row_low(t, p, answer) - self.orders.token_row(t, p, self.m);
-        let query = self.orders.query_row_low(self.q, answer) - self.orders.query_row(self.q, self.m);
+        let query =
+            self.orders.query_row_low(self.q, answer) - self.orders.query_row(self.q, self.m);
         least_of(self.alpha[i], self.beta[p] * (token + query))
     }
 
@@ -181,7 +220,11 @@ impl<'a> Case<'a> {
             let tokens = i + 1;
             let far = self.far.get(tokens);
             let most = far.map_or(most, |(pooled, _)| most.max(*pooled));
-            let middle = if self.q == self.m { 0.0 } else { self.beta_min * (at_m - most) };
+            let middle = if self.q == self.m {
+                0.0
+            } else {
+                self.beta_min * (at_m - most)
+            };
             let sum = self.beta_sum * most + middle + last;
             least = least.min(sum);
             let mut offer = |test: Windowed, sum: f64, cost: usize| {
@@ -200,7 +243,11 @@ impl<'a> Case<'a> {
                 sum += gain;
             }
             least = least.min(sum);
-            offer((Test::Unpooled, self.window(tokens)), sum, 3 * (n - 1) * tokens + 12);
+            offer(
+                (Test::Unpooled, self.window(tokens)),
+                sum,
+                3 * (n - 1) * tokens + 12,
+            );
             if best.is_some_and(|(_, cost)| 3 * tokens + 9 >= cost) {
                 break;
             }
@@ -219,7 +266,9 @@ impl<'a> Case<'a> {
         for answer in answers {
             let mut best: Option<(usize, usize, Settled)> = None;
             for (index, group) in groups.iter().enumerate() {
-                let Some(joined) = self.settled(group.pool.with(&answer.pool)) else { continue };
+                let Some(joined) = self.settled(group.pool.with(&answer.pool)) else {
+                    continue;
+                };
                 let grown = joined.cost.saturating_sub(group.cost);
                 if best.as_ref().is_none_or(|(least, ..)| grown < *least) {
                     best = Some((grown, index, joined));
@@ -236,7 +285,9 @@ impl<'a> Case<'a> {
         'merge: loop {
             for a in 0..groups.len() {
                 for b in a + 1..groups.len() {
-                    let Some(joined) = self.settled(groups[a].pool.with(&groups[b].pool)) else { continue };
+                    let Some(joined) = self.settled(groups[a].pool.with(&groups[b].pool)) else {
+                        continue;
+                    };
                     if joined.cost < groups[a].cost + groups[b].cost + GROUP {
                         groups[a] = joined;
                         groups.remove(b);
@@ -250,8 +301,14 @@ impl<'a> Case<'a> {
 
     /// The cheapest plan found; none where some inputs stay undecided or the tree would be too long.
     pub(super) fn plan(&self, longest: usize) -> Option<(usize, Plan)> {
-        let answers: Vec<Pool> = (0..self.v).filter(|j| *j != self.m).map(|j| self.pool(j)).collect();
-        let all = answers.iter().skip(1).fold(answers[0].clone(), |all, pool| all.with(pool));
+        let answers: Vec<Pool> = (0..self.v)
+            .filter(|j| *j != self.m)
+            .map(|j| self.pool(j))
+            .collect();
+        let all = answers
+            .iter()
+            .skip(1)
+            .fold(answers[0].clone(), |all, pool| all.with(pool));
         let together = self.settled(all);
         if let Some(all) = together.clone().filter(|all| all.cost <= 24) {
             return Some((all.cost + GROUP, self.written(&[all], &[], None)));
@@ -268,8 +325,9 @@ impl<'a> Case<'a> {
         let mut sorted: Vec<Settled> = passing.into_iter().map(|(_, answer)| answer).collect();
         let first = self.pack(&sorted);
         sorted.reverse();
-        let packed =
-            [first, self.pack(&sorted), self.pack(&by_number)].into_iter().chain(together.map(|all| vec![all]));
+        let packed = [first, self.pack(&sorted), self.pack(&by_number)]
+            .into_iter()
+            .chain(together.map(|all| vec![all]));
         let groups = packed.min_by_key(|groups| cost(groups)).unwrap_or_default();
         if failing.is_empty() {
             return Some((cost(&groups), self.written(&groups, &[], None)));
@@ -280,17 +338,30 @@ impl<'a> Case<'a> {
         let mut offer = |trees: Vec<Pool>, settled: &[Settled]| {
             for window in WINDOWS {
                 let most = best.as_ref().map_or(longest, |(cost, _)| *cost);
-                let Some(room) = most.checked_sub(cost(settled) + 1) else { break };
+                let Some(room) = most.checked_sub(cost(settled) + 1) else {
+                    break;
+                };
                 if let Some(tree) = Tree::grow(self, &trees, window, room) {
-                    best = Some((tree.cost + cost(settled), self.written(settled, &trees, Some(&tree))));
+                    best = Some((
+                        tree.cost + cost(settled),
+                        self.written(settled, &trees, Some(&tree)),
+                    ));
                 }
                 if window > self.m {
                     break;
                 }
             }
         };
-        let joined = |pools: &[Pool]| pools.iter().skip(1).fold(pools[0].clone(), |all, pool| all.with(pool));
-        for apart in [1, 2, 3, 5, 8, 12, 18, 27, 40].into_iter().take_while(|apart| *apart < failing.len()) {
+        let joined = |pools: &[Pool]| {
+            pools
+                .iter()
+                .skip(1)
+                .fold(pools[0].clone(), |all, pool| all.with(pool))
+        };
+        for apart in [1, 2, 3, 5, 8, 12, 18, 27, 40]
+            .into_iter()
+            .take_while(|apart| *apart < failing.len())
+        {
             let (apart, rest) = failing.split_at(apart);
             offer([apart, &[joined(rest)]].concat(), &groups);
             if rest.len() > 3 {
@@ -315,16 +386,29 @@ impl<'a> Case<'a> {
     }
 
     fn written(&self, settled: &[Settled], trees: &[Pool], tree: Option<&Tree>) -> Plan {
-        let groups = settled.iter().map(|group| (&group.pool.answers, group.test));
-        let mut groups: Vec<(&Vec<usize>, Windowed)> =
-            groups.chain(trees.iter().map(|pool| (&pool.answers, (Test::Count, None)))).collect();
+        let groups = settled
+            .iter()
+            .map(|group| (&group.pool.answers, group.test));
+        let mut groups: Vec<(&Vec<usize>, Windowed)> = groups
+            .chain(
+                trees
+                    .iter()
+                    .map(|pool| (&pool.answers, (Test::Count, None))),
+            )
+            .collect();
         // The largest group is the rest: it takes the fewest bytes.
         let largest = groups.iter().map(|(answers, _)| answers.len()).max();
-        let rest = groups.iter().position(|(answers, _)| Some(answers.len()) == largest && answers.len() > 1);
+        let rest = groups
+            .iter()
+            .position(|(answers, _)| Some(answers.len()) == largest && answers.len() > 1);
         let written = |(index, (answers, test)): (usize, (&Vec<usize>, Windowed))| {
             let mut answers = answers.clone();
             answers.sort_unstable();
-            let answers = if Some(index) == rest { Answers::Rest } else { Answers::These(answers) };
+            let answers = if Some(index) == rest {
+                Answers::Rest
+            } else {
+                Answers::These(answers)
+            };
             group(answers, test)
         };
         Plan {
@@ -387,17 +471,25 @@ impl Tree {
         }
         let term = |p: usize, i: usize, pool: &Pool| {
             let i = places[i];
-            most_of(case.alpha[i], case.beta[p] * (pool.rows[p * width + i] + pool.query))
+            most_of(
+                case.alpha[i],
+                case.beta[p] * (pool.rows[p * width + i] + pool.query),
+            )
         };
         let low = |p: usize, i: usize, pool: &Pool| match pool.answers[..] {
             [answer] => case.least_term(answer, places[i], p),
             _ => f64::MIN,
         };
-        let low = |p: usize| (0..tokens).map(|i| pools.iter().map(|pool| low(p, i, pool)).collect()).collect();
+        let low = |p: usize| {
+            (0..tokens)
+                .map(|i| pools.iter().map(|pool| low(p, i, pool)).collect())
+                .collect()
+        };
         let low: Vec<Vec<Vec<f64>>> = (0..n - 1).map(low).collect();
         let items = |p: usize| {
-            let mut items: Vec<Vec<f64>> =
-                (0..tokens).map(|i| pools.iter().map(|pool| term(p, i, pool)).collect()).collect();
+            let mut items: Vec<Vec<f64>> = (0..tokens)
+                .map(|i| pools.iter().map(|pool| term(p, i, pool)).collect())
+                .collect();
             if far > 0 {
                 items.push(vec![case.far[tokens].1[p]; pools.len()]);
             }
@@ -407,16 +499,31 @@ impl Tree {
         let groups = pools.len();
         let sorted = |p: usize, group: usize, items: usize| {
             let mut order: Vec<usize> = (0..items).collect();
-            order.sort_by(|a, b| terms[p][*b][group].total_cmp(&terms[p][*a][group]).then(a.cmp(b)));
+            order.sort_by(|a, b| {
+                terms[p][*b][group]
+                    .total_cmp(&terms[p][*a][group])
+                    .then(a.cmp(b))
+            });
             order
         };
         let places = || (0..n - 1).flat_map(|p| (0..groups).map(move |group| (p, group)));
-        let upper = places().map(|(p, group)| sorted(p, group, tokens + usize::from(far > 0))).collect();
+        let upper = places()
+            .map(|(p, group)| sorted(p, group, tokens + usize::from(far > 0)))
+            .collect();
         let bounded = far == 0 || case.widest.is_some();
-        let below =
-            |p: usize| case.alpha.get(tokens).map_or(0.0, |alpha| -alpha.0 * case.beta[p] * case.widest.unwrap_or(0.0));
+        let below = |p: usize| {
+            case.alpha.get(tokens).map_or(0.0, |alpha| {
+                -alpha.0 * case.beta[p] * case.widest.unwrap_or(0.0)
+            })
+        };
         let ascending = |(p, group): (usize, usize)| {
-            let least = |item: usize| if item == tokens { below(p) } else { low[p][item][group] };
+            let least = |item: usize| {
+                if item == tokens {
+                    below(p)
+                } else {
+                    low[p][item][group]
+                }
+            };
             let mut order: Vec<usize> = (0..tokens + usize::from(far > 0 && bounded)).collect();
             order.sort_by(|a, b| least(*a).total_cmp(&least(*b)).then(a.cmp(b)));
             order
@@ -424,7 +531,11 @@ impl Tree {
         let lower = places().map(ascending).collect();
         let mut tree = Self {
             tokens,
-            script: Script { upper, lower, walk: vec![] },
+            script: Script {
+                upper,
+                lower,
+                walk: vec![],
+            },
             cost,
             room,
             below: (0..n - 1).map(below).collect(),
@@ -442,7 +553,11 @@ impl Tree {
         };
         let last: Vec<Open> = pools.iter().enumerate().map(last).collect();
         let mut shown = vec![false; groups];
-        for first in if case.q == case.m { vec![None] } else { (0..n - 1).map(Some).collect() } {
+        for first in if case.q == case.m {
+            vec![None]
+        } else {
+            (0..n - 1).map(Some).collect()
+        } {
             let open = match first {
                 Some(p) => tree.extended(&last, p, 0),
                 None => last.clone(),
@@ -460,21 +575,31 @@ impl Tree {
         }
         tree.cost += shown.iter().filter(|shown| **shown).count() * (n - 1) * (tokens - 1);
         let lower = tree.script.lower.iter().zip(shown.iter().cycle());
-        tree.script.lower = lower.map(|(order, shown)| if *shown { order.to_vec() } else { vec![] }).collect();
+        tree.script.lower = lower
+            .map(|(order, shown)| if *shown { order.to_vec() } else { vec![] })
+            .collect();
         (tree.complete && tree.cost <= room).then_some(tree)
     }
 
     fn extended(&mut self, open: &[Open], p: usize, item: usize) -> Vec<Open> {
         self.cost += open.len();
         let plus = |(group, upper, lower): &Open| {
-            (*group, upper + self.terms[p][item][*group], lower + self.least(p, item, *group))
+            (
+                *group,
+                upper + self.terms[p][item][*group],
+                lower + self.least(p, item, *group),
+            )
         };
         open.iter().map(plus).collect()
     }
 
     /// The lower end of an item's term.
     fn least(&self, p: usize, item: usize, group: usize) -> f64 {
-        if self.far > 0 && item == self.tokens { self.below[p] } else { self.low[p][item][group] }
+        if self.far > 0 && item == self.tokens {
+            self.below[p]
+        } else {
+            self.low[p][item][group]
+        }
     }
 
     fn steps(&mut self, first: Option<usize>, n: usize) -> Vec<Step> {
@@ -483,14 +608,32 @@ impl Tree {
             let start = usize::from(first.is_some_and(|first| p < first));
             let groups = self.single.len();
             let items = || start..self.terms[p].len();
-            let most = |group: usize| items().map(|item| self.terms[p][item][group]).fold(f64::MIN, f64::max);
-            let least = |group: usize| items().map(|item| self.least(p, item, group)).fold(f64::MAX, f64::min);
-            let mut step =
-                Step { p, start, most: (0..groups).map(most).collect(), least: (0..groups).map(least).collect() };
+            let most = |group: usize| {
+                items()
+                    .map(|item| self.terms[p][item][group])
+                    .fold(f64::MIN, f64::max)
+            };
+            let least = |group: usize| {
+                items()
+                    .map(|item| self.least(p, item, group))
+                    .fold(f64::MAX, f64::min)
+            };
+            let mut step = Step {
+                p,
+                start,
+                most: (0..groups).map(most).collect(),
+                least: (0..groups).map(least).collect(),
+            };
             if let Some(behind) = steps.last() {
                 self.cost += groups * if self.bounded && self.two_sided { 2 } else { 1 };
-                step.most.iter_mut().zip(&behind.most).for_each(|(a, b)| *a += b);
-                step.least.iter_mut().zip(&behind.least).for_each(|(a, b)| *a += b);
+                step.most
+                    .iter_mut()
+                    .zip(&behind.most)
+                    .for_each(|(a, b)| *a += b);
+                step.least
+                    .iter_mut()
+                    .zip(&behind.least)
+                    .for_each(|(a, b)| *a += b);
             }
             steps.push(step);
         }
@@ -503,8 +646,11 @@ impl Tree {
             return;
         }
         let rest = |group: usize| steps.first().map_or(0.0, |step| step.most[group]);
-        let dropped: Vec<usize> =
-            open.iter().filter(|(group, sum, _)| sum + rest(*group) < -CLEAR).map(|(group, ..)| *group).collect();
+        let dropped: Vec<usize> = open
+            .iter()
+            .filter(|(group, sum, _)| sum + rest(*group) < -CLEAR)
+            .map(|(group, ..)| *group)
+            .collect();
         self.cost += dropped.len() * (1 + usize::from(!steps.is_empty()));
         self.script.walk.push(dropped.len());
         self.script.walk.extend(&dropped);
@@ -514,11 +660,14 @@ impl Tree {
         }
         // A tie is wrong: of one input, the checker may be able to tell where doubles are not.
         let clear = if steps.is_empty() { -CLEAR } else { CLEAR };
-        let wrong = |group: usize, sum: f64, far: bool| exact && !far && self.single[group] && sum >= clear;
+        let wrong =
+            |group: usize, sum: f64, far: bool| exact && !far && self.single[group] && sum >= clear;
         let far_behind = !self.bounded;
         let least = |group: usize| steps.first().map_or(0.0, |step| step.least[group]);
         let far = far_behind && !steps.is_empty();
-        let shows = open.iter().filter(|(group, _, sum)| wrong(*group, sum + least(*group), far));
+        let shows = open
+            .iter()
+            .filter(|(group, _, sum)| wrong(*group, sum + least(*group), far));
         let shows = shows.max_by(|a, b| (a.2 + least(a.0)).total_cmp(&(b.2 + least(b.0))));
         if let Some((group, ..)) = shows {
             if self.two_sided {
@@ -543,11 +692,17 @@ impl Tree {
         let row = |item: usize| &self.terms[step.p][item];
         let good: Vec<usize> = items
             .clone()
-            .filter(|item| open.iter().all(|(group, sum, _)| sum + row(*item)[*group] + most(*group) < -CLEAR))
+            .filter(|item| {
+                open.iter()
+                    .all(|(group, sum, _)| sum + row(*item)[*group] + most(*group) < -CLEAR)
+            })
             .collect();
         let (has_far, tokens) = (self.far > 0, self.tokens);
         let is_far = move |item: usize| has_far && item == tokens;
-        let mut labels: Vec<usize> = items.clone().map(|item| if good.contains(&item) { 0 } else { 1 }).collect();
+        let mut labels: Vec<usize> = items
+            .clone()
+            .map(|item| if good.contains(&item) { 0 } else { 1 })
+            .collect();
         // Wrong items, by the answers that show most of them.
         let mut left: Vec<usize> = items.clone().filter(|item| !good.contains(item)).collect();
         let mut used = vec![];
@@ -556,12 +711,25 @@ impl Tree {
                 let sum = sum + self.least(step.p, item, group) + least(group);
                 wrong(group, sum, far_behind && (is_far(item) || next.is_some()))
             };
-            let count = |(group, _, sum): &Open| left.iter().filter(|item| shows(*group, *sum, **item)).count();
-            let Some(best) = open.iter().max_by_key(|entry| (count(entry), std::cmp::Reverse(entry.0))) else { break };
+            let count = |(group, _, sum): &Open| {
+                left.iter()
+                    .filter(|item| shows(*group, *sum, **item))
+                    .count()
+            };
+            let Some(best) = open
+                .iter()
+                .max_by_key(|entry| (count(entry), std::cmp::Reverse(entry.0)))
+            else {
+                break;
+            };
             if count(best) == 0 {
                 break;
             }
-            for item in left.iter().copied().filter(|item| shows(best.0, best.2, *item)) {
+            for item in left
+                .iter()
+                .copied()
+                .filter(|item| shows(best.0, best.2, *item))
+            {
                 labels[item - step.start] = if self.two_sided { 3 + best.0 } else { 2 };
             }
             used.push(best.0);
@@ -588,7 +756,13 @@ impl Tree {
 pub(super) fn far(orders: &Orders, m: usize) -> Vec<f64> {
     let wrong = |t: usize, p: usize| {
         let row = |j: usize| orders.token_row(t, p, j);
-        (0..orders.v).filter(|j| *j != m).map(row).fold(f64::MIN, f64::max) - orders.token_row_low(t, p, m)
+        (0..orders.v)
+            .filter(|j| *j != m)
+            .map(row)
+            .fold(f64::MIN, f64::max)
+            - orders.token_row_low(t, p, m)
     };
-    (0..orders.n - 1).map(|p| (0..m).map(|t| wrong(t, p)).fold(f64::MIN, f64::max)).collect()
+    (0..orders.n - 1)
+        .map(|p| (0..m).map(|t| wrong(t, p)).fold(f64::MIN, f64::max))
+        .collect()
 }

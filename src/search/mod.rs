@@ -12,8 +12,8 @@ mod priced;
 mod published;
 
 use crate::certificate::{
-    Answers, Attention, Certificate, Claim, Count, Criterion, DirectPath, ExactAttention, Group, Partition, Plan, Rows,
-    Split, Test, VERSION,
+    Answers, Attention, Certificate, Claim, Count, Criterion, DirectPath, ExactAttention, Group,
+    Partition, Plan, Rows, Split, Test, VERSION,
 };
 use crate::checker::arithmetic::Fixed;
 use crate::checker::criterion::Tables;
@@ -67,9 +67,12 @@ pub fn prove(
             return Prover::new(network, strategy, two_sided, model, options)?.at(f64::INFINITY);
         }
         Strategy::PublishedCubic => published::cubic(network),
-        Strategy::Published(family) => {
-            published::family(network, family, published::closed(network, family)?, options)?
-        }
+        Strategy::Published(family) => published::family(
+            network,
+            family,
+            published::closed(network, family)?,
+            options,
+        )?,
     };
     derive(network, hints, model, options)
 }
@@ -92,7 +95,12 @@ pub fn prove_optimised(
     #[cfg(feature = "optimise")]
     if let (Strategy::Published(family), true) = (strategy, steps > 0) {
         let hints = optimise::improve(network, family, steps)?;
-        let moved = derive(network, published::family(network, family, hints, options)?, model, options)?;
+        let moved = derive(
+            network,
+            published::family(network, family, hints, options)?,
+            model,
+            options,
+        )?;
         if moved.certified.correct > closed.certified.correct {
             return Ok(moved);
         }
@@ -124,7 +132,10 @@ pub fn prove_best_published(
     let mut best: Option<(Strategy, Proof)> = None;
     for strategy in Strategy::published().filter(|strategy| strategy.class() == class) {
         let proof = prove_optimised(network, strategy, steps, model.map(Into::into), options)?;
-        if best.as_ref().is_none_or(|(_, best)| proof.certified.correct > best.certified.correct) {
+        if best
+            .as_ref()
+            .is_none_or(|(_, best)| proof.certified.correct > best.certified.correct)
+        {
             best = Some((strategy, proof));
         }
     }
@@ -143,12 +154,17 @@ fn derive(
     let certified = checker::certify::<Fixed>(network, &certificate, options)?;
     certificate.claim.correct.clone_from(&certified.correct);
     certificate.claim.upper = (certified.upper < certified.total).then(|| certified.upper.clone());
-    Ok(Proof { text: self::text(&certificate), certificate, certified })
+    Ok(Proof {
+        text: self::text(&certificate),
+        certificate,
+        certified,
+    })
 }
 
 /// The certificate's file.
 fn text(certificate: &Certificate) -> Vec<u8> {
-    let mut text = serde_json::to_vec(certificate).expect("a certificate has only strings and lists");
+    let mut text =
+        serde_json::to_vec(certificate).expect("a certificate has only strings and lists");
     text.push(b'\n');
     text
 }
@@ -162,7 +178,13 @@ fn hinted(
     criterion: Criterion,
 ) -> Certificate {
     let Config { d_vocab, n_ctx, .. } = network.config;
-    let claim = Claim { task: Config::TASK.into(), d_vocab, n_ctx, correct: BigUint::default(), upper: None };
+    let claim = Claim {
+        task: Config::TASK.into(),
+        d_vocab,
+        n_ctx,
+        correct: BigUint::default(),
+        upper: None,
+    };
     Certificate {
         gbmi: VERSION.into(),
         network: network.sha256.clone(),
@@ -176,20 +198,41 @@ fn hinted(
 }
 
 /// Scores computed in full, without orders.
-const EXACT: Attention = Attention::Exact(ExactAttention { orders: Rows::EMPTY, entries: None });
+const EXACT: Attention = Attention::Exact(ExactAttention {
+    orders: Rows::EMPTY,
+    entries: None,
+});
 
 fn brute_force(network: &Network) -> Certificate {
-    let groups = vec![Group { answers: Answers::Each, test: Test::Count, window: None }];
-    let plan = Plan { groups, count: Count::default(), window: None };
-    let partition = Partition { plans: vec![plan], assignment: Rows::EMPTY };
-    let (direct_path, criterion) = (DirectPath::Split(Split::default()), Criterion::Partition(partition));
+    let groups = vec![Group {
+        answers: Answers::Each,
+        test: Test::Count,
+        window: None,
+    }];
+    let plan = Plan {
+        groups,
+        count: Count::default(),
+        window: None,
+    };
+    let partition = Partition {
+        plans: vec![plan],
+        assignment: Rows::EMPTY,
+    };
+    let (direct_path, criterion) = (
+        DirectPath::Split(Split::default()),
+        Criterion::Partition(partition),
+    );
     hinted(network, Strategy::BruteForce, EXACT, direct_path, criterion)
 }
 
 fn cubic(network: &Network, options: Options<'_>) -> Result<Certificate, Refusal> {
     let orders = Orders::new(network, PREFIX)?;
-    let ways = Ways { scores: EXACT, split: split(&orders) };
-    let partition = plans::menu(network, &ways, &orders, &Style::CUBIC, options)?.choose(f64::INFINITY);
+    let ways = Ways {
+        scores: EXACT,
+        split: split(&orders),
+    };
+    let partition =
+        plans::menu(network, &ways, &orders, &Style::CUBIC, options)?.choose(f64::INFINITY);
     Ok(ways.hinted(network, Strategy::Cubic, partition))
 }
 
@@ -202,12 +245,20 @@ struct Ways {
 impl Ways {
     /// The tables that the checker makes of this.
     fn tables(&self, network: &Network) -> Result<Tables<Fixed>, Refusal> {
-        let Attention::Exact(attention) = &self.scores else { unreachable!("our own attention rule") };
+        let Attention::Exact(attention) = &self.scores else {
+            unreachable!("our own attention rule")
+        };
         checker::tables::<Fixed>(network, attention, &self.split, &Meter::new(u64::MAX))
     }
 
     fn hinted(self, network: &Network, strategy: Strategy, partition: Partition) -> Certificate {
-        hinted(network, strategy, self.scores, DirectPath::Split(self.split), Criterion::Partition(partition))
+        hinted(
+            network,
+            strategy,
+            self.scores,
+            DirectPath::Split(self.split),
+            Criterion::Partition(partition),
+        )
     }
 }
 

@@ -39,10 +39,18 @@ impl Ends {
     pub(super) fn new(table: &Matrix<Fixed>) -> Self {
         let unit = f64::from(-Fixed::FRACTION).exp2();
         let end = |infinite: f64, pick: fn((i128, i128)) -> i128| {
-            let end = |row, col| table.at(row, col).ends().map_or(infinite, |ends| pick(ends) as f64 * unit);
+            let end = |row, col| {
+                table
+                    .at(row, col)
+                    .ends()
+                    .map_or(infinite, |ends| pick(ends) as f64 * unit)
+            };
             Matrix::from_fn(table.rows(), table.cols(), f64::NAN, end)
         };
-        Self { upper: end(UNKNOWN, |(_, hi)| hi), lower: end(-UNKNOWN, |(lo, _)| lo) }
+        Self {
+            upper: end(UNKNOWN, |(_, hi)| hi),
+            lower: end(-UNKNOWN, |(lo, _)| lo),
+        }
     }
 }
 
@@ -57,12 +65,19 @@ impl Orders {
         let direct = Ends::new(&paths.direct).upper;
         let mean = |j: usize| (0..v).map(|q| direct.at(q, j)).sum::<f64>() / v as f64;
         let unit = f64::from(OFFSET_BITS).exp2();
-        let offset = (0..v).map(|j| (mean(j) * unit).round().clamp(-MOST, MOST) as i64).collect();
+        let offset = (0..v)
+            .map(|j| (mean(j) * unit).round().clamp(-MOST, MOST) as i64)
+            .collect();
         Ok(Self::of(&paths, offset, prefix))
     }
 
     /// Orders of other tables of the same network, with the same offset.
-    pub(super) fn with(&self, network: &Network, tables: &TableHints, prefix: usize) -> Result<Self, Refusal> {
+    pub(super) fn with(
+        &self,
+        network: &Network,
+        tables: &TableHints,
+        prefix: usize,
+    ) -> Result<Self, Refusal> {
         let paths = Paths::<Fixed>::new(network, tables.each_ref(), &Meter::new(u64::MAX))?;
         Ok(Self::of(&paths, self.offset.clone(), prefix))
     }
@@ -70,16 +85,34 @@ impl Orders {
     /// By upper ends.
     fn of(paths: &Paths<Fixed>, offset: Vec<i64>, prefix: usize) -> Self {
         let (v, n) = (paths.d_vocab, paths.n_ctx);
-        let (scores, logits, direct) = (Ends::new(&paths.scores), Ends::new(&paths.logits), Ends::new(&paths.direct));
+        let (scores, logits, direct) = (
+            Ends::new(&paths.scores),
+            Ends::new(&paths.logits),
+            Ends::new(&paths.direct),
+        );
         let unit = f64::from(OFFSET_BITS).exp2();
         let shift = |j: usize| offset[j] as f64 / unit;
         let (ev, d) = (&logits.upper, &direct.upper);
-        let row = |t: usize, p: usize| (0..v).map(|j| ev.at(t, j) + ev.at(v + p, j) + shift(j)).collect();
-        let last = |q: usize| (0..v).map(|j| ev.at(q, j) + ev.at(v + n - 1, j) + d.at(q, j)).collect();
+        let row = |t: usize, p: usize| {
+            (0..v)
+                .map(|j| ev.at(t, j) + ev.at(v + p, j) + shift(j))
+                .collect()
+        };
+        let last = |q: usize| {
+            (0..v)
+                .map(|j| ev.at(q, j) + ev.at(v + n - 1, j) + d.at(q, j))
+                .collect()
+        };
         Self {
-            attention: (0..v).map(|q| descending((0..v).map(|t| *scores.upper.at(q, t)).collect(), v)).collect(),
-            token: (0..(n - 1) * v).map(|i| descending(row(i % v, i / v), prefix)).collect(),
-            query: (0..v).map(|q| descending((0..v).map(|j| d.at(q, j) - shift(j)).collect(), prefix)).collect(),
+            attention: (0..v)
+                .map(|q| descending((0..v).map(|t| *scores.upper.at(q, t)).collect(), v))
+                .collect(),
+            token: (0..(n - 1) * v)
+                .map(|i| descending(row(i % v, i / v), prefix))
+                .collect(),
+            query: (0..v)
+                .map(|q| descending((0..v).map(|j| d.at(q, j) - shift(j)).collect(), prefix))
+                .collect(),
             last: (0..v).map(|q| descending(last(q), prefix)).collect(),
             offset,
             v,
@@ -99,10 +132,14 @@ impl Orders {
             most - least
         };
         let rows = (0..(n - 1) * v * v).map(|i| (i / v % v, i / v / v, i % v));
-        let tokens = range(&mut rows.map(|(t, p, j)| (self.token_row_low(t, p, j), self.token_row(t, p, j))));
+        let tokens = range(
+            &mut rows.map(|(t, p, j)| (self.token_row_low(t, p, j), self.token_row(t, p, j))),
+        );
         tokens
             + range(
-                &mut (0..v * v).map(|i| (i / v, i % v)).map(|(q, j)| (self.query_row_low(q, j), self.query_row(q, j))),
+                &mut (0..v * v)
+                    .map(|i| (i / v, i % v))
+                    .map(|(q, j)| (self.query_row_low(q, j), self.query_row(q, j))),
             )
     }
 
@@ -132,22 +169,29 @@ impl Orders {
 
     /// The upper end of EV(q,j) + PV(n−1,j) + D(q,j).
     pub(super) fn last_row(&self, q: usize, j: usize) -> f64 {
-        self.logits.upper.at(q, j) + self.logits.upper.at(self.v + self.n - 1, j) + self.direct.upper.at(q, j)
+        self.logits.upper.at(q, j)
+            + self.logits.upper.at(self.v + self.n - 1, j)
+            + self.direct.upper.at(q, j)
     }
 
     /// Its lower end.
     pub(super) fn last_row_low(&self, q: usize, j: usize) -> f64 {
-        self.logits.lower.at(q, j) + self.logits.lower.at(self.v + self.n - 1, j) + self.direct.lower.at(q, j)
+        self.logits.lower.at(q, j)
+            + self.logits.lower.at(self.v + self.n - 1, j)
+            + self.direct.lower.at(q, j)
     }
 }
 
 pub(super) fn doubles(table: &Matrix<Fixed>) -> Matrix<f64> {
-    Matrix::from_fn(table.rows(), table.cols(), f64::NAN, |row, col| double(table.at(row, col)))
+    Matrix::from_fn(table.rows(), table.cols(), f64::NAN, |row, col| {
+        double(table.at(row, col))
+    })
 }
 
 /// The middle of an enclosure; zero where nothing is known.
 pub(super) fn double(entry: &Fixed) -> f64 {
-    let middle = |(lo, hi): (i128, i128)| (lo as f64 + hi as f64) / 2.0 * f64::from(-Fixed::FRACTION).exp2();
+    let middle =
+        |(lo, hi): (i128, i128)| (lo as f64 + hi as f64) / 2.0 * f64::from(-Fixed::FRACTION).exp2();
     entry.ends().map_or(0.0, middle)
 }
 

@@ -21,7 +21,12 @@ type Counted = (f64, Set, Group);
 impl Pair<'_> {
     /// Puts the plan's counted groups into the order, and finds the grid, in which inputs that fail on several are counted
     /// once, and wrong ones are shown.
-    pub(super) fn once(&mut self, q: usize, plan: &mut Plan, window: Option<usize>) -> Result<Grid, Refusal> {
+    pub(super) fn once(
+        &mut self,
+        q: usize,
+        plan: &mut Plan,
+        window: Option<usize>,
+    ) -> Result<Grid, Refusal> {
         let negligible = self.total() * NEGLIGIBLE;
         let groups: Vec<(Set, Group)> = self
             .level
@@ -30,10 +35,16 @@ impl Pair<'_> {
             .filter(|(_, group)| group.test == Test::Count)
             .map(|(set, group)| (set, group.clone()))
             .collect();
-        let mut grid = Grid { bits: self.style.bits, ..Grid::default() };
+        let mut grid = Grid {
+            bits: self.style.bits,
+            ..Grid::default()
+        };
         let mut counted = self.apart(q, &groups, window, &grid)?;
         while grid.bits < FINEST {
-            let finer = Grid { bits: grid.bits + 2, ..Grid::default() };
+            let finer = Grid {
+                bits: grid.bits + 2,
+                ..Grid::default()
+            };
             let found = self.apart(q, &groups, window, &finer)?;
             let sum = |counted: &[Counted]| counted.iter().map(|entry| entry.0).sum::<f64>();
             if sum(&found) > sum(&counted) - negligible {
@@ -43,22 +54,32 @@ impl Pair<'_> {
         }
         counted.sort_by(|a, b| b.0.total_cmp(&a.0));
         plan.groups.retain(|group| group.test != Test::Count);
-        plan.groups.extend(counted.iter().map(|(.., group)| group.clone()));
+        plan.groups
+            .extend(counted.iter().map(|(.., group)| group.clone()));
         let (mut without, mut lefts) = (vec![], vec![]);
         for (index, late) in counted.iter().enumerate() {
             let failures = &late.0;
             let mut best: Option<(f64, usize)> = None;
-            let earlier = counted[..index].iter().take_while(|(before, ..)| before.min(*failures) > negligible);
+            let earlier = counted[..index]
+                .iter()
+                .take_while(|(before, ..)| before.min(*failures) > negligible);
             for (place, earlier) in earlier.enumerate().take(3) {
-                let left = self.outside(q, (earlier, late), window, grid.bits, self.style.once / 30)?.0;
+                let left = self
+                    .outside(q, (earlier, late), window, grid.bits, self.style.once / 30)?
+                    .0;
                 if left < best.map_or(*failures, |best| best.0) - negligible {
                     best = Some((left, place));
                 }
             }
             let (left, hint) = match best {
                 Some((_, place)) => {
-                    let (left, coarser) =
-                        self.outside(q, (&counted[place], late), window, grid.bits, self.style.once)?;
+                    let (left, coarser) = self.outside(
+                        q,
+                        (&counted[place], late),
+                        window,
+                        grid.bits,
+                        self.style.once,
+                    )?;
                     (left, vec![place, coarser])
                 }
                 None => (*failures, vec![]),
@@ -67,14 +88,20 @@ impl Pair<'_> {
             without.push(hint);
         }
         if self.style.shown {
-            let single = |index: &usize| matches!(counted[*index].1, Set::One(_)) && counted[*index].0 > negligible;
+            let single = |index: &usize| {
+                matches!(counted[*index].1, Set::One(_)) && counted[*index].0 > negligible
+            };
             let mut shown = (0..counted.len()).filter(single);
             grid.wrong.extend(shown.next());
             if let Some(other) = shown.max_by(|a, b| lefts[*a].total_cmp(&lefts[*b])) {
-                grid.wrong.extend([other, without[other].get(1).copied().unwrap_or(4)]);
+                grid.wrong
+                    .extend([other, without[other].get(1).copied().unwrap_or(4)]);
             }
         }
-        Ok(Grid { without: without.into(), ..grid })
+        Ok(Grid {
+            without: without.into(),
+            ..grid
+        })
     }
 
     /// What each group leaves uncertified by itself.
@@ -87,7 +114,11 @@ impl Pair<'_> {
     ) -> Result<Vec<Counted>, Refusal> {
         let mut counted = vec![];
         for (set, group) in groups {
-            counted.push((self.counted(q, &[set], window, grid)?.0, set.clone(), group.clone()));
+            counted.push((
+                self.counted(q, &[set], window, grid)?.0,
+                set.clone(),
+                group.clone(),
+            ));
         }
         Ok(counted)
     }
@@ -106,7 +137,11 @@ impl Pair<'_> {
         let mut found: Vec<(f64, usize)> = vec![];
         for coarser in (0..bits as usize).rev() {
             let spent = self.meter.int_ops();
-            let grid = Grid { bits, without: vec![vec![], vec![0, coarser]].into(), wrong: vec![] };
+            let grid = Grid {
+                bits,
+                without: vec![vec![], vec![0, coarser]].into(),
+                wrong: vec![],
+            };
             let left = self.counted(q, &[earlier, set], window, &grid)?.0 - before;
             found.push((left, coarser));
             // A grid twice as fine has four times as many cells.
@@ -114,19 +149,35 @@ impl Pair<'_> {
                 break;
             }
         }
-        let least = found.iter().map(|(left, _)| *left).fold(f64::INFINITY, f64::min);
-        Ok(found.into_iter().find(|(left, _)| *left <= least + negligible).expect("one grid is tried"))
+        let least = found
+            .iter()
+            .map(|(left, _)| *left)
+            .fold(f64::INFINITY, f64::min);
+        Ok(found
+            .into_iter()
+            .find(|(left, _)| *left <= least + negligible)
+            .expect("one grid is tried"))
     }
 
     /// Plans for a pair with many inputs on which wrong answers win.
     pub(super) fn overlapping(&mut self, q: usize) -> Result<Vec<Offer>, Refusal> {
-        let (negligible, inputs) = (self.total() * NEGLIGIBLE, self.level.inputs(q).to_f64().unwrap_or(f64::MAX));
+        let (negligible, inputs) = (
+            self.total() * NEGLIGIBLE,
+            self.level.inputs(q).to_f64().unwrap_or(f64::MAX),
+        );
         let mut offers = vec![];
         if inputs <= negligible {
             return Ok(offers);
         }
-        let grid = Grid { bits: self.style.bits, without: Rows::EMPTY, wrong: vec![0] };
-        let coarse = Grid { bits: self.style.search_bits, ..Grid::default() };
+        let grid = Grid {
+            bits: self.style.bits,
+            without: Rows::EMPTY,
+            wrong: vec![0],
+        };
+        let coarse = Grid {
+            bits: self.style.search_bits,
+            ..Grid::default()
+        };
         let mut failing = vec![];
         // First the answers that are likely to win everywhere: then no other is looked at.
         let likely = self.candidates(q, &[]);
@@ -145,26 +196,54 @@ impl Pair<'_> {
             }
         }
         failing.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        if failing.iter().all(|(.., failures)| *failures < inputs - negligible) {
-            let answers = self.greedy(q, failing.iter().map(|(_, answer, _)| *answer).collect(), None)?.0;
+        if failing
+            .iter()
+            .all(|(.., failures)| *failures < inputs - negligible)
+        {
+            let answers = self
+                .greedy(
+                    q,
+                    failing.iter().map(|(_, answer, _)| *answer).collect(),
+                    None,
+                )?
+                .0;
             offers.extend(self.partitioned(q, answers, None)?);
         }
-        let Some((most, first, _)) = failing.first().copied() else { return Ok(offers) };
-        let mut choices: Vec<(Vec<usize>, Option<usize>)> =
-            WINDOWS.iter().map(|window| (vec![first], self.window(*window))).collect();
+        let Some((most, first, _)) = failing.first().copied() else {
+            return Ok(offers);
+        };
+        let mut choices: Vec<(Vec<usize>, Option<usize>)> = WINDOWS
+            .iter()
+            .map(|window| (vec![first], self.window(*window)))
+            .collect();
         choices.dedup();
         // Where the first shows not nearly all, the second shows more.
-        if let Some((_, second, _)) = failing.get(1).filter(|(wrong, ..)| wrong.min(inputs - most) > negligible) {
+        if let Some((_, second, _)) = failing
+            .get(1)
+            .filter(|(wrong, ..)| wrong.min(inputs - most) > negligible)
+        {
             choices.push((vec![first, *second], None));
         }
         for (answers, window) in choices {
             let single = |answer: &usize| group(Answers::These(vec![*answer]), (Test::Count, None));
             let rest = group(Answers::Rest, (Test::Forfeit, None));
-            let wrong = if answers.len() > 1 { vec![0, 1, 4] } else { vec![0] };
+            let wrong = if answers.len() > 1 {
+                vec![0, 1, 4]
+            } else {
+                vec![0]
+            };
             let groups = answers.iter().map(single).chain([rest]).collect();
-            offers.push(
-                self.offer(q, Plan { groups, count: Count::Grid(Box::new(Grid { wrong, ..grid.clone() })), window })?,
-            );
+            offers.push(self.offer(
+                q,
+                Plan {
+                    groups,
+                    count: Count::Grid(Box::new(Grid {
+                        wrong,
+                        ..grid.clone()
+                    })),
+                    window,
+                },
+            )?);
         }
         Ok(offers)
     }

@@ -65,7 +65,13 @@ impl Style {
     /// As far as it goes, from both sides or from below.
     pub(super) fn exact(two_sided: bool) -> Self {
         let count_windows = &[6, 12, 18, 24, 40, usize::MAX];
-        Self { count_windows, bits: 8, once: 600_000_000, shown: two_sided, ..Self::SUBCUBIC }
+        Self {
+            count_windows,
+            bits: 8,
+            once: 600_000_000,
+            shown: two_sided,
+            ..Self::SUBCUBIC
+        }
     }
 }
 
@@ -83,7 +89,11 @@ pub(super) struct Offer {
 
 /// Nothing is certified.
 pub(super) fn forfeit() -> Plan {
-    Plan { groups: vec![group(Answers::Rest, (Test::Forfeit, None))], count: Count::default(), window: None }
+    Plan {
+        groups: vec![group(Answers::Rest, (Test::Forfeit, None))],
+        count: Count::default(),
+        window: None,
+    }
 }
 
 /// A test and its window.
@@ -91,7 +101,11 @@ pub(super) type Windowed = (Test, Option<usize>);
 
 /// The group of these answers.
 pub(super) fn group(answers: Answers, (test, window): Windowed) -> Group {
-    Group { answers, test, window }
+    Group {
+        answers,
+        test,
+        window,
+    }
 }
 
 /// Plans to choose from, by maximum and query.
@@ -108,8 +122,11 @@ impl Menu {
             (price * offer.share - offer.flops as f64, 0.0)
         };
         let best = |offers: &Vec<Offer>| {
-            let best = offers.iter().max_by(|a, b| merit(a).partial_cmp(&merit(b)).unwrap_or(Ordering::Equal));
-            best.filter(|best| merit(best).0 > 0.0).map_or_else(forfeit, |best| best.plan.clone())
+            let best = offers
+                .iter()
+                .max_by(|a, b| merit(a).partial_cmp(&merit(b)).unwrap_or(Ordering::Equal));
+            best.filter(|best| merit(best).0 > 0.0)
+                .map_or_else(forfeit, |best| best.plan.clone())
         };
         assemble(self.0.iter().map(|row| row.iter().map(best)))
     }
@@ -127,13 +144,17 @@ pub(super) fn menu(
     options: Options<'_>,
 ) -> Result<Menu, Refusal> {
     let tables = ways.tables(network)?;
-    let rows = parallel((0..tables.d_vocab).rev().collect(), options.threads, |_, m| {
-        let meter = Meter::new(u64::MAX);
-        let mut pair = Pair::new(&tables, orders, style, m, &meter);
-        let row: Result<Vec<_>, _> = (0..=m).map(|q| pair.offers(q)).collect();
-        (options.progress)();
-        row
-    });
+    let rows = parallel(
+        (0..tables.d_vocab).rev().collect(),
+        options.threads,
+        |_, m| {
+            let meter = Meter::new(u64::MAX);
+            let mut pair = Pair::new(&tables, orders, style, m, &meter);
+            let row: Result<Vec<_>, _> = (0..=m).map(|q| pair.offers(q)).collect();
+            (options.progress)();
+            row
+        },
+    );
     Ok(Menu(rows.into_iter().rev().collect::<Result<_, _>>()?))
 }
 
@@ -153,15 +174,26 @@ pub(super) fn complete(
         return Ok(());
     }
     let tables = ways.tables(network)?;
-    let rows = parallel(plans.iter_mut().collect(), options.threads, |m, row: &mut Vec<Option<Plan>>| {
-        let meter = Meter::new(u64::MAX);
-        let mut pair = Pair::new(&tables, orders, style, m, &meter);
-        for (q, plan) in row.iter_mut().enumerate().filter(|(_, plan)| plan.is_none()) {
-            let offers = pair.offers(q)?;
-            *plan = offers.into_iter().max_by(|a, b| a.share.total_cmp(&b.share)).map(|offer| offer.plan);
-        }
-        Ok(())
-    });
+    let rows = parallel(
+        plans.iter_mut().collect(),
+        options.threads,
+        |m, row: &mut Vec<Option<Plan>>| {
+            let meter = Meter::new(u64::MAX);
+            let mut pair = Pair::new(&tables, orders, style, m, &meter);
+            for (q, plan) in row
+                .iter_mut()
+                .enumerate()
+                .filter(|(_, plan)| plan.is_none())
+            {
+                let offers = pair.offers(q)?;
+                *plan = offers
+                    .into_iter()
+                    .max_by(|a, b| a.share.total_cmp(&b.share))
+                    .map(|offer| offer.plan);
+            }
+            Ok(())
+        },
+    );
     rows.into_iter().collect()
 }
 
@@ -200,9 +232,23 @@ pub(super) struct Pair<'a> {
 }
 
 impl<'a> Pair<'a> {
-    fn new(tables: &'a Tables<Fixed>, orders: &'a Orders, style: &'a Style, m: usize, meter: &'a Meter) -> Self {
+    fn new(
+        tables: &'a Tables<Fixed>,
+        orders: &'a Orders,
+        style: &'a Style,
+        m: usize,
+        meter: &'a Meter,
+    ) -> Self {
         let level = Level::new(tables, m, meter);
-        Self { level, meter, orders, style, m, n: tables.n_ctx, v: tables.d_vocab }
+        Self {
+            level,
+            meter,
+            orders,
+            style,
+            m,
+            n: tables.n_ctx,
+            v: tables.d_vocab,
+        }
     }
 
     /// Plans with different answers apart and different windows.
@@ -237,20 +283,26 @@ impl<'a> Pair<'a> {
             if failures < best_failures {
                 (best, best_failures) = (apart.len(), failures);
             }
-            if rest_failures <= negligible || apart.len() >= most || apart_failures >= best_failures {
+            if rest_failures <= negligible || apart.len() >= most || apart_failures >= best_failures
+            {
                 break;
             }
             let mut choice: Option<(f64, usize, f64, f64)> = None;
             for candidate in self.candidates(q, &apart) {
                 let rest = self.rest(&[apart.as_slice(), &[candidate]].concat());
-                let (rest, own) = (self.failures(q, &rest, window)?, self.failures(q, &Set::One(candidate), window)?);
+                let (rest, own) = (
+                    self.failures(q, &rest, window)?,
+                    self.failures(q, &Set::One(candidate), window)?,
+                );
                 // Own failures are certain; those of the rest may still fall.
                 let score = rest + 0.5 * own;
                 if choice.is_none_or(|(least, ..)| score < least) {
                     choice = Some((score, candidate, rest, own));
                 }
             }
-            let Some((_, answer, rest, own)) = choice else { break };
+            let Some((_, answer, rest, own)) = choice else {
+                break;
+            };
             apart.push(answer);
             apart_failures += own;
             rest_failures = rest;
@@ -268,9 +320,16 @@ impl<'a> Pair<'a> {
         let before = self.meter.flops();
         let sets = self.level.partition(&plan, "")?;
         let counted = self.level.uncertified(q, &sets, &plan);
-        let (left, wrong) = allowed(counted)?.unwrap_or_else(|| (self.level.inputs(q), BigUint::default()));
-        let decided = (self.level.inputs(q) - left + wrong).to_f64().unwrap_or(0.0);
-        Ok(Offer { plan, share: decided / self.total(), flops: self.meter.flops() - before })
+        let (left, wrong) =
+            allowed(counted)?.unwrap_or_else(|| (self.level.inputs(q), BigUint::default()));
+        let decided = (self.level.inputs(q) - left + wrong)
+            .to_f64()
+            .unwrap_or(0.0);
+        Ok(Offer {
+            plan,
+            share: decided / self.total(),
+            flops: self.meter.flops() - before,
+        })
     }
 
     /// With these answers apart, and different windows; how groups overlap is looked at with one.
@@ -284,22 +343,45 @@ impl<'a> Pair<'a> {
         apart.sort_unstable();
         let mut groups = vec![];
         for answer in apart {
-            groups.push(group(Answers::These(vec![answer]), self.test(q, &Set::One(answer))?));
+            groups.push(group(
+                Answers::These(vec![answer]),
+                self.test(q, &Set::One(answer))?,
+            ));
         }
         groups.push(group(Answers::Rest, self.test(q, &rest)?));
         if groups.iter().all(|group| group.test != Test::Count) {
-            return Ok(vec![self.offer(q, Plan { groups, count: Count::default(), window: None })?]);
+            return Ok(vec![self.offer(
+                q,
+                Plan {
+                    groups,
+                    count: Count::default(),
+                    window: None,
+                },
+            )?]);
         }
-        let mut grid = Grid { bits: self.style.bits, ..Grid::default() };
-        let mut plan = Plan { groups, count: Count::default(), window: None };
+        let mut grid = Grid {
+            bits: self.style.bits,
+            ..Grid::default()
+        };
+        let mut plan = Plan {
+            groups,
+            count: Count::default(),
+            window: None,
+        };
         if self.style.once > 0 {
             grid = self.once(q, &mut plan, window)?;
         }
         let mut offers: Vec<Offer> = vec![];
         for window in self.style.count_windows {
-            let plan =
-                Plan { count: Count::Grid(Box::new(grid.clone())), window: self.window(*window), ..plan.clone() };
-            if offers.last().is_some_and(|last| last.plan.window == plan.window) {
+            let plan = Plan {
+                count: Count::Grid(Box::new(grid.clone())),
+                window: self.window(*window),
+                ..plan.clone()
+            };
+            if offers
+                .last()
+                .is_some_and(|last| last.plan.window == plan.window)
+            {
                 break;
             }
             offers.push(self.offer(q, plan)?);
@@ -315,17 +397,30 @@ impl<'a> Pair<'a> {
         window: Option<usize>,
         grid: &Grid,
     ) -> Result<(f64, f64), Refusal> {
-        let plan = Plan { groups: vec![], count: Count::Grid(Box::new(grid.clone())), window };
+        let plan = Plan {
+            groups: vec![],
+            count: Count::Grid(Box::new(grid.clone())),
+            window,
+        };
         let group = group(Answers::Rest, (Test::Count, None));
         let sets: Vec<(Set, &Group)> = sets.iter().map(|set| ((*set).clone(), &group)).collect();
         let counted = allowed(self.level.uncertified(q, &sets, &plan))?;
-        Ok(counted.map_or((f64::INFINITY, 0.0), |(uncertified, wrong)| {
-            (uncertified.to_f64().unwrap_or(f64::INFINITY), wrong.to_f64().unwrap_or(0.0))
-        }))
+        Ok(
+            counted.map_or((f64::INFINITY, 0.0), |(uncertified, wrong)| {
+                (
+                    uncertified.to_f64().unwrap_or(f64::INFINITY),
+                    wrong.to_f64().unwrap_or(0.0),
+                )
+            }),
+        )
     }
 
     fn rest(&self, apart: &[usize]) -> Set {
-        Set::Marked((0..self.v).map(|j| j != self.m && !apart.contains(&j)).collect())
+        Set::Marked(
+            (0..self.v)
+                .map(|j| j != self.m && !apart.contains(&j))
+                .collect(),
+        )
     }
 
     /// A window of all tokens is said to be one.
@@ -335,7 +430,11 @@ impl<'a> Pair<'a> {
 
     /// The cheapest whole-level test that settles the set, or a count.
     fn test(&mut self, q: usize, set: &Set) -> Result<Windowed, Refusal> {
-        let plan = Plan { groups: vec![], count: Count::default(), window: None };
+        let plan = Plan {
+            groups: vec![],
+            count: Count::default(),
+            window: None,
+        };
         for window in self.style.windows {
             let window = self.window(*window);
             for test in [(Test::Pooled, window), (Test::Unpooled, window)] {
@@ -350,28 +449,70 @@ impl<'a> Pair<'a> {
         Ok((Test::Count, None))
     }
 
-    fn uncertified(&mut self, q: usize, set: &Set, test: Windowed, plan: &Plan) -> Result<BigUint, Refusal> {
+    fn uncertified(
+        &mut self,
+        q: usize,
+        set: &Set,
+        test: Windowed,
+        plan: &Plan,
+    ) -> Result<BigUint, Refusal> {
         // The set is given: the group's answers are not looked at.
-        Ok(self.level.uncertified(q, &[(set.clone(), &group(Answers::Rest, test))], plan)?.0)
+        Ok(self
+            .level
+            .uncertified(q, &[(set.clone(), &group(Answers::Rest, test))], plan)?
+            .0)
     }
 
     /// The inputs that a set leaves uncertified, counted coarsely.
     fn failures(&mut self, q: usize, set: &Set, window: Option<usize>) -> Result<f64, Refusal> {
-        let count = Count::Grid(Box::new(Grid { bits: self.style.search_bits, ..Grid::default() }));
-        let plan = Plan { groups: vec![], count, window };
-        let widest = self.style.windows.get(self.style.windows.len() / 2).copied().unwrap_or(8);
-        if self.uncertified(q, set, (Test::Pooled, Some(widest)), &plan)?.is_zero() {
+        let count = Count::Grid(Box::new(Grid {
+            bits: self.style.search_bits,
+            ..Grid::default()
+        }));
+        let plan = Plan {
+            groups: vec![],
+            count,
+            window,
+        };
+        let widest = self
+            .style
+            .windows
+            .get(self.style.windows.len() / 2)
+            .copied()
+            .unwrap_or(8);
+        if self
+            .uncertified(q, set, (Test::Pooled, Some(widest)), &plan)?
+            .is_zero()
+        {
             return Ok(0.0);
         }
-        Ok(self.uncertified(q, set, (Test::Count, None), &plan)?.to_f64().unwrap_or(f64::MAX))
+        Ok(self
+            .uncertified(q, set, (Test::Count, None), &plan)?
+            .to_f64()
+            .unwrap_or(f64::MAX))
     }
 
     /// Answers that the rest's bound may hang on: its largest entries at the tokens that matter.
     pub(super) fn candidates(&self, q: usize, apart: &[usize]) -> BTreeSet<usize> {
-        let top = |order: &[usize]| order.iter().copied().find(|j| *j != self.m && !apart.contains(j));
-        let tokens = self.orders.attention[q].iter().filter(|t| **t < self.m).take(5).chain([&self.m]);
-        let rows = tokens.flat_map(|t| (0..self.n - 1).step_by((self.n / 5).max(1)).map(move |p| p * self.v + t));
-        let orders = rows.map(|row| &self.orders.token[row]).chain([&self.orders.query[q], &self.orders.last[q]]);
+        let top = |order: &[usize]| {
+            order
+                .iter()
+                .copied()
+                .find(|j| *j != self.m && !apart.contains(j))
+        };
+        let tokens = self.orders.attention[q]
+            .iter()
+            .filter(|t| **t < self.m)
+            .take(5)
+            .chain([&self.m]);
+        let rows = tokens.flat_map(|t| {
+            (0..self.n - 1)
+                .step_by((self.n / 5).max(1))
+                .map(move |p| p * self.v + t)
+        });
+        let orders = rows
+            .map(|row| &self.orders.token[row])
+            .chain([&self.orders.query[q], &self.orders.last[q]]);
         orders.filter_map(|order| top(order)).collect()
     }
 }

@@ -17,19 +17,51 @@ use std::cmp::Ordering;
 /// The longest inputs for which proof trees are grown.
 const MOST_POSITIONS: usize = 5;
 /// Prices of the frontier, in FLOPs for all inputs.
-const PRICES: [f64; 10] = [f64::INFINITY, 1e7, 4e6, 2e6, 1.2e6, 8e5, 5e5, 3e5, 2e5, 1.2e5];
+const PRICES: [f64; 10] = [
+    f64::INFINITY,
+    1e7,
+    4e6,
+    2e6,
+    1.2e6,
+    8e5,
+    5e5,
+    3e5,
+    2e5,
+    1.2e5,
+];
 /// The same for counts on a grid, which has no end of decided inputs.
-const GRID_PRICES: [f64; 14] = [f64::INFINITY, 1e11, 1e10, 1e9, 1e8, 1e7, 4e6, 2e6, 1.2e6, 8e5, 5e5, 3e5, 2e5, 1.2e5];
+const GRID_PRICES: [f64; 14] = [
+    f64::INFINITY,
+    1e11,
+    1e10,
+    1e9,
+    1e8,
+    1e7,
+    4e6,
+    2e6,
+    1.2e6,
+    8e5,
+    5e5,
+    3e5,
+    2e5,
+    1.2e5,
+];
 /// What all inputs are worth to an exact proof on a grid: the last ones cannot be had at any price.
 const DEAREST: f64 = 2e11;
 /// Every entry is computed.
 const FULL: Start = Start { tables: [None; 3] };
 /// Scores are bounded where that is enough.
-const SCORES: Start = Start { tables: [Some((2, false)), None, None] };
+const SCORES: Start = Start {
+    tables: [Some((2, false)), None, None],
+};
 /// So is what attention does to the logits.
-const SCORES_AND_LOGITS: Start = Start { tables: [Some((2, false)), Some((7, false)), None] };
+const SCORES_AND_LOGITS: Start = Start {
+    tables: [Some((2, false)), Some((7, false)), None],
+};
 /// So is the direct path.
-const ALL: Start = Start { tables: [Some((2, false)), Some((7, false)), Some((1, true))] };
+const ALL: Start = Start {
+    tables: [Some((2, false)), Some((7, false)), Some((1, true))],
+};
 
 /// What a proof is to reach.
 #[derive(Debug, Clone, Default)]
@@ -52,11 +84,14 @@ impl Goal {
     }
 
     fn affords(&self, proof: &Proof) -> bool {
-        self.budget.is_none_or(|budget| proof.certified.meter.flops() <= budget)
+        self.budget
+            .is_none_or(|budget| proof.certified.meter.flops() <= budget)
     }
 
     fn is_reached(&self, proof: &Proof) -> bool {
-        self.target.as_ref().is_none_or(|target| proof.certified.correct >= *target)
+        self.target
+            .as_ref()
+            .is_none_or(|target| proof.certified.correct >= *target)
     }
 
     /// The better proof is the greater. Of those that meet the goal, the shortest if there is a target, else the one
@@ -65,9 +100,22 @@ impl Goal {
     fn compare(&self, a: &Proof, b: &Proof) -> Ordering {
         let shorter = || b.certified.meter.flops().cmp(&a.certified.meter.flops());
         let higher = || a.certified.correct.cmp(&b.certified.correct);
-        let by_length = if self.is_met(a) { self.target.is_some() } else { !self.affords(a) };
-        let equals = || if by_length { shorter().then_with(higher) } else { higher().then_with(shorter) };
-        self.is_met(a).cmp(&self.is_met(b)).then(self.affords(a).cmp(&self.affords(b))).then_with(equals)
+        let by_length = if self.is_met(a) {
+            self.target.is_some()
+        } else {
+            !self.affords(a)
+        };
+        let equals = || {
+            if by_length {
+                shorter().then_with(higher)
+            } else {
+                higher().then_with(shorter)
+            }
+        };
+        self.is_met(a)
+            .cmp(&self.is_met(b))
+            .then(self.affords(a).cmp(&self.affords(b)))
+            .then_with(equals)
     }
 
     /// Is a proof better than the best so far?
@@ -108,11 +156,27 @@ impl<'a> Prover<'a> {
         } else {
             let orders = Orders::new(network, PREFIX)?;
             let exact = matches!(strategy, Strategy::Exact { .. });
-            let style = if exact { Style::exact(two_sided) } else { Style::SUBCUBIC };
-            let menu = plans::menu(network, &ways(&orders, TableHints::default()), &orders, &style, options)?;
+            let style = if exact {
+                Style::exact(two_sided)
+            } else {
+                Style::SUBCUBIC
+            };
+            let menu = plans::menu(
+                network,
+                &ways(&orders, TableHints::default()),
+                &orders,
+                &style,
+                options,
+            )?;
             Way::Grids(Box::new(orders), menu)
         };
-        Ok(Self { network, strategy, model, options, way })
+        Ok(Self {
+            network,
+            strategy,
+            model,
+            options,
+            way,
+        })
     }
 
     fn prices(&self) -> &'static [f64] {
@@ -135,7 +199,11 @@ impl<'a> Prover<'a> {
             Way::Trees(searches) => searches,
         };
         // Where every input counts, the dearest entries pay; elsewhere bounds of them do.
-        let starts: &[Start] = if price < 1e7 { &[SCORES, SCORES_AND_LOGITS, ALL] } else { &[FULL, SCORES] };
+        let starts: &[Start] = if price < 1e7 {
+            &[SCORES, SCORES_AND_LOGITS, ALL]
+        } else {
+            &[FULL, SCORES]
+        };
         let mut best: Option<(Proof, &Search<'_>)> = None;
         for (index, start) in starts.iter().enumerate() {
             // The first start decides how far classes are bounded.
@@ -146,7 +214,10 @@ impl<'a> Prover<'a> {
             for search in searches {
                 let hints = self.hints(search, price, start)?;
                 let proof = derive(self.network, hints, self.model.clone(), self.options)?;
-                if best.as_ref().is_none_or(|(best, _)| merit(&proof, price) > merit(best, price)) {
+                if best
+                    .as_ref()
+                    .is_none_or(|(best, _)| merit(&proof, price) > merit(best, price))
+                {
                     best = Some((proof, search));
                 }
             }
@@ -162,34 +233,69 @@ impl<'a> Prover<'a> {
         }
     }
 
-    fn hints(&self, search: &Search<'_>, price: f64, start: &Start) -> Result<Certificate, Refusal> {
+    fn hints(
+        &self,
+        search: &Search<'_>,
+        price: f64,
+        start: &Start,
+    ) -> Result<Certificate, Refusal> {
         let v = self.network.config.d_vocab;
         let tables = search.tables(price, start)?;
         let mixed = search.full.with(self.network, &tables, v)?;
         let ways = ways(&mixed, tables);
         let mut found = search.plans(price, &mixed);
         if price.is_infinite() {
-            plans::complete(self.network, &ways, &mixed, &Style::SUBCUBIC, &mut found, self.options)?;
+            plans::complete(
+                self.network,
+                &ways,
+                &mixed,
+                &Style::SUBCUBIC,
+                &mut found,
+                self.options,
+            )?;
         }
-        let rows = found.into_iter().map(|row| row.into_iter().map(|plan| plan.unwrap_or_else(plans::forfeit)));
+        let rows = found.into_iter().map(|row| {
+            row.into_iter()
+                .map(|plan| plan.unwrap_or_else(plans::forfeit))
+        });
         Ok(ways.hinted(self.network, self.strategy, plans::assemble(rows)))
     }
 }
 
 /// With the orders of attention that windows need.
 fn ways(orders: &Orders, tables: TableHints) -> Ways {
-    let TableHints { scores: entries, logits, direct } = tables;
-    let scores = Attention::Exact(ExactAttention { orders: orders.attention.iter().cloned().collect(), entries });
-    Ways { scores, split: Split { logits: logits.map(Box::new), direct: direct.map(Box::new), ..split(orders) } }
+    let TableHints {
+        scores: entries,
+        logits,
+        direct,
+    } = tables;
+    let scores = Attention::Exact(ExactAttention {
+        orders: orders.attention.iter().cloned().collect(),
+        entries,
+    });
+    Ways {
+        scores,
+        split: Split {
+            logits: logits.map(Box::new),
+            direct: direct.map(Box::new),
+            ..split(orders)
+        },
+    }
 }
 
 /// What a proof is worth at a price: undecided inputs first for an infinite one.
 fn merit(proof: &Proof, price: f64) -> (f64, f64) {
     let certified = &proof.certified;
-    let share = |inputs: &BigUint| inputs.to_f64().unwrap_or(0.0) / certified.total.to_f64().unwrap_or(1.0);
+    let share =
+        |inputs: &BigUint| inputs.to_f64().unwrap_or(0.0) / certified.total.to_f64().unwrap_or(1.0);
     let flops = certified.meter.flops() as f64;
     if price.is_infinite() {
-        return (-(&certified.upper - &certified.correct).to_f64().unwrap_or(f64::MAX), -flops);
+        return (
+            -(&certified.upper - &certified.correct)
+                .to_f64()
+                .unwrap_or(f64::MAX),
+            -flops,
+        );
     }
     (price * share(&certified.correct) - flops, 0.0)
 }
@@ -209,7 +315,11 @@ pub fn prove_best(
     let mut best: Option<Proof> = None;
     // Is the proof on the side of the goal that a higher price leads away from (a budget), or to (a target)?
     let mut consider = |proof: Proof| {
-        let met = if goal.target.is_some() { goal.is_reached(&proof) } else { goal.affords(&proof) };
+        let met = if goal.target.is_some() {
+            goal.is_reached(&proof)
+        } else {
+            goal.affords(&proof)
+        };
         if goal.prefers(&proof, best.as_ref()) {
             best = Some(proof);
         }
@@ -220,7 +330,9 @@ pub fn prove_best(
     let mut met = false;
     for price in prover.prices() {
         (high, low) = (low, *price);
-        let Some(proof) = prover.allowed(*price)? else { continue };
+        let Some(proof) = prover.allowed(*price)? else {
+            continue;
+        };
         met = consider(proof);
         if met == goal.target.is_none() {
             break;
@@ -231,11 +343,24 @@ pub fn prove_best(
         if !low.is_finite() || met != goal.target.is_none() {
             break;
         }
-        let middle = if high.is_finite() { (high * low).sqrt() } else { low * 3.0 };
+        let middle = if high.is_finite() {
+            (high * low).sqrt()
+        } else {
+            low * 3.0
+        };
         // What is met lies on the cheap side with a budget, on the dear side with a target.
-        if consider(prover.at(middle)?) == goal.target.is_none() { low = middle } else { high = middle }
+        if consider(prover.at(middle)?) == goal.target.is_none() {
+            low = middle
+        } else {
+            high = middle
+        }
     }
-    best.ok_or_else(|| Decline::Work { limit: options.max_flops }.into())
+    best.ok_or_else(|| {
+        Decline::Work {
+            limit: options.max_flops,
+        }
+        .into()
+    })
 }
 
 /// The best proof for a goal among our strategies of a class ([`prove_best`] for `subcubic`) and its published ones.
@@ -250,7 +375,9 @@ pub fn prove_best_of(
     options: Options<'_>,
 ) -> Result<(Strategy, Proof), Refusal> {
     let mut best: Option<(Strategy, Proof)> = None;
-    let candidates = [Strategy::Auto, Strategy::Cubic].into_iter().chain(Strategy::published());
+    let candidates = [Strategy::Auto, Strategy::Cubic]
+        .into_iter()
+        .chain(Strategy::published());
     for strategy in candidates.filter(|strategy| strategy.class() == class) {
         let model = model.map(Into::into);
         let proof = match strategy {
@@ -278,9 +405,18 @@ pub fn frontier(
     options: Options<'_>,
 ) -> Result<Vec<Proof>, Refusal> {
     let prover = Prover::new(network, Strategy::Auto, two_sided, model, options)?;
-    let found = prover.prices().iter().map(|price| prover.allowed(*price)).collect::<Result<Vec<_>, _>>()?;
+    let found = prover
+        .prices()
+        .iter()
+        .map(|price| prover.allowed(*price))
+        .collect::<Result<Vec<_>, _>>()?;
     let mut proofs: Vec<Proof> = found.into_iter().flatten().collect();
-    proofs.sort_by_key(|proof| (proof.certified.meter.flops(), std::cmp::Reverse(proof.certified.correct.clone())));
+    proofs.sort_by_key(|proof| {
+        (
+            proof.certified.meter.flops(),
+            std::cmp::Reverse(proof.certified.correct.clone()),
+        )
+    });
     let mut most = BigUint::default();
     proofs.retain(|proof| {
         let better = proof.certified.correct > most;

@@ -3,7 +3,8 @@
 use super::orders::{double, doubles};
 use super::{EXACT, hinted};
 use crate::certificate::published::{
-    Chain, Gaps, LowRank, MaxDiff, Means, NoHints, Peel, Residual, SPECTRAL_BITS, Spectral, VECTOR_BITS,
+    Chain, Gaps, LowRank, MaxDiff, Means, NoHints, Peel, Residual, SPECTRAL_BITS, Spectral,
+    VECTOR_BITS,
 };
 use crate::certificate::{Attention, Certificate, Criterion, DirectPath, Rows};
 use crate::checker::arithmetic::{Enclosure, Fixed};
@@ -28,7 +29,10 @@ pub(super) fn units(value: f64, bits: i32, most: i64) -> i64 {
 }
 
 fn vector<'a>(values: impl IntoIterator<Item = &'a f64>) -> Vec<i64> {
-    values.into_iter().map(|value| units(*value, VECTOR_BITS, 1 << 40)).collect()
+    values
+        .into_iter()
+        .map(|value| units(*value, VECTOR_BITS, 1 << 40))
+        .collect()
 }
 
 fn dense(table: &Matrix<Fixed>) -> DMatrix<f64> {
@@ -50,7 +54,10 @@ fn leading(table: &DMatrix<f64>) -> Option<(DMatrix<f64>, f64, DMatrix<f64>)> {
 }
 
 fn product(factors: &[DMatrix<f64>]) -> DMatrix<f64> {
-    factors.iter().skip(1).fold(factors[0].clone(), |product, next| product * next)
+    factors
+        .iter()
+        .skip(1)
+        .fold(factors[0].clone(), |product, next| product * next)
 }
 
 fn scores(factors: &Factors<Fixed>, rule: &str) -> Result<Attention, Refusal> {
@@ -65,7 +72,9 @@ fn scores(factors: &Factors<Fixed>, rule: &str) -> Result<Attention, Refusal> {
     let last = rests.len() - 1;
     // Take u uᵀF out of the first factor, F v vᵀ out of the last, as often as the original does.
     for _ in 0..if four { 2 } else { 1 } {
-        let Some((u, _, v_t)) = leading(&product(&rests)) else { break };
+        let Some((u, _, v_t)) = leading(&product(&rests)) else {
+            break;
+        };
         let row = u.transpose() * &rests[0];
         let column = &rests[last] * v_t.transpose();
         rests[0] -= &u * &row;
@@ -79,12 +88,18 @@ fn scores(factors: &Factors<Fixed>, rule: &str) -> Result<Attention, Refusal> {
         if let Some((a, _, _)) = leading(&rests[1]) {
             let row = a.transpose() * &rests[1];
             rests[1] -= &a * &row;
-            peel[1] = Peel { left: vec![vector(a.iter())].into(), right: vec![vector(row.iter())].into() };
+            peel[1] = Peel {
+                left: vec![vector(a.iter())].into(),
+                right: vec![vector(row.iter())].into(),
+            };
         }
         if let Some((_, _, c_t)) = leading(&rests[2]) {
             let column = &rests[2] * c_t.transpose();
             rests[2] -= &column * &c_t;
-            peel[2] = Peel { left: vec![vector(column.iter())].into(), right: vec![vector(c_t.iter())].into() };
+            peel[2] = Peel {
+                left: vec![vector(column.iter())].into(),
+                right: vec![vector(c_t.iter())].into(),
+            };
         }
     }
     let error = match rule {
@@ -108,7 +123,11 @@ fn scores(factors: &Factors<Fixed>, rule: &str) -> Result<Attention, Refusal> {
         }
         _ => Residual::MaxDiff(Means::default()),
     };
-    Ok(Attention::LowRank(LowRank { factors: taken, peel, error }))
+    Ok(Attention::LowRank(LowRank {
+        factors: taken,
+        peel,
+        error,
+    }))
 }
 
 /// The spectral bound that suits what is taken out.
@@ -129,22 +148,41 @@ pub(super) fn bound_anew(factors: &Factors<Fixed>, hints: &mut LowRank) -> Resul
 /// The bound on a product's largest singular value, and the scale that shows it.
 fn spectral(product: &DMatrix<f64>) -> Residual {
     // trace((τG)^64) < 1 wants τ a little below the 64-norm of the squared singular values.
-    let squares: Vec<f64> = product.singular_values().iter().map(|sigma| sigma * sigma).collect();
+    let squares: Vec<f64> = product
+        .singular_values()
+        .iter()
+        .map(|sigma| sigma * sigma)
+        .collect();
     let most = squares.iter().copied().fold(0.0, f64::max);
-    let norm = most * squares.iter().map(|square| (square / most).powi(64)).sum::<f64>().powf(1.0 / 64.0);
+    let norm = most
+        * squares
+            .iter()
+            .map(|square| (square / most).powi(64))
+            .sum::<f64>()
+            .powf(1.0 / 64.0);
     // The scale must be below 2^20: a product that vanishes is bounded as if it did not quite.
     let norm = norm.max(f64::from(-19).exp2());
-    let (scale, bound) = (1.0 / (norm * (1.0 + 1e-5)), (2.0 * norm * (1.0 + 1e-4)).sqrt());
-    Residual::Svd(Spectral { bound: units(bound, SPECTRAL_BITS, 1 << 60), scale: units(scale, SPECTRAL_BITS, 1 << 60) })
+    let (scale, bound) = (
+        1.0 / (norm * (1.0 + 1e-5)),
+        (2.0 * norm * (1.0 + 1e-4)).sqrt(),
+    );
+    Residual::Svd(Spectral {
+        bound: units(bound, SPECTRAL_BITS, 1 << 60),
+        scale: units(scale, SPECTRAL_BITS, 1 << 60),
+    })
 }
 
 fn direct(factors: &Factors<Fixed>, eupu: &str) -> DirectPath {
     let stream = dense(&factors.stream);
     match eupu {
-        "mean-query+max-diff" => DirectPath::MaxDiff(MaxDiff { mean: mean_row(&stream) }),
+        "mean-query+max-diff" => DirectPath::MaxDiff(MaxDiff {
+            mean: mean_row(&stream),
+        }),
         // The mean query's part along the leading direction: the original subtracts a vector about √v too long.
         "svd-query+max-diff" => DirectPath::MaxDiff(MaxDiff {
-            mean: leading(&stream).map_or_else(Vec::new, |(u, sigma, v_t)| vector((v_t * (sigma * u.mean())).iter())),
+            mean: leading(&stream).map_or_else(Vec::new, |(u, sigma, v_t)| {
+                vector((v_t * (sigma * u.mean())).iter())
+            }),
         }),
         "max-diff" => DirectPath::MaxDiff(MaxDiff::default()),
         "max-diff-exact" => DirectPath::MaxDiffExact(NoHints {}),
@@ -159,8 +197,13 @@ type Choice = (BigUint, (i64, i64), Vec<usize>);
 fn level(tables: &Tables<Fixed>, m: usize, n: usize, references: bool) -> Vec<Choice> {
     let free = Meter::new(u64::MAX);
     let level = Level::new(tables, m, &free);
-    let far: Vec<Vec<_>> =
-        (0..=m).map(|q| (1..=if q == m { m } else { m - q }).map(|g| tables.far(q, m, g, &free)).collect()).collect();
+    let far: Vec<Vec<_>> = (0..=m)
+        .map(|q| {
+            (1..=if q == m { m } else { m - q })
+                .map(|g| tables.far(q, m, g, &free))
+                .collect()
+        })
+        .collect();
     let at_zero = level.at_zero(&free);
     let mut candidates = vec![];
     if references {
@@ -169,8 +212,15 @@ fn level(tables: &Tables<Fixed>, m: usize, n: usize, references: bool) -> Vec<Ch
             let enclosed = Fixed::dyadic(ratio, -VECTOR_BITS);
             let at_ratio = level.at_ratio(&enclosed, &free);
             let rise = double(&at_ratio) - double(&at_zero);
-            let slope = units(rise / (ratio as f64 * f64::from(-VECTOR_BITS).exp2()), VECTOR_BITS, 1 << 59);
-            candidates.push(((ratio, slope), level.lines(&at_zero, &at_ratio, &enclosed, slope, &free)));
+            let slope = units(
+                rise / (ratio as f64 * f64::from(-VECTOR_BITS).exp2()),
+                VECTOR_BITS,
+                1 << 59,
+            );
+            candidates.push((
+                (ratio, slope),
+                level.lines(&at_zero, &at_ratio, &enclosed, slope, &free),
+            ));
         }
         candidates.dedup_by_key(|(choice, _)| *choice);
     } else {
@@ -180,11 +230,16 @@ fn level(tables: &Tables<Fixed>, m: usize, n: usize, references: bool) -> Vec<Ch
         let mut inputs = BigUint::default();
         let gaps = far.iter().enumerate().map(|(q, far)| {
             // Passing is monotone in the gap.
-            let fails = |far: &(usize, &(Fixed, i32))| !level.passes(q, c, far.0 + 1, far.1, lines, &free);
+            let fails =
+                |far: &(usize, &(Fixed, i32))| !level.passes(q, c, far.0 + 1, far.1, lines, &free);
             let (mut low, mut high) = (0, far.len());
             while low < high {
                 let middle = (low + high) / 2;
-                if fails(&(middle, &far[middle])) { low = middle + 1 } else { high = middle }
+                if fails(&(middle, &far[middle])) {
+                    low = middle + 1
+                } else {
+                    high = middle
+                }
             }
             if low == far.len() {
                 return 0;
@@ -197,8 +252,12 @@ fn level(tables: &Tables<Fixed>, m: usize, n: usize, references: bool) -> Vec<Ch
     };
     (1..n)
         .map(|c| {
-            let choices = candidates.iter().map(|(reference, lines)| choice(c, reference, lines));
-            choices.reduce(|best, next| if next.0 > best.0 { next } else { best }).unwrap_or_default()
+            let choices = candidates
+                .iter()
+                .map(|(reference, lines)| choice(c, reference, lines));
+            choices
+                .reduce(|best, next| if next.0 > best.0 { next } else { best })
+                .unwrap_or_default()
         })
         .collect()
 }
@@ -209,7 +268,10 @@ fn level(tables: &Tables<Fixed>, m: usize, n: usize, references: bool) -> Vec<Ch
 /// Those of the checker.
 pub(super) fn closed(network: &Network, family: Family) -> Result<Hints, Refusal> {
     let factors = Factors::<Fixed>::new(network, &Meter::new(u64::MAX))?;
-    Ok((scores(&factors, family.error)?, direct(&factors, family.eupu)))
+    Ok((
+        scores(&factors, family.error)?,
+        direct(&factors, family.eupu),
+    ))
 }
 
 /// The certificate of a strategy of the subcubic family with these hints: references and gaps that suit them.
@@ -232,18 +294,39 @@ pub(super) fn family(
     });
     let levels: Vec<Vec<Choice>> = levels.into_iter().rev().collect();
     let by_copies = |part: fn(&(i64, i64)) -> i64| {
-        let row = |level: &Vec<Choice>| level.iter().map(|(_, reference, _)| part(reference)).collect();
-        if references { levels.iter().map(row).collect::<Vec<Vec<i64>>>().into() } else { Rows::EMPTY }
+        let row = |level: &Vec<Choice>| {
+            level
+                .iter()
+                .map(|(_, reference, _)| part(reference))
+                .collect()
+        };
+        if references {
+            levels.iter().map(row).collect::<Vec<Vec<i64>>>().into()
+        } else {
+            Rows::EMPTY
+        }
     };
     let gaps = levels.iter().enumerate().map(|(m, level)| {
-        (0..=m).flat_map(|q| level.iter().map(move |(_, _, gaps)| gaps.get(q).copied().unwrap_or(0))).collect()
+        (0..=m)
+            .flat_map(|q| {
+                level
+                    .iter()
+                    .map(move |(_, _, gaps)| gaps.get(q).copied().unwrap_or(0))
+            })
+            .collect()
     });
     let gaps = Gaps {
         references: by_copies(|pair| pair.0),
         slopes: by_copies(|pair| pair.1),
         gaps: gaps.collect::<Vec<Vec<usize>>>().into(),
     };
-    Ok(hinted(network, Strategy::Published(family), attention, direct_path, Criterion::Gaps(gaps)))
+    Ok(hinted(
+        network,
+        Strategy::Published(family),
+        attention,
+        direct_path,
+        Criterion::Gaps(gaps),
+    ))
 }
 
 /// The paper's own cubic proof needs no hints.

@@ -1,7 +1,9 @@
 //! The unexplained dimension of a proof (paper, section 5): how many numbers its rules treat as without structure.
 
 use crate::certificate::published::{LowRank, Residual};
-use crate::certificate::{Answers, Attention, Certificate, Count, Criterion, DirectPath, Partition, Test};
+use crate::certificate::{
+    Answers, Attention, Certificate, Count, Criterion, DirectPath, Partition, Test,
+};
 use crate::model::Config;
 use num_bigint::BigUint;
 
@@ -17,7 +19,9 @@ use num_bigint::BigUint;
 pub fn unexplained_dimension(certificate: &Certificate, config: &Config) -> BigUint {
     let (v, n, d) = (config.d_vocab, config.n_ctx, config.d_model);
     match &certificate.criterion {
-        Criterion::Partition(partition) if walks_everything(partition) => return config.inputs() * v,
+        Criterion::Partition(partition) if walks_everything(partition) => {
+            return config.inputs() * v;
+        }
         Criterion::Partition(_) | Criterion::Convexity(_) => return (3 * v * v + 2 * n * v).into(),
         Criterion::Gaps(_) => {}
     }
@@ -42,7 +46,10 @@ pub fn unexplained_dimension(certificate: &Certificate, config: &Config) -> BigU
 /// Is every plan that of brute force?
 fn walks_everything(partition: &Partition) -> bool {
     partition.plans.iter().all(|plan| {
-        let walked = plan.groups.iter().all(|group| group.answers == Answers::Each && group.test == Test::Count);
+        let walked = plan
+            .groups
+            .iter()
+            .all(|group| group.answers == Answers::Each && group.test == Test::Count);
         walked && matches!(plan.count, Count::Tree(_)) && plan.window.is_none()
     })
 }

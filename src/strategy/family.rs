@@ -3,10 +3,18 @@
 use std::fmt;
 
 /// The published ways to handle the direct path.
-pub const EUPU: [&str; 5] =
-    ["mean-query+max-diff", "svd-query+max-diff", "max-diff", "max-diff-exact", "global-max-diff-exact"];
+pub const EUPU: [&str; 5] = [
+    "mean-query+max-diff",
+    "svd-query+max-diff",
+    "max-diff",
+    "max-diff-exact",
+    "global-max-diff-exact",
+];
 /// The published ways to handle attention.
-pub const ATTENTION: [&str; 2] = ["mean-query+diff", "drop-average-query-per-output-logit-reasoning"];
+pub const ATTENTION: [&str; 2] = [
+    "mean-query+diff",
+    "drop-average-query-per-output-logit-reasoning",
+];
 /// The published ways to handle the error of low-rank attention.
 pub const ATTENTION_ERROR: [&str; 10] = [
     "svd",
@@ -35,7 +43,11 @@ pub struct Family {
 impl fmt::Display for Family {
     /// The published short description.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "EUPU-{}--attn-{}--attn-err-{}", self.eupu, self.attention, self.error)
+        write!(
+            f,
+            "EUPU-{}--attn-{}--attn-err-{}",
+            self.eupu, self.attention, self.error
+        )
     }
 }
 
@@ -44,7 +56,11 @@ impl Family {
     pub fn all() -> impl Iterator<Item = Self> {
         EUPU.into_iter().flat_map(|eupu| {
             ATTENTION.into_iter().flat_map(move |attention| {
-                ATTENTION_ERROR.into_iter().map(move |error| Self { eupu, attention, error })
+                ATTENTION_ERROR.into_iter().map(move |error| Self {
+                    eupu,
+                    attention,
+                    error,
+                })
             })
         })
     }
@@ -67,7 +83,11 @@ impl Family {
     /// One line about it: what its parts cost beyond the logits' v²·(n + d).
     pub fn description(self) -> String {
         let (eu, qk) = (self.low_rank_eu(), self.error.ends_with("recursive"));
-        let direct = if eu { "direct path v·d" } else { "direct path v²·d" };
+        let direct = if eu {
+            "direct path v·d"
+        } else {
+            "direct path v²·d"
+        };
         let scores = match (self.error.ends_with("exact"), qk) {
             (true, _) => "scores v²·d",
             (_, true) => "scores v·d",

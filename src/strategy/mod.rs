@@ -50,7 +50,9 @@ impl Strategy {
 
     /// The paper's 102: brute force, cubic, and the subcubic family.
     pub fn published() -> impl Iterator<Item = Self> {
-        [Self::BruteForce, Self::PublishedCubic].into_iter().chain(Family::all().map(Self::Published))
+        [Self::BruteForce, Self::PublishedCubic]
+            .into_iter()
+            .chain(Family::all().map(Self::Published))
     }
 
     /// The strategy of this name.
@@ -141,6 +143,8 @@ mod tests {
         let names: BTreeSet<_> = Strategy::all().map(Strategy::name).collect();
         assert_eq!((names.len(), Strategy::published().count()), (107, 102));
         assert!(Strategy::all().all(|strategy| CLASSES.contains(&strategy.class())));
-        assert!(Strategy::all().all(|strategy| Strategy::named(&strategy.name()) == Some(strategy)));
+        assert!(
+            Strategy::all().all(|strategy| Strategy::named(&strategy.name()) == Some(strategy))
+        );
     }
 }

@@ -73,49 +73,86 @@ impl Config {
     /// # Errors
     /// [`Refusal::Unreadable`], which says where, what was expected and what was found.
     pub fn parse(text: &str, folder: &Path) -> Result<Self, Refusal> {
-        let wrong = |reason: String| Refusal::Unreadable(format!("the sweep's configuration: {}", reason.trim_end()));
+        let wrong = |reason: String| {
+            Refusal::Unreadable(format!("the sweep's configuration: {}", reason.trim_end()))
+        };
         let file: File = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
         let mut models = vec![];
         for table in file.train {
             models.extend(trained(table).map_err(|reason| wrong(format!("train: {reason}")))?);
         }
         let mut names = BTreeSet::new();
-        if let Some(twice) = models.iter().find(|model| !names.insert(model.entry.name.clone())) {
-            return Err(wrong(format!("two models have the name {}", twice.entry.name)));
+        if let Some(twice) = models
+            .iter()
+            .find(|model| !names.insert(model.entry.name.clone()))
+        {
+            return Err(wrong(format!(
+                "two models have the name {}",
+                twice.entry.name
+            )));
         }
         let mut folders = BTreeSet::new();
         for path in &file.models {
-            let name = path.file_name().and_then(|name| name.to_str()).filter(|name| is_plain(name));
-            let name = name.ok_or_else(|| wrong(format!("models: no name of a folder: {}", path.display())))?;
+            let name = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .filter(|name| is_plain(name));
+            let name = name
+                .ok_or_else(|| wrong(format!("models: no name of a folder: {}", path.display())))?;
             if !folders.insert(path) {
                 return Err(wrong(format!("models: {} is there twice", path.display())));
             }
             // Folders of one name differ in more than a seed.
             let unique = distinct(name, &mut names);
             let group = name.rsplit_once("_seed").map_or(name, |(group, _)| group);
-            let entry = Entry { group: format!("{group}{}", &unique[name.len()..]), name: unique };
-            models.push(Model { entry, source: Source::Found(folder.join(path)) });
+            let entry = Entry {
+                group: format!("{group}{}", &unique[name.len()..]),
+                name: unique,
+            };
+            models.push(Model {
+                entry,
+                source: Source::Found(folder.join(path)),
+            });
         }
         if models.is_empty() {
-            return Err(wrong("no models: give [[train]] tables, or models = [folders]".into()));
+            return Err(wrong(
+                "no models: give [[train]] tables, or models = [folders]".into(),
+            ));
         }
         let mut strategies = vec![];
         for name in &file.strategies {
-            for strategy in Strategy::group(name).ok_or_else(|| wrong(format!("no strategy has the name {name:?}")))? {
+            for strategy in Strategy::group(name)
+                .ok_or_else(|| wrong(format!("no strategy has the name {name:?}")))?
+            {
                 if !strategies.contains(&strategy) {
                     strategies.push(strategy);
                 }
             }
         }
-        let File { frontier, max_flops, samples, .. } = file;
-        Ok(Self { models, strategies, frontier, max_flops, samples })
+        let File {
+            frontier,
+            max_flops,
+            samples,
+            ..
+        } = file;
+        Ok(Self {
+            models,
+            strategies,
+            frontier,
+            max_flops,
+            samples,
+        })
     }
 
     /// What the sweep's folder says of it.
     pub fn manifest(&self) -> Manifest {
         Manifest {
             gbmi: env!("CARGO_PKG_VERSION").into(),
-            models: self.models.iter().map(|model| model.entry.clone()).collect(),
+            models: self
+                .models
+                .iter()
+                .map(|model| model.entry.clone())
+                .collect(),
             units: self.work().iter().map(super::Work::name).collect(),
         }
     }
@@ -132,7 +169,10 @@ fn trained(mut table: toml::Table) -> Result<impl Iterator<Item = Model>, String
     let recipe = Recipe::deserialize(table).map_err(|error| error.to_string())?;
     recipe.check().map_err(|refusal| refusal.to_string())?;
     Ok(range.map(move |seed| Model {
-        entry: Entry { name: train::name(&recipe, seed), group: train::group(&recipe) },
+        entry: Entry {
+            name: train::name(&recipe, seed),
+            group: train::group(&recipe),
+        },
         source: Source::Trained(recipe.clone(), seed),
     }))
 }

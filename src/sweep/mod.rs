@@ -75,26 +75,45 @@ impl Manifest {
     /// # Errors
     /// [`Refusal::Unreadable`] when it is not there, or is something else.
     pub fn read(path: &Path) -> Result<Self, Refusal> {
-        serde_json::from_slice(&read_limited(path, MOST_BYTES)?)
-            .map_err(|error| Refusal::Unreadable(format!("{} is no manifest of a sweep: {error}", path.display())))
+        serde_json::from_slice(&read_limited(path, MOST_BYTES)?).map_err(|error| {
+            Refusal::Unreadable(format!(
+                "{} is no manifest of a sweep: {error}",
+                path.display()
+            ))
+        })
     }
 }
 
 impl Unit {
     /// Without a result.
     pub fn failed(reason: impl ToString) -> Self {
-        Self { failure: Some(reason.to_string()), ..Self::default() }
+        Self {
+            failure: Some(reason.to_string()),
+            ..Self::default()
+        }
     }
 
     /// Reads a unit's file; `None` when it is not there, or is something else.
     pub fn read(path: &Path) -> Option<Self> {
         let unit: Self = serde_json::from_slice(&read_limited(path, MOST_BYTES).ok()?).ok()?;
-        let number = |digits: &String| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let number = |digits: &String| {
+            !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+        };
         let row = |row: &Row| {
-            [&row.correct, &row.upper, &row.total, &row.unexplained_dimension].into_iter().all(number)
+            [
+                &row.correct,
+                &row.upper,
+                &row.total,
+                &row.unexplained_dimension,
+            ]
+            .into_iter()
+            .all(number)
                 && CLASSES.contains(&row.class.as_str())
         };
-        let truth = unit.truth.iter().all(|truth| number(&truth.correct) && number(&truth.total));
+        let truth = unit
+            .truth
+            .iter()
+            .all(|truth| number(&truth.correct) && number(&truth.total));
         (truth && unit.proofs.iter().all(row)).then_some(unit)
     }
 }

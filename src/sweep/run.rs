@@ -84,7 +84,11 @@ impl Config {
     /// The work on every model.
     pub fn work(&self) -> Vec<Work> {
         let strategies = self.strategies.iter().copied().map(Work::Strategy);
-        [Work::Truth].into_iter().chain(strategies).chain(self.frontier.then_some(Work::Frontier)).collect()
+        [Work::Truth]
+            .into_iter()
+            .chain(strategies)
+            .chain(self.frontier.then_some(Work::Frontier))
+            .collect()
     }
 }
 
@@ -100,15 +104,33 @@ pub fn sweep(config: &Config, out: &Path, how: &How<'_>) -> Result<Done, Refusal
     remove_abandoned(out);
     write_manifest(&config.manifest(), &out.join("manifest.json"))?;
     let (index, count) = how.shard;
-    let models: Vec<&Model> = config.models.iter().skip(index).step_by(count.max(1)).collect();
+    let models: Vec<&Model> = config
+        .models
+        .iter()
+        .skip(index)
+        .step_by(count.max(1))
+        .collect();
     let (fetched, models) = fetch(&models, out, how);
-    let refused = models.iter().filter_map(|model| Some((model.name.to_owned(), model.network.clone().err()?)));
-    let mut done = Done { models: fetched, refused: refused.collect(), ..Done::default() };
+    let refused = models
+        .iter()
+        .filter_map(|model| Some((model.name.to_owned(), model.network.clone().err()?)));
+    let mut done = Done {
+        models: fetched,
+        refused: refused.collect(),
+        ..Done::default()
+    };
 
     let mut missing = vec![];
     // Every model's first unit before any model's second: the dearest, the frontier, comes last.
-    for (work, model) in config.work().into_iter().flat_map(|work| models.iter().map(move |model| (work, model))) {
-        let path = out.join("units").join(model.name).join(format!("{}.json", work.name()));
+    for (work, model) in config
+        .work()
+        .into_iter()
+        .flat_map(|work| models.iter().map(move |model| (work, model)))
+    {
+        let path = out
+            .join("units")
+            .join(model.name)
+            .join(format!("{}.json", work.name()));
         match Unit::read(&path).filter(|unit| model.is_done(unit, how.retry)) {
             Some(unit) => {
                 done.found += 1;
@@ -120,7 +142,12 @@ pub fn sweep(config: &Config, out: &Path, how: &How<'_>) -> Result<Done, Refusal
     (how.progress)(Step::Units(missing.len()));
     let results = parallel(missing, how.threads, |_, (model, work, path)| {
         let unit = match &model.network {
-            Ok(_) => compute(&out.join("models").join(model.name), work, config, &how.device),
+            Ok(_) => compute(
+                &out.join("models").join(model.name),
+                work,
+                config,
+                &how.device,
+            ),
             Err(reason) => Unit::failed(reason),
         };
         (how.progress)(Step::One);
@@ -150,7 +177,9 @@ impl There<'_> {
     /// Does what became of a unit stand?
     fn is_done(&self, unit: &Unit, retry: bool) -> bool {
         match &self.network {
-            Ok(digest) => unit.network.as_ref() == Some(digest) && !(retry && unit.failure.is_some()),
+            Ok(digest) => {
+                unit.network.as_ref() == Some(digest) && !(retry && unit.failure.is_some())
+            }
             // A result stays for when the model can be read again.
             Err(_) => unit.network.is_some() && unit.failure.is_none(),
         }
@@ -166,7 +195,10 @@ fn write_manifest(manifest: &Manifest, path: &Path) -> Result<(), Refusal> {
     if path.exists() {
         let found = Manifest::read(path)?;
         if found.gbmi != manifest.gbmi {
-            return Err(unwritable(path, format!("gbmi {} made it: use another folder", found.gbmi)));
+            return Err(unwritable(
+                path,
+                format!("gbmi {} made it: use another folder", found.gbmi),
+            ));
         }
         if found == *manifest {
             return Ok(());
@@ -177,7 +209,9 @@ fn write_manifest(manifest: &Manifest, path: &Path) -> Result<(), Refusal> {
 
 fn write(contents: &impl Serialize, path: &Path) -> Result<(), Refusal> {
     let json = serde_json::to_string_pretty(contents).map_err(|error| unwritable(path, error))?;
-    Pending::with_contents(path, format!("{json}\n").as_bytes())?.keep().map(drop)
+    Pending::with_contents(path, format!("{json}\n").as_bytes())?
+        .keep()
+        .map(drop)
 }
 
 /// Trains or copies the models that are missing: how many those are, and what is there then.
@@ -197,19 +231,37 @@ fn fetch<'a>(models: &[&'a Model], out: &Path, how: &How<'_>) -> (usize, Vec<The
     let mut found: Vec<Result<bool, Refusal>> = models.iter().map(is_there).collect();
     let mut untrained: Vec<(&Recipe, Vec<u64>)> = vec![];
     for (model, found) in models.iter().zip(&found) {
-        let (Source::Trained(recipe, seed), Ok(false)) = (&model.source, found) else { continue };
+        let (Source::Trained(recipe, seed), Ok(false)) = (&model.source, found) else {
+            continue;
+        };
         match untrained.last_mut().filter(|(same, _)| *same == recipe) {
             Some((_, seeds)) => seeds.push(*seed),
             None => untrained.push((recipe, vec![*seed])),
         }
     }
-    (how.progress)(Step::Training(untrained.iter().map(|(recipe, seeds)| recipe.steps * seeds.len()).sum()));
+    (how.progress)(Step::Training(
+        untrained
+            .iter()
+            .map(|(recipe, seeds)| recipe.steps * seeds.len())
+            .sum(),
+    ));
     for (recipe, seeds) in untrained {
         let done = |trained: Vec<Trained>| {
-            let keep = |model: &Trained| keep(&folder(&crate::train::name(recipe, model.seed)), recipe, model);
-            trained.iter().try_for_each(keep).map_err(candle_core::Error::wrap)
+            let keep = |model: &Trained| {
+                keep(
+                    &folder(&crate::train::name(recipe, model.seed)),
+                    recipe,
+                    model,
+                )
+            };
+            trained
+                .iter()
+                .try_for_each(keep)
+                .map_err(candle_core::Error::wrap)
         };
-        let Err(error) = train(recipe, &seeds, &how.device, how.threads, &done, &|| (how.progress)(Step::One)) else {
+        let Err(error) = train(recipe, &seeds, &how.device, how.threads, &done, &|| {
+            (how.progress)(Step::One)
+        }) else {
             continue;
         };
         for (model, found) in models.iter().zip(&mut found) {
@@ -219,10 +271,16 @@ fn fetch<'a>(models: &[&'a Model], out: &Path, how: &How<'_>) -> (usize, Vec<The
             }
         }
     }
-    let fetched = found.iter().filter(|found| matches!(found, Ok(false))).count();
+    let fetched = found
+        .iter()
+        .filter(|found| matches!(found, Ok(false)))
+        .count();
     let there = |(model, found): (&&'a Model, Result<bool, Refusal>)| {
         let name = &model.entry.name;
-        There { name, network: found.and_then(|_| Ok(kind::load(&folder(name))?.sha256)) }
+        There {
+            name,
+            network: found.and_then(|_| Ok(kind::load(&folder(name))?.sha256)),
+        }
     };
     (fetched, models.iter().zip(found).map(there).collect())
 }
@@ -236,9 +294,14 @@ fn copied(from: &Path, folder: &Path) -> Result<bool, Refusal> {
         (Err(reason), Err(_)) => return Err(reason),
         (Ok(_), _) => {}
     }
-    let files = [("config.json", MAX_CONFIG_BYTES), ("model.safetensors", MAX_WEIGHT_BYTES)];
+    let files = [
+        ("config.json", MAX_CONFIG_BYTES),
+        ("model.safetensors", MAX_WEIGHT_BYTES),
+    ];
     let copy = |(name, limit): (&str, u64)| {
-        Pending::with_contents(&folder.join(name), &read_limited(&from.join(name), limit)?)?.keep().map(drop)
+        Pending::with_contents(&folder.join(name), &read_limited(&from.join(name), limit)?)?
+            .keep()
+            .map(drop)
     };
     files.into_iter().try_for_each(copy).map(|()| false)
 }
@@ -251,44 +314,84 @@ fn compute(model: &Path, work: Work, config: &Config, device: &Device) -> Unit {
     };
     let attempt = catch_unwind(AssertUnwindSafe(|| attempt(&network, work, config, device)));
     let result = attempt.unwrap_or_else(|_| Err("it panicked: please report this".into()));
-    Unit { network: Some(network.sha256), ..result.unwrap_or_else(Unit::failed) }
+    Unit {
+        network: Some(network.sha256),
+        ..result.unwrap_or_else(Unit::failed)
+    }
 }
 
-fn attempt(network: &Network, work: Work, config: &Config, device: &Device) -> Result<Unit, String> {
+fn attempt(
+    network: &Network,
+    work: Work,
+    config: &Config,
+    device: &Device,
+) -> Result<Unit, String> {
     let refused = |refusal: Refusal| refusal.to_string();
-    let options = Options { max_flops: config.max_flops, ..Options::default() };
+    let options = Options {
+        max_flops: config.max_flops,
+        ..Options::default()
+    };
     let few = network.config.inputs() <= MOST_INPUTS.into();
     let start = Instant::now();
     let proofs = match work {
         Work::Truth => {
             let truth = truth(network, few, config.samples, device)?;
-            return Ok(Unit { truth: Some(truth), ..Unit::default() });
+            return Ok(Unit {
+                truth: Some(truth),
+                ..Unit::default()
+            });
         }
         Work::Strategy(Strategy::BruteForce) if !few => {
             return Err(format!("not run: {} inputs", network.config.inputs()));
         }
-        Work::Strategy(strategy) => vec![search::prove(network, strategy, None, options).map_err(refused)?],
+        Work::Strategy(strategy) => {
+            vec![search::prove(network, strategy, None, options).map_err(refused)?]
+        }
         Work::Frontier => search::frontier(network, false, None, options).map_err(refused)?,
     };
     let seconds = start.elapsed().as_secs_f64();
-    let strategy = if let Work::Strategy(strategy) = work { strategy } else { Strategy::Auto };
-    let rows = proofs.iter().map(|proof| Row::checked(network, strategy, proof, seconds, options));
+    let strategy = if let Work::Strategy(strategy) = work {
+        strategy
+    } else {
+        Strategy::Auto
+    };
+    let rows = proofs
+        .iter()
+        .map(|proof| Row::checked(network, strategy, proof, seconds, options));
     let proofs = rows.collect::<Result<_, _>>().map_err(refused)?;
-    Ok(Unit { proofs, ..Unit::default() })
+    Ok(Unit {
+        proofs,
+        ..Unit::default()
+    })
 }
 
 /// The true accuracy: exact where every input can be looked at and is decided.
 fn truth(network: &Network, few: bool, samples: usize, device: &Device) -> Result<Truth, String> {
     if few {
-        let proof =
-            search::prove(network, Strategy::BruteForce, None, Options { max_flops: u64::MAX, ..Options::default() });
+        let proof = search::prove(
+            network,
+            Strategy::BruteForce,
+            None,
+            Options {
+                max_flops: u64::MAX,
+                ..Options::default()
+            },
+        );
         let certified = proof.map_err(|refusal| refusal.to_string())?.certified;
         if certified.correct == certified.upper {
             let (correct, total) = (certified.correct.to_string(), certified.total.to_string());
-            return Ok(Truth { correct, total, sampled: false });
+            return Ok(Truth {
+                correct,
+                total,
+                sampled: false,
+            });
         }
     }
     let inputs = Inputs::Sampled { samples, seed: 0 };
     let found = evaluate(network, inputs, device, 1).map_err(|error| error.to_string())?;
-    Ok(Truth { correct: found.correct.to_string(), total: found.total.to_string(), sampled: true })
+    Ok(Truth {
+        correct: found.correct.to_string(),
+        total: found.total.to_string(),
+        sampled: true,
+    })
 }

@@ -53,7 +53,9 @@ impl Tables {
     fn new(network: &Network, device: &Device) -> Result<Self> {
         // nalgebra's matrices stand column by column.
         let load = |table: &DMatrix<f64>| {
-            Tensor::from_slice(table.as_slice(), (table.ncols(), table.nrows()), device)?.t()?.contiguous()
+            Tensor::from_slice(table.as_slice(), (table.ncols(), table.nrows()), device)?
+                .t()?
+                .contiguous()
         };
         let tables = inspect::Tables::new(network);
         Ok(Self {
@@ -74,8 +76,15 @@ impl Tables {
         let read = (masses.matmul(&self.read.0)? + weights.matmul(&self.read.1)?)?;
         let logits = (read + self.direct.index_select(&last, 0)?)?;
         let answered = logits.gather(&inputs.max_keepdim(1)?, 1)?;
-        let rivals = logits.broadcast_ge(&answered)?.to_dtype(DType::U32)?.sum(1)?;
-        let right = rivals.eq(1_u32)?.to_dtype(DType::U32)?.sum_all()?.to_scalar::<u32>()?;
+        let rivals = logits
+            .broadcast_ge(&answered)?
+            .to_dtype(DType::U32)?
+            .sum(1)?;
+        let right = rivals
+            .eq(1_u32)?
+            .to_dtype(DType::U32)?
+            .sum_all()?
+            .to_scalar::<u32>()?;
         Ok(u64::from(right))
     }
 }
@@ -84,7 +93,12 @@ impl Tables {
 ///
 /// # Errors
 /// Those of candle: a device that fails, or lacks the memory.
-pub fn evaluate(network: &Network, inputs: Inputs, device: &Device, threads: usize) -> Result<Evaluated> {
+pub fn evaluate(
+    network: &Network,
+    inputs: Inputs,
+    device: &Device,
+    threads: usize,
+) -> Result<Evaluated> {
     let tables = Tables::new(network, device)?;
     let (v, n) = (network.config.d_vocab, network.config.n_ctx);
     match inputs {
@@ -95,16 +109,26 @@ pub fn evaluate(network: &Network, inputs: Inputs, device: &Device, threads: usi
                 let drawn = tokens(&mut random, inputs * n, 0..v as u32).collect();
                 correct += tables.correct(&Tensor::from_vec(drawn, (inputs, n), device)?)?;
             }
-            Ok(Evaluated { correct, total: samples as u64 })
+            Ok(Evaluated {
+                correct,
+                total: samples as u64,
+            })
         }
         Inputs::All => {
             // Blocks that differ in their first tokens; what follows is the same in all.
-            let free = (1..n).take_while(|free| v.pow(*free as u32) <= most(device)).last().unwrap_or(1);
+            let free = (1..n)
+                .take_while(|free| v.pow(*free as u32) <= most(device))
+                .last()
+                .unwrap_or(1);
             let (inputs, blocks) = (v.pow(free as u32), v.pow((n - free) as u32));
             let digits = |number: usize, count: usize| {
-                (0..count).rev().map(move |place| (number / v.pow(place as u32) % v) as u32)
+                (0..count)
+                    .rev()
+                    .map(move |place| (number / v.pow(place as u32) % v) as u32)
             };
-            let endings = (0..inputs).flat_map(|ending| digits(ending, free)).collect();
+            let endings = (0..inputs)
+                .flat_map(|ending| digits(ending, free))
+                .collect();
             let endings = Tensor::from_vec(endings, (inputs, free), device)?;
             let next = AtomicUsize::new(0);
             let work = || -> Result<u64> {
@@ -114,16 +138,23 @@ pub fn evaluate(network: &Network, inputs: Inputs, device: &Device, threads: usi
                     if block >= blocks {
                         return Ok(correct);
                     }
-                    let start = Tensor::from_vec(digits(block, n - free).collect(), (1, n - free), device)?;
+                    let start =
+                        Tensor::from_vec(digits(block, n - free).collect(), (1, n - free), device)?;
                     let start = start.broadcast_as((inputs, n - free))?;
                     correct += tables.correct(&Tensor::cat(&[&start, &endings], 1)?)?;
                 }
             };
             let correct = std::thread::scope(|scope| {
                 let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-                workers.into_iter().map(|worker| worker.join().expect("evaluation does not panic")).sum::<Result<u64>>()
+                workers
+                    .into_iter()
+                    .map(|worker| worker.join().expect("evaluation does not panic"))
+                    .sum::<Result<u64>>()
             })?;
-            Ok(Evaluated { correct, total: (inputs * blocks) as u64 })
+            Ok(Evaluated {
+                correct,
+                total: (inputs * blocks) as u64,
+            })
         }
     }
 }
@@ -136,10 +167,22 @@ mod tests {
     fn all_inputs_of_the_bundled_model_are_counted_as_the_exact_proof_does() {
         let network = Network::bundled().unwrap();
         let found = |threads| evaluate(&network, Inputs::All, &Device::Cpu, threads).unwrap();
-        assert_eq!(found(2), Evaluated { correct: 16_763_235, total: 16_777_216 });
-        let sampled = Inputs::Sampled { samples: 100_000, seed: 0 };
+        assert_eq!(
+            found(2),
+            Evaluated {
+                correct: 16_763_235,
+                total: 16_777_216
+            }
+        );
+        let sampled = Inputs::Sampled {
+            samples: 100_000,
+            seed: 0,
+        };
         let found = evaluate(&network, sampled, &Device::Cpu, 1).unwrap();
         let share = found.correct as f64 / found.total as f64;
-        assert!((share - 16_763_235.0 / 16_777_216.0).abs() < 5.0 * (0.000_833_f64 / 100_000.0).sqrt(), "{share}");
+        assert!(
+            (share - 16_763_235.0 / 16_777_216.0).abs() < 5.0 * (0.000_833_f64 / 100_000.0).sqrt(),
+            "{share}"
+        );
     }
 }

@@ -17,13 +17,23 @@ pub fn name(recipe: &Recipe, seed: u64) -> String {
 
 /// The name that models share that differ in their seed only.
 pub fn group(recipe: &Recipe) -> String {
-    let Recipe { n_ctx, d_vocab, d_model, .. } = recipe;
+    let Recipe {
+        n_ctx,
+        d_vocab,
+        d_model,
+        ..
+    } = recipe;
     format!("max_of_{n_ctx}_v{d_vocab}_d{d_model}")
 }
 
 /// `config.json`, but for what training found.
 fn config(recipe: &Recipe, seed: u64) -> Value {
-    let Recipe { n_ctx, d_vocab, d_model, .. } = *recipe;
+    let Recipe {
+        n_ctx,
+        d_vocab,
+        d_model,
+        ..
+    } = *recipe;
     json!({
         "name": name(recipe, seed),
         "task": Config::TASK,
@@ -73,9 +83,14 @@ pub fn kept(folder: &Path, recipe: &Recipe, seed: u64) -> Result<bool, Refusal> 
     let path = folder.join("config.json");
     let bytes = crate::model::read_limited(&path, crate::model::MAX_CONFIG_BYTES)?;
     let mut found: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-    found.as_object_mut().and_then(|fields| fields.remove("accuracy"));
+    found
+        .as_object_mut()
+        .and_then(|fields| fields.remove("accuracy"));
     if found != config(recipe, seed) {
-        return Err(unwritable(&path, "another model is there: train into another folder, or remove it"));
+        return Err(unwritable(
+            &path,
+            "another model is there: train into another folder, or remove it",
+        ));
     }
     Ok(true)
 }
@@ -92,22 +107,43 @@ pub fn keep(folder: &Path, recipe: &Recipe, trained: &Trained) -> Result<(), Ref
         "total": recipe.samples,
     });
     let config = format!("{config:#}\n");
-    let rows = trained.losses.iter().map(|(step, loss)| format!("{step},{loss}\n"));
-    let losses: String = std::iter::once("step,loss\n".to_owned()).chain(rows).collect();
+    let rows = trained
+        .losses
+        .iter()
+        .map(|(step, loss)| format!("{step},{loss}\n"));
+    let losses: String = std::iter::once("step,loss\n".to_owned())
+        .chain(rows)
+        .collect();
     let weights = weights(recipe, trained).map_err(|error| unwritable(folder, error))?;
-    let files =
-        [("config.json", config.into_bytes()), ("losses.csv", losses.into_bytes()), ("model.safetensors", weights)];
-    let pending = files.iter().map(|(name, contents)| Pending::with_contents(&folder.join(name), contents));
-    pending.collect::<Result<Vec<_>, _>>()?.into_iter().try_for_each(|file| file.keep().map(drop))
+    let files = [
+        ("config.json", config.into_bytes()),
+        ("losses.csv", losses.into_bytes()),
+        ("model.safetensors", weights),
+    ];
+    let pending = files
+        .iter()
+        .map(|(name, contents)| Pending::with_contents(&folder.join(name), contents));
+    pending
+        .collect::<Result<Vec<_>, _>>()?
+        .into_iter()
+        .try_for_each(|file| file.keep().map(drop))
 }
 
 /// `model.safetensors`, with the biases, in TransformerLens' shapes.
 fn weights(recipe: &Recipe, trained: &Trained) -> Result<Vec<u8>, safetensors::SafeTensorError> {
-    let Recipe { d_vocab, d_model, .. } = *recipe;
+    let Recipe {
+        d_vocab, d_model, ..
+    } = *recipe;
     let mut tensors: BTreeMap<&str, (Vec<usize>, Vec<f32>)> = BTreeMap::new();
     for (name, shape, entries) in &trained.weights {
         let head = name.contains(".attn.").then_some(1);
-        tensors.insert(name, (head.into_iter().chain(shape.iter().copied()).collect(), entries.clone()));
+        tensors.insert(
+            name,
+            (
+                head.into_iter().chain(shape.iter().copied()).collect(),
+                entries.clone(),
+            ),
+        );
     }
     for (name, shape) in [
         ("blocks.0.attn.b_Q", vec![1, d_model]),
@@ -121,8 +157,22 @@ fn weights(recipe: &Recipe, trained: &Trained) -> Result<Vec<u8>, safetensors::S
     }
     let bytes: Vec<(&str, Vec<usize>, Vec<u8>)> = tensors
         .into_iter()
-        .map(|(name, (shape, entries))| (name, shape, entries.iter().flat_map(|entry| entry.to_le_bytes()).collect()))
+        .map(|(name, (shape, entries))| {
+            (
+                name,
+                shape,
+                entries
+                    .iter()
+                    .flat_map(|entry| entry.to_le_bytes())
+                    .collect(),
+            )
+        })
         .collect();
-    let views = bytes.iter().map(|(name, shape, data)| Ok((*name, TensorView::new(Dtype::F32, shape.clone(), data)?)));
-    serialize(views.collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?, None)
+    let views = bytes
+        .iter()
+        .map(|(name, shape, data)| Ok((*name, TensorView::new(Dtype::F32, shape.clone(), data)?)));
+    serialize(
+        views.collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?,
+        None,
+    )
 }

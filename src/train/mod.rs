@@ -86,12 +86,16 @@ impl Recipe {
         for (name, found, expected) in sizes {
             if !expected.contains(&found) {
                 let (least, most) = expected.into_inner();
-                return Err(Refusal::Unreadable(format!("{name}: expected {least} to {most}, found {found}")));
+                return Err(Refusal::Unreadable(format!(
+                    "{name}: expected {least} to {most}, found {found}"
+                )));
             }
         }
         for (name, found) in [("lr", self.lr), ("weight_decay", self.weight_decay)] {
             if !(0.0..=1.0).contains(&found) {
-                return Err(Refusal::Unreadable(format!("{name}: expected a number from 0 to 1, found {found}")));
+                return Err(Refusal::Unreadable(format!(
+                    "{name}: expected a number from 0 to 1, found {found}"
+                )));
             }
         }
         Ok(())
@@ -154,7 +158,9 @@ pub fn train(
     };
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let results = workers.into_iter().map(|worker| worker.join().expect("training does not panic"));
+        let results = workers
+            .into_iter()
+            .map(|worker| worker.join().expect("training does not panic"));
         results.fold(Ok(()), Computed::and)
     })
 }
@@ -168,14 +174,25 @@ pub fn seeds(text: &str) -> Result<Range<u64>, String> {
     let number = |text: &str| text.parse::<u64>().map_err(|_| expected());
     let (first, end) = match text.split_once("..") {
         Some((first, end)) => (number(first)?, number(end)?),
-        None => (number(text)?, number(text)?.checked_add(1).ok_or_else(expected)?),
+        None => (
+            number(text)?,
+            number(text)?.checked_add(1).ok_or_else(expected)?,
+        ),
     };
-    if first < end { Ok(first..end) } else { Err(expected()) }
+    if first < end {
+        Ok(first..end)
+    } else {
+        Err(expected())
+    }
 }
 
 /// The seeds that are trained together.
 pub fn groups<'a>(seeds: &'a [u64], device: &Device) -> std::slice::Chunks<'a, u64> {
-    seeds.chunks(if device.is_cpu() { ABREAST } else { seeds.len().max(1) })
+    seeds.chunks(if device.is_cpu() {
+        ABREAST
+    } else {
+        seeds.len().max(1)
+    })
 }
 
 fn train_together(
@@ -185,8 +202,13 @@ fn train_together(
     progress: &(dyn Fn() + Sync),
 ) -> Computed<Vec<Trained>> {
     let networks = Networks::new(recipe, seeds, device)?;
-    let rates =
-        ParamsAdamW { lr: recipe.lr, beta1: BETAS.0, beta2: BETAS.1, eps: EPS, weight_decay: recipe.weight_decay };
+    let rates = ParamsAdamW {
+        lr: recipe.lr,
+        beta1: BETAS.0,
+        beta2: BETAS.1,
+        eps: EPS,
+        weight_decay: recipe.weight_decay,
+    };
     let mut optimiser = AdamW::new(networks.variables(), rates)?;
     let mut streams: Vec<_> = seeds.iter().map(|seed| stream(*seed, 1)).collect();
     let mut losses = vec![vec![]; seeds.len()];
@@ -195,7 +217,10 @@ fn train_together(
         let loss = networks.losses(&batch)?;
         if step % RECORDED == 0 || step + 1 == recipe.steps {
             let now = loss.to_vec1::<f32>()?;
-            losses.iter_mut().zip(now).for_each(|(losses, loss)| losses.push((step + 1, loss)));
+            losses
+                .iter_mut()
+                .zip(now)
+                .for_each(|(losses, loss)| losses.push((step + 1, loss)));
         }
         optimiser.backward_step(&loss.sum_all()?)?;
         progress();
@@ -203,26 +228,41 @@ fn train_together(
     let correct = estimate(recipe, seeds, &networks, device)?;
     let mut trained = vec![];
     for (index, (losses, correct)) in losses.into_iter().zip(correct).enumerate() {
-        trained.push(Trained { seed: seeds[index], weights: networks.weights(index)?, losses, correct });
+        trained.push(Trained {
+            seed: seeds[index],
+            weights: networks.weights(index)?,
+            losses,
+            correct,
+        });
     }
     Ok(trained)
 }
 
 /// How many of the samples each network answers correctly.
-fn estimate(recipe: &Recipe, seeds: &[u64], networks: &Networks, device: &Device) -> Computed<Vec<usize>> {
+fn estimate(
+    recipe: &Recipe,
+    seeds: &[u64],
+    networks: &Networks,
+    device: &Device,
+) -> Computed<Vec<usize>> {
     let mut streams: Vec<_> = seeds.iter().map(|seed| stream(*seed, 2)).collect();
     let mut correct = vec![0; seeds.len()];
     for inputs in at_once(recipe.samples, 2048) {
         let batch = Batch::draw(recipe, inputs, &mut streams, device)?;
         let more = networks.correct(&batch)?;
-        correct.iter_mut().zip(more).for_each(|(correct, more)| *correct += more);
+        correct
+            .iter_mut()
+            .zip(more)
+            .for_each(|(correct, more)| *correct += more);
     }
     Ok(correct)
 }
 
 /// So many inputs, in parts of at most `most`.
 fn at_once(inputs: usize, most: usize) -> impl Iterator<Item = usize> {
-    (0..inputs).step_by(most).map(move |start| most.min(inputs - start))
+    (0..inputs)
+        .step_by(most)
+        .map(move |start| most.min(inputs - start))
 }
 
 /// Tokens drawn uniformly.
@@ -235,7 +275,14 @@ mod tests {
     use super::*;
 
     fn trained(seeds: &[u64], threads: usize) -> Vec<Trained> {
-        let recipe = Recipe { d_vocab: 6, d_model: 8, steps: 30, batch_size: 16, samples: 100, ..Recipe::default() };
+        let recipe = Recipe {
+            d_vocab: 6,
+            d_model: 8,
+            steps: 30,
+            batch_size: 16,
+            samples: 100,
+            ..Recipe::default()
+        };
         let found = Mutex::new(vec![]);
         let done = |more: Vec<Trained>| {
             found.lock().unwrap().extend(more);
@@ -251,7 +298,14 @@ mod tests {
     fn a_model_depends_on_its_seed_alone() {
         let together = trained(&[0, 1, 2, 3, 4, 5], 2);
         let apart = [trained(&[5], 1), trained(&[2, 0], 1)].concat();
-        assert_eq!(apart, [together[5].clone(), together[0].clone(), together[2].clone()]);
+        assert_eq!(
+            apart,
+            [
+                together[5].clone(),
+                together[0].clone(),
+                together[2].clone()
+            ]
+        );
         assert_ne!(together[0].weights, together[1].weights);
     }
 }

@@ -37,7 +37,12 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    pub(super) fn draw(recipe: &Recipe, inputs: usize, streams: &mut [ChaCha8Rng], device: &Device) -> Result<Self> {
+    pub(super) fn draw(
+        recipe: &Recipe,
+        inputs: usize,
+        streams: &mut [ChaCha8Rng],
+        device: &Device,
+    ) -> Result<Self> {
         let (n, v) = (recipe.n_ctx, recipe.d_vocab as u32);
         let seeds = streams.len();
         let (mut all, mut last, mut answers) = (vec![], vec![], vec![]);
@@ -62,18 +67,34 @@ impl Batch {
 impl Networks {
     /// Freshly drawn weights.
     pub(super) fn new(recipe: &Recipe, seeds: &[u64], device: &Device) -> Result<Self> {
-        let Recipe { n_ctx: n, d_vocab: v, d_model: d, .. } = *recipe;
+        let Recipe {
+            n_ctx: n,
+            d_vocab: v,
+            d_model: d,
+            ..
+        } = *recipe;
         let shapes = [(v, d), (n, d), (d, d), (d, d), (d, d), (d, d), (d, v)];
         let mut streams: Vec<_> = seeds.iter().map(|seed| stream(*seed, 0)).collect();
         let range = recipe.initializer_range() as f32;
         let mut draw = |(rows, columns): (usize, usize)| {
-            let normal = |random: &mut ChaCha8Rng| range * Distribution::<f32>::sample(&StandardNormal, random);
-            let numbers = streams.iter_mut().flat_map(|random| (0..rows * columns).map(move |_| normal(random)));
+            let normal = |random: &mut ChaCha8Rng| {
+                range * Distribution::<f32>::sample(&StandardNormal, random)
+            };
+            let numbers = streams
+                .iter_mut()
+                .flat_map(|random| (0..rows * columns).map(move |_| normal(random)));
             Var::from_vec(numbers.collect(), (seeds.len(), rows, columns), device)
         };
-        let drawn = shapes.into_iter().map(&mut draw).collect::<Result<Vec<_>>>()?;
+        let drawn = shapes
+            .into_iter()
+            .map(&mut draw)
+            .collect::<Result<Vec<_>>>()?;
         let weights = drawn.try_into().expect("as many as there are shapes");
-        Ok(Self { weights, shapes, scale: 1.0 / (d as f64).sqrt() })
+        Ok(Self {
+            weights,
+            shapes,
+            scale: 1.0 / (d as f64).sqrt(),
+        })
     }
 
     pub(super) fn variables(&self) -> Vec<Var> {
@@ -89,11 +110,16 @@ impl Networks {
         let (seeds, inputs, n) = batch.tokens.dims3()?;
         let (d_vocab, d_model) = self.shapes[0];
         let embedded = if e.device().is_cpu() {
-            let rows = e.reshape((seeds * d_vocab, d_model))?.index_select(&batch.last, 0)?;
+            let rows = e
+                .reshape((seeds * d_vocab, d_model))?
+                .index_select(&batch.last, 0)?;
             rows.reshape((seeds, inputs, d_model))?
         } else {
             // In the gradient of index_select a card adds up row after row.
-            let last = batch.tokens.narrow(2, n - 1, 1)?.broadcast_as((seeds, inputs, d_model))?;
+            let last = batch
+                .tokens
+                .narrow(2, n - 1, 1)?
+                .broadcast_as((seeds, inputs, d_model))?;
             e.gather(&last.contiguous()?, 1)?
         };
         let here = embedded.broadcast_add(&pos.narrow(1, n - 1, 1)?)?;
@@ -103,7 +129,8 @@ impl Networks {
         // candle's gradient of scatter_add takes a source as wide as what it is added to.
         let width = d_vocab.max(n);
         let counts = Tensor::zeros((seeds, inputs, width), DType::F32, batch.tokens.device())?;
-        let counts = counts.scatter_add(&batch.filled, &weights.pad_with_zeros(2, 0, width - n)?, 2)?;
+        let counts =
+            counts.scatter_add(&batch.filled, &weights.pad_with_zeros(2, 0, width - n)?, 2)?;
         let counts = counts.narrow(2, 0, d_vocab)?;
         let read = (counts.matmul(e)? + weights.matmul(pos)?)?;
         (here + read.matmul(v)?.matmul(o)?)?.matmul(u)
@@ -111,7 +138,10 @@ impl Networks {
 
     /// Each network's mean cross-entropy, in nats.
     pub(super) fn losses(&self, batch: &Batch) -> Result<Tensor> {
-        log_softmax(&self.logits(batch)?, 2)?.gather(&batch.answers, 2)?.neg()?.mean((1, 2))
+        log_softmax(&self.logits(batch)?, 2)?
+            .gather(&batch.answers, 2)?
+            .neg()?
+            .mean((1, 2))
     }
 
     /// How many inputs each network answers correctly: ties, which have no order here, are settled by the lower token.
@@ -127,6 +157,11 @@ impl Networks {
             let entries = weights.get(index)?.flatten_all()?.to_vec1::<f32>()?;
             Ok((*name, vec![*rows, *columns], entries))
         };
-        NAMES.iter().zip(&self.weights).zip(&self.shapes).map(of).collect()
+        NAMES
+            .iter()
+            .zip(&self.weights)
+            .zip(&self.shapes)
+            .map(of)
+            .collect()
     }
 }

@@ -15,8 +15,15 @@ pub(crate) struct Exact {
 impl Exact {
     pub(crate) fn new(mantissa: BigInt, exponent: i64) -> Self {
         let zeros = mantissa.trailing_zeros().unwrap_or(0);
-        let exponent = if mantissa.is_zero() { 0 } else { exponent + i64::try_from(zeros).unwrap() };
-        Self { mantissa: mantissa >> zeros, exponent }
+        let exponent = if mantissa.is_zero() {
+            0
+        } else {
+            exponent + i64::try_from(zeros).unwrap()
+        };
+        Self {
+            mantissa: mantissa >> zeros,
+            exponent,
+        }
     }
 
     pub(crate) fn zero() -> Self {
@@ -73,14 +80,20 @@ impl Add for &Exact {
 impl Sub for &Exact {
     type Output = Exact;
     fn sub(self, other: Self) -> Exact {
-        self + &Exact { mantissa: -&other.mantissa, exponent: other.exponent }
+        self + &Exact {
+            mantissa: -&other.mantissa,
+            exponent: other.exponent,
+        }
     }
 }
 
 impl Mul for &Exact {
     type Output = Exact;
     fn mul(self, other: Self) -> Exact {
-        Exact::new(&self.mantissa * &other.mantissa, self.exponent + other.exponent)
+        Exact::new(
+            &self.mantissa * &other.mantissa,
+            self.exponent + other.exponent,
+        )
     }
 }
 
@@ -112,10 +125,16 @@ pub(crate) fn exp_of_minus(x: &Exact, h: usize, bits: u32) -> (BigInt, BigInt) {
     let step = series(&unit, work);
     let mut left = whole.clone();
     while left.is_positive() {
-        bounds = ((bounds.0 * &step.0) >> work, ((bounds.1 * &step.1) >> work) + 1);
+        bounds = (
+            (bounds.0 * &step.0) >> work,
+            ((bounds.1 * &step.1) >> work) + 1,
+        );
         left -= 1;
     }
-    (bounds.0.max(BigInt::zero()) >> GUARD, (bounds.1 >> GUARD) + 1)
+    (
+        bounds.0.max(BigInt::zero()) >> GUARD,
+        (bounds.1 >> GUARD) + 1,
+    )
 }
 
 /// Bounds of e^-y in units of 2^-work for y in [0, 2]: Σ (−y)^i / i!.
@@ -133,13 +152,23 @@ fn series(y: &BigInt, work: u32) -> (BigInt, BigInt) {
 
 #[test]
 fn the_series_is_the_exponential() {
-    for (x, h) in [(0.0_f32, 1), (0.5, 1), (1.0, 1), (3.25, 2), (19.0, 3), (7.0, 9)] {
+    for (x, h) in [
+        (0.0_f32, 1),
+        (0.5, 1),
+        (1.0, 1),
+        (3.25, 2),
+        (19.0, 3),
+        (7.0, 9),
+    ] {
         let (low, high) = exp_of_minus(&Exact::from(x), h, 60);
         let expected = (-f64::from(x) / f64::from(u32::try_from(h).unwrap()).sqrt()).exp();
         let near = |bound: &BigInt| {
             let value = num_traits::ToPrimitive::to_f64(bound).unwrap() / 2_f64.powi(60);
             (value - expected).abs() < 1e-14
         };
-        assert!(near(&low) && near(&high) && &high - &low <= BigInt::from(3), "{x} {h}");
+        assert!(
+            near(&low) && near(&high) && &high - &low <= BigInt::from(3),
+            "{x} {h}"
+        );
     }
 }

@@ -3,8 +3,8 @@
 use super::Random;
 use super::change;
 use gbmi::certificate::{
-    Answers, Attention, Certificate, Claim, Count, Criterion, DirectPath, ENTRY_BITS, Entries, ExactAttention, Grid,
-    Group, OFFSET_BITS, Partition, Plan, Rows, Script, Split, Test, VERSION,
+    Answers, Attention, Certificate, Claim, Count, Criterion, DirectPath, ENTRY_BITS, Entries,
+    ExactAttention, Grid, Group, OFFSET_BITS, Partition, Plan, Rows, Script, Split, Test, VERSION,
 };
 use gbmi::checker::arithmetic::{Enclosure, Rational};
 use gbmi::checker::meter::Meter;
@@ -30,7 +30,13 @@ pub(crate) fn bare(
         network: network.sha256.clone(),
         model: None,
         strategy: "by-hand".into(),
-        claim: Claim { task: Config::TASK.into(), d_vocab, n_ctx, correct: BigUint::default(), upper: None },
+        claim: Claim {
+            task: Config::TASK.into(),
+            d_vocab,
+            n_ctx,
+            correct: BigUint::default(),
+            upper: None,
+        },
         attention,
         direct_path,
         criterion,
@@ -39,24 +45,40 @@ pub(crate) fn bare(
 
 /// A certificate without orders of attention; all (query, maximum) follow the first plan.
 pub(crate) fn by_hand(network: &Network, direct_path: DirectPath, plans: Vec<Plan>) -> Certificate {
-    let partition = Partition { plans, assignment: Rows::EMPTY };
-    bare(network, Attention::Exact(ExactAttention::default()), direct_path, Criterion::Partition(partition))
+    let partition = Partition {
+        plans,
+        assignment: Rows::EMPTY,
+    };
+    bare(
+        network,
+        Attention::Exact(ExactAttention::default()),
+        direct_path,
+        Criterion::Partition(partition),
+    )
 }
 
 /// The hints of rule `partition`.
 pub(crate) fn partition(certificate: &mut Certificate) -> &mut Partition {
-    let Criterion::Partition(partition) = &mut certificate.criterion else { panic!("another criterion") };
+    let Criterion::Partition(partition) = &mut certificate.criterion else {
+        panic!("another criterion")
+    };
     partition
 }
 
 /// The numbers of a list.
 pub(crate) fn numbers(list: &str) -> Vec<usize> {
-    list.split_whitespace().map(|number| number.parse().unwrap()).collect()
+    list.split_whitespace()
+        .map(|number| number.parse().unwrap())
+        .collect()
 }
 
 /// A window as a certificate has it.
 pub(crate) fn tokens(window: &str) -> Option<usize> {
-    if window == "all" { None } else { Some(window.parse().unwrap()) }
+    if window == "all" {
+        None
+    } else {
+        Some(window.parse().unwrap())
+    }
 }
 
 pub(crate) fn group(answers: &str, test: Test, window: &str) -> Group {
@@ -65,11 +87,19 @@ pub(crate) fn group(answers: &str, test: Test, window: &str) -> Group {
         "each" => Answers::Each,
         list => Answers::These(numbers(list)),
     };
-    Group { answers, test, window: tokens(window) }
+    Group {
+        answers,
+        test,
+        window: tokens(window),
+    }
 }
 
 pub(crate) fn plan(groups: Vec<Group>, count: Count, window: &str) -> Plan {
-    Plan { groups, count, window: tokens(window) }
+    Plan {
+        groups,
+        count,
+        window: tokens(window),
+    }
 }
 
 /// The split rule with one order of answers for every row. Entries behind a listed answer are bounded by their largest,
@@ -101,7 +131,12 @@ pub(crate) fn sorted(network: &Network, offset: &[i64]) -> DirectPath {
             let entries: Vec<Rational> = (0..v).map(|j| entry(row, j)).collect();
             // An entry's place is the number of larger ones; equal ones stand as they are numbered.
             let mut answers: Vec<usize> = (0..v).collect();
-            answers.sort_by_key(|j| entries.iter().filter(|entry| !entry.upper_at_most(&entries[*j])).count());
+            answers.sort_by_key(|j| {
+                entries
+                    .iter()
+                    .filter(|entry| !entry.upper_at_most(&entries[*j]))
+                    .count()
+            });
             answers
         };
         (0..rows).map(order).collect()
@@ -116,7 +151,11 @@ pub(crate) fn sorted(network: &Network, offset: &[i64]) -> DirectPath {
 }
 
 fn list<T: ToString>(numbers: impl IntoIterator<Item = T>) -> String {
-    numbers.into_iter().map(|number| number.to_string()).collect::<Vec<_>>().join(" ")
+    numbers
+        .into_iter()
+        .map(|number| number.to_string())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// No orders, or one for every row: a shuffled prefix, possibly empty or whole. At times a row less or more, and rows
@@ -125,7 +164,11 @@ fn orders(random: &mut Random, rows: usize, v: usize) -> Rows<usize> {
     if random.once_in(6) {
         return Rows::EMPTY;
     }
-    let rows = if random.once_in(12) { random.within(rows - 1, rows + 1) } else { rows };
+    let rows = if random.once_in(12) {
+        random.within(rows - 1, rows + 1)
+    } else {
+        rows
+    };
     let (whole, sloppy) = (random.once_in(2), random.once_in(4));
     let row = |_| {
         let length = if whole { v } else { random.within(0, v) };
@@ -143,9 +186,18 @@ fn orders(random: &mut Random, rows: usize, v: usize) -> Rows<usize> {
 fn direct_path(random: &mut Random, network: &Network) -> DirectPath {
     let (v, n) = (network.config.d_vocab, network.config.n_ctx);
     let bound = random.pick(&[0_i64, 1, 1 << 20, 1 << 22, (1 << 40) - 1, (1 << 61) - 1]);
-    let length = if random.once_in(12) { random.within(v - 1, v + 1) } else { v };
-    let offset = (0..length).map(|_| i64::try_from(random.next() >> 1).unwrap() % (2 * bound + 1) - bound);
-    let offset = if bound == 0 { vec![] } else { offset.collect::<Vec<_>>() };
+    let length = if random.once_in(12) {
+        random.within(v - 1, v + 1)
+    } else {
+        v
+    };
+    let offset =
+        (0..length).map(|_| i64::try_from(random.next() >> 1).unwrap() % (2 * bound + 1) - bound);
+    let offset = if bound == 0 {
+        vec![]
+    } else {
+        offset.collect::<Vec<_>>()
+    };
     if random.once_in(3) {
         return sorted(network, &offset);
     }
@@ -160,7 +212,11 @@ fn direct_path(random: &mut Random, network: &Network) -> DirectPath {
 
 fn window(random: &mut Random, v: usize) -> Option<usize> {
     let least = usize::from(!random.once_in(12));
-    if random.once_in(2) { None } else { Some(random.within(least, v + 1)) }
+    if random.once_in(2) {
+        None
+    } else {
+        Some(random.within(least, v + 1))
+    }
 }
 
 /// A tree without a script, or with one by chance.
@@ -173,14 +229,21 @@ fn tree(random: &mut Random, v: usize) -> Count {
             let mut items = random.shuffled((0..=v).collect());
             items.truncate(random.within(0, v + 1));
             if random.once_in(4) {
-                items.insert(random.within(0, items.len()), random.pick(&[0, v, v + 1, usize::MAX]));
+                items.insert(
+                    random.within(0, items.len()),
+                    random.pick(&[0, v, v + 1, usize::MAX]),
+                );
             }
             items
         };
         (0..12).map(row).collect::<Rows<usize>>()
     };
     let upper = rows(random);
-    let lower = if random.once_in(3) { Rows::EMPTY } else { rows(random) };
+    let lower = if random.once_in(3) {
+        Rows::EMPTY
+    } else {
+        rows(random)
+    };
     let token = |_| random.pick(&[0, 0, 0, 1, 1, 2, 2, 2, 3, 3, 4, 5]);
     let walk = (0..200).map(token).collect();
     Count::Tree(Some(Box::new(Script { upper, lower, walk })))
@@ -199,7 +262,11 @@ fn grid(random: &mut Random) -> Count {
     let without = without.collect::<Vec<Vec<usize>>>().into();
     let mut wrong = vec![place(random), place(random), coarser(random)];
     wrong.truncate(random.within(0, 3));
-    Count::Grid(Box::new(Grid { bits, without, wrong }))
+    Count::Grid(Box::new(Grid {
+        bits,
+        without,
+        wrong,
+    }))
 }
 
 /// A plan whose groups hold every answer but m once.
@@ -214,15 +281,38 @@ fn random_plan(random: &mut Random, v: usize, m: usize) -> Plan {
     let mut groups = vec![];
     while !left.is_empty() && !random.once_in(3) {
         let answers = Answers::These(left.split_off(random.within(0, left.len() - 1)));
-        groups.push(Group { answers, test: test(random), window: window(random, v) });
+        groups.push(Group {
+            answers,
+            test: test(random),
+            window: window(random, v),
+        });
     }
     if !left.is_empty() || random.once_in(2) {
-        let answers = if random.once_in(2) { Answers::Rest } else { Answers::Each };
+        let answers = if random.once_in(2) {
+            Answers::Rest
+        } else {
+            Answers::Each
+        };
         let at = random.within(0, groups.len());
-        groups.insert(at, Group { answers, test: test(random), window: window(random, v) });
+        groups.insert(
+            at,
+            Group {
+                answers,
+                test: test(random),
+                window: window(random, v),
+            },
+        );
     }
-    let count = if random.once_in(2) { tree(random, v) } else { grid(random) };
-    Plan { groups, count, window: window(random, v) }
+    let count = if random.once_in(2) {
+        tree(random, v)
+    } else {
+        grid(random)
+    };
+    Plan {
+        groups,
+        count,
+        window: window(random, v),
+    }
 }
 
 /// Any hints: blocks that overlap or leave the table, bases too long and too short, bounds too small and ample.
@@ -231,11 +321,18 @@ pub(crate) fn entries(random: &mut Random, rows: usize, cols: usize, d: usize) -
     let mut number = |most: i64| i64::try_from(random.next() >> 1).unwrap() % (2 * most + 1) - most;
     let size = [unit / 64, unit / 8, unit][usize::try_from(number(1) + 1).unwrap()];
     let rank = usize::try_from(number(1) + 1).unwrap();
-    let basis = (0..rank).map(|_| (0..d).map(|_| number(size)).collect::<Vec<i64>>()).collect();
-    let centre = if number(1) > 0 { vec![] } else { (0..d).map(|_| number(unit)).collect() };
+    let basis = (0..rank)
+        .map(|_| (0..d).map(|_| number(size)).collect::<Vec<i64>>())
+        .collect();
+    let centre = if number(1) > 0 {
+        vec![]
+    } else {
+        (0..d).map(|_| number(unit)).collect()
+    };
     let ample = [unit / 4, 8 * unit, 512 * unit][usize::try_from(number(1) + 1).unwrap()];
-    let bounds =
-        |length: usize, number: &mut dyn FnMut(i64) -> i64| (0..length).map(|_| number(ample).max(0)).collect();
+    let bounds = |length: usize, number: &mut dyn FnMut(i64) -> i64| {
+        (0..length).map(|_| number(ample).max(0)).collect()
+    };
     let (left, right) = (bounds(rows, &mut number), bounds(cols, &mut number));
     let mut blocks = vec![];
     for _ in 0..random.within(0, 4) {
@@ -243,7 +340,13 @@ pub(crate) fn entries(random: &mut Random, rows: usize, cols: usize, d: usize) -
         let cols = [random.within(0, cols), random.within(0, cols + 2)];
         blocks.extend([rows[0], rows[1], cols[0], cols[1]]);
     }
-    Entries { blocks, centre, basis, left, right }
+    Entries {
+        blocks,
+        centre,
+        basis,
+        left,
+        right,
+    }
 }
 
 /// Any hints for one table in two.
@@ -258,20 +361,34 @@ pub(crate) fn hints(random: &mut Random, network: &Network) -> Certificate {
     let mut direct_path = direct_path(random, network);
     let (mut orders, mut scores) = (orders(random, v, v), None);
     if random.once_in(2) {
-        let Config { n_ctx: n, d_model: d, d_head, .. } = network.config;
+        let Config {
+            n_ctx: n,
+            d_model: d,
+            d_head,
+            ..
+        } = network.config;
         scores = some_entries(random, v, v + n, d.min(d_head));
-        change(&mut orders, |orders| orders.truncate(if random.once_in(8) { 0 } else { v }));
+        change(&mut orders, |orders| {
+            orders.truncate(if random.once_in(8) { 0 } else { v })
+        });
         if let DirectPath::Split(split) = &mut direct_path {
             split.logits = some_entries(random, v + n, v, d.min(d_head)).map(Box::new);
             split.direct = some_entries(random, v, v, d).map(Box::new);
         }
     }
-    let attention = Attention::Exact(ExactAttention { orders, entries: scores });
+    let attention = Attention::Exact(ExactAttention {
+        orders,
+        entries: scores,
+    });
     let (mut plans, mut assignment): (_, Vec<Vec<usize>>) = (vec![], vec![]);
     for m in 0..v {
         let first = plans.len();
         plans.extend((0..random.within(1, 2)).map(|_| random_plan(random, v, m)));
-        assignment.push((0..=m).map(|_| random.within(first, plans.len() - 1)).collect::<Vec<_>>());
+        assignment.push(
+            (0..=m)
+                .map(|_| random.within(first, plans.len() - 1))
+                .collect::<Vec<_>>(),
+        );
         match random.within(0, 40) {
             // No plan for the last query, or a plan for none.
             0 => drop(assignment[m].pop()),
@@ -280,7 +397,15 @@ pub(crate) fn hints(random: &mut Random, network: &Network) -> Certificate {
             _ => {}
         }
     }
-    bare(network, attention, direct_path, Criterion::Partition(Partition { plans, assignment: assignment.into() }))
+    bare(
+        network,
+        attention,
+        direct_path,
+        Criterion::Partition(Partition {
+            plans,
+            assignment: assignment.into(),
+        }),
+    )
 }
 
 /// Hints of the right form, in which some wrong answer is in no group or in two, or the right one is in a group.
@@ -306,7 +431,14 @@ pub(crate) fn broken_hints(random: &mut Random, network: &Network) -> Certificat
         _ => {}
     }
     let test = random.pick(&[Test::Count, Test::Pooled, Test::Unpooled, Test::Forfeit]);
-    let broken = plan(groups.iter().map(|answers| group(answers, test, "all")).collect(), Count::default(), "all");
+    let broken = plan(
+        groups
+            .iter()
+            .map(|answers| group(answers, test, "all"))
+            .collect(),
+        Count::default(),
+        "all",
+    );
     let Partition { plans, assignment } = partition(&mut certificate);
     // Any query's plan may be the broken one.
     change(assignment, |assignment| {

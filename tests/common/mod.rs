@@ -9,7 +9,8 @@ mod random;
 
 pub(crate) use exact::{Exact, exp_of_minus, power_of_two};
 pub(crate) use hints::{
-    bare, broken_hints, by_hand, entries, group, hints, numbers, partition, plan, reread, sorted, split, tokens,
+    bare, broken_hints, by_hand, entries, group, hints, numbers, partition, plan, reread, sorted,
+    split, tokens,
 };
 pub(crate) use oracle::{correct_by_pair, exact_correct, verdicts};
 pub(crate) use published::{published_hints, tight_model};
@@ -81,14 +82,22 @@ impl Paths {
                 model.set("unembed.W_U", t * v + j, (self.direct)(t, j));
             }
             for p in 0..n {
-                model.set("blocks.0.attn.W_Q", t * h + v + p, (self.position_score)(t, p));
+                model.set(
+                    "blocks.0.attn.W_Q",
+                    t * h + v + p,
+                    (self.position_score)(t, p),
+                );
             }
         }
         for p in 0..n {
             model.set("pos_embed.W_pos", p * d + v + p, 1.0);
             model.set("blocks.0.attn.W_K", (v + p) * h + v + p, 1.0);
             for j in 0..v {
-                model.set("blocks.0.attn.W_V", (v + p) * h + j, (self.position_logit)(p, j));
+                model.set(
+                    "blocks.0.attn.W_V",
+                    (v + p) * h + j,
+                    (self.position_logit)(p, j),
+                );
             }
         }
         model
@@ -98,9 +107,18 @@ impl Paths {
 impl Model {
     /// The model whose weights are all zero.
     pub(crate) fn zero(d_vocab: usize, n_ctx: usize, d_model: usize, d_head: usize) -> Self {
-        let mut model = Self { d_vocab, n_ctx, d_model, d_head, use_attn_scale: true, tensors: BTreeMap::new() };
+        let mut model = Self {
+            d_vocab,
+            n_ctx,
+            d_model,
+            d_head,
+            use_attn_scale: true,
+            tensors: BTreeMap::new(),
+        };
         for (name, shape) in model.shapes() {
-            model.tensors.insert(name, vec![0.0; shape.iter().product()]);
+            model
+                .tensors
+                .insert(name, vec![0.0; shape.iter().product()]);
         }
         model
     }
@@ -142,10 +160,20 @@ impl Model {
         let shapes = self.shapes();
         let data: Vec<Vec<u8>> = shapes
             .iter()
-            .map(|(name, _)| self.tensors[name].iter().flat_map(|weight| weight.to_le_bytes()).collect())
+            .map(|(name, _)| {
+                self.tensors[name]
+                    .iter()
+                    .flat_map(|weight| weight.to_le_bytes())
+                    .collect()
+            })
             .collect();
-        let view = |(shape, data)| safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape, data).unwrap();
-        let views = shapes.into_iter().zip(&data).map(|((name, shape), data)| (name, view((shape, data))));
+        let view = |(shape, data)| {
+            safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape, data).unwrap()
+        };
+        let views = shapes
+            .into_iter()
+            .zip(&data)
+            .map(|((name, shape), data)| (name, view((shape, data))));
         safetensors::serialize(views, None).unwrap()
     }
 
@@ -157,12 +185,15 @@ impl Model {
 
 /// What a certificate, written and read, establishes about a network.
 pub(crate) fn certified<R: Enclosure>(network: &Network, certificate: &Certificate) -> BigUint {
-    certify::<R>(network, &reread(certificate), Options::default()).unwrap().correct
+    certify::<R>(network, &reread(certificate), Options::default())
+        .unwrap()
+        .correct
 }
 
 /// The tables under a certificate's rules, those of our own proofs.
 pub(crate) fn tables(network: &Network, certificate: &Certificate, meter: &Meter) -> Tables<Fixed> {
-    let (Attention::Exact(attention), DirectPath::Split(split)) = (&certificate.attention, &certificate.direct_path)
+    let (Attention::Exact(attention), DirectPath::Split(split)) =
+        (&certificate.attention, &certificate.direct_path)
     else {
         panic!("other rules")
     };
@@ -175,10 +206,17 @@ pub(crate) fn written(value: &Value) -> String {
         Value::Object(fields) => {
             let mut fields: Vec<_> = fields.iter().collect();
             fields.sort_by_key(|(name, _)| !["gbmi", "rule"].contains(&name.as_str()));
-            let field = |(name, value)| format!("{}:{}", Value::from(String::as_str(name)), written(value));
-            format!("{{{}}}", fields.into_iter().map(field).collect::<Vec<_>>().join(","))
+            let field =
+                |(name, value)| format!("{}:{}", Value::from(String::as_str(name)), written(value));
+            format!(
+                "{{{}}}",
+                fields.into_iter().map(field).collect::<Vec<_>>().join(",")
+            )
         }
-        Value::Array(items) => format!("[{}]", items.iter().map(written).collect::<Vec<_>>().join(",")),
+        Value::Array(items) => format!(
+            "[{}]",
+            items.iter().map(written).collect::<Vec<_>>().join(",")
+        ),
         other => other.to_string(),
     }
 }
@@ -196,7 +234,9 @@ pub(crate) fn certified_by_pair(
     certificate: &Certificate,
 ) -> BTreeMap<(usize, usize), (BigUint, BigUint)> {
     let certificate = reread(certificate);
-    let Criterion::Partition(partition) = &certificate.criterion else { panic!("another criterion") };
+    let Criterion::Partition(partition) = &certificate.criterion else {
+        panic!("another criterion")
+    };
     let meter = Meter::new(u64::MAX);
     let tables = tables(network, &certificate, &meter);
     let mut pairs = BTreeMap::new();
@@ -209,7 +249,10 @@ pub(crate) fn certified_by_pair(
             };
             let sets = level.partition(plan, "").unwrap();
             let (uncertified, wrong) = level.uncertified(q, &sets, plan).unwrap();
-            pairs.insert((q, m), (level.inputs(q) - uncertified, level.inputs(q) - wrong));
+            pairs.insert(
+                (q, m),
+                (level.inputs(q) - uncertified, level.inputs(q) - wrong),
+            );
         }
     }
     pairs
@@ -220,7 +263,13 @@ pub(crate) fn assert_sound(model: &Model, certificate: &Certificate) {
     let truth = correct_by_pair(model);
     for (pair, certified) in certified_by_pair(&model.network(), certificate) {
         let ((certified, upper), (least, most)) = (certified, truth[&pair]);
-        assert!(certified <= most.into(), "(q, m) = {pair:?}: {certified} certified of {most}; {certificate:?}");
-        assert!(upper >= least.into(), "(q, m) = {pair:?}: {upper} at most, of {least}; {certificate:?}");
+        assert!(
+            certified <= most.into(),
+            "(q, m) = {pair:?}: {certified} certified of {most}; {certificate:?}"
+        );
+        assert!(
+            upper >= least.into(),
+            "(q, m) = {pair:?}: {upper} at most, of {least}; {certificate:?}"
+        );
     }
 }

@@ -21,14 +21,18 @@ struct Oracle {
 /// Bounds on the number of inputs whose largest token has strictly the largest logit: equal but for inputs that
 /// thousands of bits do not decide.
 pub(crate) fn exact_correct(model: &Model) -> (u64, u64) {
-    correct_by_pair(model).values().fold((0, 0), |sum, pair| (sum.0 + pair.0, sum.1 + pair.1))
+    correct_by_pair(model)
+        .values()
+        .fold((0, 0), |sum, pair| (sum.0 + pair.0, sum.1 + pair.1))
 }
 
 /// The same for every (query, maximum) apart.
 pub(crate) fn correct_by_pair(model: &Model) -> BTreeMap<(usize, usize), (u64, u64)> {
     let mut pairs = BTreeMap::new();
     for (input, verdict) in verdicts(model) {
-        let (least, most) = pairs.entry((input[model.n_ctx - 1], *input.iter().max().unwrap())).or_insert((0, 0));
+        let (least, most) = pairs
+            .entry((input[model.n_ctx - 1], *input.iter().max().unwrap()))
+            .or_insert((0, 0));
         *least += u64::from(verdict == Some(true));
         *most += u64::from(verdict != Some(false));
     }
@@ -38,11 +42,21 @@ pub(crate) fn correct_by_pair(model: &Model) -> BTreeMap<(usize, usize), (u64, u
 /// Every input, and whether it is answered correctly, if thousands of bits decide it.
 pub(crate) fn verdicts(model: &Model) -> Vec<(Vec<usize>, Option<bool>)> {
     let exact = |weights: &Vec<f32>| weights.iter().map(|weight| Exact::from(*weight)).collect();
-    let tensors = model.tensors.iter().map(|(name, weights)| (*name, exact(weights))).collect();
-    let mut oracle = Oracle { model: model.clone(), tensors, known: BTreeMap::new() };
+    let tensors = model
+        .tensors
+        .iter()
+        .map(|(name, weights)| (*name, exact(weights)))
+        .collect();
+    let mut oracle = Oracle {
+        model: model.clone(),
+        tensors,
+        known: BTreeMap::new(),
+    };
     let (v, n) = (model.d_vocab, model.n_ctx);
     let verdict = |index: usize| {
-        let input: Vec<usize> = (0..n).map(|p| index / v.pow(u32::try_from(p).unwrap()) % v).collect();
+        let input: Vec<usize> = (0..n)
+            .map(|p| index / v.pow(u32::try_from(p).unwrap()) % v)
+            .collect();
         let verdict = oracle.is_correct(&input);
         (input, verdict)
     };
@@ -68,8 +82,12 @@ impl Oracle {
 
     fn is_correct(&mut self, input: &[usize]) -> Option<bool> {
         let d = self.model.d_model;
-        let residual =
-            |(p, token): (usize, &usize)| add(self.row("embed.W_E", *token, d), self.row("pos_embed.W_pos", p, d));
+        let residual = |(p, token): (usize, &usize)| {
+            add(
+                self.row("embed.W_E", *token, d),
+                self.row("pos_embed.W_pos", p, d),
+            )
+        };
         let stream: Vec<Vec<Exact>> = input.iter().enumerate().map(residual).collect();
         let last = stream.last().unwrap();
         let query = self.affine(last, "blocks.0.attn.W_Q", "blocks.0.attn.b_Q");
@@ -78,16 +96,24 @@ impl Oracle {
             .iter()
             .map(|x| {
                 let key = self.affine(x, "blocks.0.attn.W_K", "blocks.0.attn.b_K");
-                let score = query.iter().zip(&key).fold(Exact::zero(), |sum, (q, k)| &sum + &(q * k));
+                let score = query
+                    .iter()
+                    .zip(&key)
+                    .fold(Exact::zero(), |sum, (q, k)| &sum + &(q * k));
                 let value = self.affine(x, "blocks.0.attn.W_V", "blocks.0.attn.b_V");
                 let written = self.affine(&value, "blocks.0.attn.W_O", "blocks.0.attn.b_O");
-                (score, self.affine(&add(last, &written), "unembed.W_U", "unembed.b_U"))
+                (
+                    score,
+                    self.affine(&add(last, &written), "unembed.W_U", "unembed.b_U"),
+                )
             })
             .collect();
         let max = *input.iter().max().unwrap();
         let mut verdict = Some(true);
         for answer in (0..self.model.d_vocab).filter(|answer| *answer != max) {
-            let lead = positions.iter().map(|(score, logits)| (score.clone(), &logits[max] - &logits[answer]));
+            let lead = positions
+                .iter()
+                .map(|(score, logits)| (score.clone(), &logits[max] - &logits[answer]));
             match self.sign_of_sum(lead.collect()) {
                 Some(Sign::Plus) => {}
                 Some(_) => return Some(false),
@@ -110,8 +136,13 @@ impl Oracle {
             }
         }
         groups.retain(|(_, factor)| factor.sign() != Sign::NoSign);
-        let Some(first) = groups.first() else { return Some(Sign::NoSign) };
-        if groups.iter().all(|(_, factor)| factor.sign() == first.1.sign()) {
+        let Some(first) = groups.first() else {
+            return Some(Sign::NoSign);
+        };
+        if groups
+            .iter()
+            .all(|(_, factor)| factor.sign() == first.1.sign())
+        {
             return Some(first.1.sign());
         }
         let by_score = |a: &(Exact, Exact), b: &(Exact, Exact)| match (&a.0 - &b.0).sign() {
@@ -119,17 +150,33 @@ impl Oracle {
             Sign::NoSign => Ordering::Equal,
             Sign::Plus => Ordering::Greater,
         };
-        let most = groups.iter().max_by(|a, b| by_score(a, b)).unwrap().0.clone();
-        let h = if self.model.use_attn_scale { self.model.d_head } else { 1 };
+        let most = groups
+            .iter()
+            .max_by(|a, b| by_score(a, b))
+            .unwrap()
+            .0
+            .clone();
+        let h = if self.model.use_attn_scale {
+            self.model.d_head
+        } else {
+            1
+        };
         for bits in [128, 512, 4096] {
             let (mut low, mut high) = (Exact::zero(), Exact::zero());
             for (score, factor) in &groups {
                 let below = &most - score;
-                let (least, greatest) =
-                    self.known.entry((below.clone(), bits)).or_insert_with(|| exp_of_minus(&below, h, bits)).clone();
+                let (least, greatest) = self
+                    .known
+                    .entry((below.clone(), bits))
+                    .or_insert_with(|| exp_of_minus(&below, h, bits))
+                    .clone();
                 let times = |weight: BigInt| factor * &Exact::new(weight, -i64::from(bits));
                 let (a, b) = (times(least), times(greatest));
-                let (a, b) = if factor.sign() == Sign::Plus { (a, b) } else { (b, a) };
+                let (a, b) = if factor.sign() == Sign::Plus {
+                    (a, b)
+                } else {
+                    (b, a)
+                };
                 (low, high) = (&low + &a, &high + &b);
             }
             if low.sign() == Sign::Plus || high.sign() == Sign::Minus {
@@ -148,7 +195,10 @@ fn add(a: &[Exact], b: &[Exact]) -> Vec<Exact> {
 #[test]
 fn exact_numbers_are_floats() {
     for x in [0.0_f32, 1.0, -0.1, f32::MIN_POSITIVE / 8.0, f32::MAX] {
-        assert_eq!(Exact::from(x).rational(), BigRational::from_float(x).unwrap());
+        assert_eq!(
+            Exact::from(x).rational(),
+            BigRational::from_float(x).unwrap()
+        );
         assert_eq!(Exact::from(x).rational().is_negative(), x < 0.0);
     }
 }

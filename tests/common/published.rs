@@ -2,7 +2,8 @@
 
 use super::{Model, NOTHING, Paths, Random, bare, change, reread};
 use gbmi::certificate::published::{
-    Chain, Gaps, LowRank, MaxDiff, Means, NoHints, Peel, Residual, SPECTRAL_BITS, Spectral, VECTOR_BITS,
+    Chain, Gaps, LowRank, MaxDiff, Means, NoHints, Peel, Residual, SPECTRAL_BITS, Spectral,
+    VECTOR_BITS,
 };
 use gbmi::certificate::{Attention, Certificate, Criterion, DirectPath, ExactAttention, Rows};
 use gbmi::checker::Options;
@@ -22,13 +23,26 @@ fn vector(random: &mut Random, length: usize) -> Vec<i64> {
         2 => length - 1,
         _ => length,
     };
-    let bound = random.pick(&[1, 1 << 10, 1 << 18, 1 << 20, 1 << 20, 1 << 21, 1 << 24, 1 << 40]);
+    let bound = random.pick(&[
+        1,
+        1 << 10,
+        1 << 18,
+        1 << 20,
+        1 << 20,
+        1 << 21,
+        1 << 24,
+        1 << 40,
+    ]);
     (0..length).map(|_| integer(random, bound)).collect()
 }
 
 /// The inner dimensions of a chain of two or four factors, those outside included.
 fn sizes(network: &Network, factors: Chain) -> Vec<usize> {
-    let (v, d, h) = (network.config.d_vocab, network.config.d_model, network.config.d_head);
+    let (v, d, h) = (
+        network.config.d_vocab,
+        network.config.d_model,
+        network.config.d_head,
+    );
     let bias = usize::from(network.b_q.row(0).iter().any(|entry| entry.mantissa != 0));
     match factors {
         Chain::Four => vec![v, d + bias, h, d, v],
@@ -39,7 +53,9 @@ fn sizes(network: &Network, factors: Chain) -> Vec<usize> {
 fn residual(random: &mut Random, sizes: &[usize]) -> Residual {
     let inner = &sizes[1..sizes.len() - 1];
     let count = random.within(0, inner.len() + 1);
-    let means = (0..count).map(|index| vector(random, inner.get(index).copied().unwrap_or(2))).collect();
+    let means = (0..count)
+        .map(|index| vector(random, inner.get(index).copied().unwrap_or(2)))
+        .collect();
     match random.within(0, 3) {
         0 => Residual::Exact(NoHints {}),
         1 => spectral(random),
@@ -51,29 +67,49 @@ fn residual(random: &mut Random, sizes: &[usize]) -> Residual {
 /// A bound and a scale that go together, or not quite.
 fn spectral(random: &mut Random) -> Residual {
     let bound = f64::from(random.unit().abs()) * random.pick(&[0.01, 0.1, 1.0, 4.0, 30.0]);
-    let scale = 2.0 / (bound * bound) * random.pick(&[1.000_01, 1.000_01, 1.000_01, 0.999, 0.5, 0.01, -1.0]);
-    let units = |value: f64| ((value * f64::from(SPECTRAL_BITS).exp2()) as i64).clamp(-(1 << 59), 1 << 59);
-    Residual::Svd(Spectral { bound: units(bound) * if random.once_in(12) { -1 } else { 1 }, scale: units(scale) })
+    let scale = 2.0 / (bound * bound)
+        * random.pick(&[1.000_01, 1.000_01, 1.000_01, 0.999, 0.5, 0.01, -1.0]);
+    let units =
+        |value: f64| ((value * f64::from(SPECTRAL_BITS).exp2()) as i64).clamp(-(1 << 59), 1 << 59);
+    Residual::Svd(Spectral {
+        bound: units(bound) * if random.once_in(12) { -1 } else { 1 },
+        scale: units(scale),
+    })
 }
 
 fn low_rank(random: &mut Random, network: &Network) -> Attention {
-    let factors = if random.once_in(2) { Chain::Four } else { Chain::Two };
+    let factors = if random.once_in(2) {
+        Chain::Four
+    } else {
+        Chain::Two
+    };
     let sizes = sizes(network, factors);
     let mut peel = vec![];
     for index in 0..random.within(0, sizes.len() - 1) {
         let (left, right) = (random.within(0, 3), random.within(0, 3));
         let left = (0..left).map(|_| vector(random, sizes[index])).collect();
-        peel.push(Peel { left, right: (0..right).map(|_| vector(random, sizes[index + 1])).collect() });
+        peel.push(Peel {
+            left,
+            right: (0..right)
+                .map(|_| vector(random, sizes[index + 1]))
+                .collect(),
+        });
     }
     let error = residual(random, &sizes);
-    Attention::LowRank(LowRank { factors, peel, error })
+    Attention::LowRank(LowRank {
+        factors,
+        peel,
+        error,
+    })
 }
 
 fn direct(random: &mut Random, network: &Network) -> DirectPath {
     match random.within(0, 3) {
         0 => DirectPath::MaxDiffExact(NoHints {}),
         1 => DirectPath::GlobalMaxDiffExact(NoHints {}),
-        _ => DirectPath::MaxDiff(MaxDiff { mean: vector(random, network.config.d_model) }),
+        _ => DirectPath::MaxDiff(MaxDiff {
+            mean: vector(random, network.config.d_model),
+        }),
     }
 }
 
@@ -85,11 +121,25 @@ fn references(random: &mut Random, network: &Network) -> (Rows<i64>, Rows<i64>) 
     let slope = random.pick(&[1, 1 << 18, 1 << 20, 1 << 22, 1 << 23, 1 << 60]);
     let ratio = random.pick(&[1, 1 << 14, 1 << 17, 1 << 20, 1 << 20, 1 << 22, 1 << 60]);
     let below = random.once_in(6);
-    let length = |random: &mut Random| if random.once_in(20) { random.within(0, 4) } else { network.config.n_ctx - 1 };
+    let length = |random: &mut Random| {
+        if random.once_in(20) {
+            random.within(0, 4)
+        } else {
+            network.config.n_ctx - 1
+        }
+    };
     let rows = |random: &mut Random, size: i64, below: bool| {
         let entry = |random: &mut Random| integer(random, size);
         let row = |random: &mut Random| {
-            (0..length(random)).map(|_| if below { entry(random) } else { entry(random).abs() }).collect::<Vec<i64>>()
+            (0..length(random))
+                .map(|_| {
+                    if below {
+                        entry(random)
+                    } else {
+                        entry(random).abs()
+                    }
+                })
+                .collect::<Vec<i64>>()
         };
         (0..network.config.d_vocab).map(|_| row(random)).collect()
     };
@@ -104,7 +154,9 @@ fn gaps(random: &mut Random, network: &Network) -> Rows<usize> {
         random.within(least, m.min(most).max(1)).min(m)
     };
     let row = |random: &mut Random, m: usize| {
-        let mut row: Vec<usize> = (0..(m + 1) * (network.config.n_ctx - 1)).map(|_| gap(random, m)).collect();
+        let mut row: Vec<usize> = (0..(m + 1) * (network.config.n_ctx - 1))
+            .map(|_| gap(random, m))
+            .collect();
         match random.within(0, 40) {
             // Too short, too long, or a gap that leaves no token.
             0 => drop(row.pop()),
@@ -114,7 +166,9 @@ fn gaps(random: &mut Random, network: &Network) -> Rows<usize> {
         }
         row
     };
-    (0..network.config.d_vocab).map(|m| row(random, m)).collect()
+    (0..network.config.d_vocab)
+        .map(|m| row(random, m))
+        .collect()
 }
 
 fn jitter(random: &mut Random, vectors: &mut [Vec<i64>]) {
@@ -124,17 +178,33 @@ fn jitter(random: &mut Random, vectors: &mut [Vec<i64>]) {
             0 => vector.fill(0),
             1 => vector.reverse(),
             2 => vector.truncate(1),
-            _ => vector.iter_mut().for_each(|entry| *entry += integer(random, size)),
+            _ => vector
+                .iter_mut()
+                .for_each(|entry| *entry += integer(random, size)),
         }
-        vector.iter_mut().for_each(|entry| *entry = (*entry).clamp(-(1 << 39), 1 << 39));
+        vector
+            .iter_mut()
+            .for_each(|entry| *entry = (*entry).clamp(-(1 << 39), 1 << 39));
     }
 }
 
 /// A little off, or replaced in part.
 fn perturb(random: &mut Random, network: &Network, certificate: &mut Certificate) {
-    let Certificate { attention, direct_path, criterion, .. } = certificate;
-    let Criterion::Gaps(hints) = criterion else { unreachable!("a family has gaps") };
-    if let Attention::LowRank(LowRank { factors, peel, error }) = attention {
+    let Certificate {
+        attention,
+        direct_path,
+        criterion,
+        ..
+    } = certificate;
+    let Criterion::Gaps(hints) = criterion else {
+        unreachable!("a family has gaps")
+    };
+    if let Attention::LowRank(LowRank {
+        factors,
+        peel,
+        error,
+    }) = attention
+    {
         if random.once_in(3) {
             for Peel { left, right } in peel.iter_mut() {
                 change(left, |left| jitter(random, left));
@@ -145,16 +215,27 @@ fn perturb(random: &mut Random, network: &Network, certificate: &mut Certificate
             }
         }
         match error {
-            Residual::MaxDiff(Means { means }) | Residual::Recursive(Means { means }) if random.once_in(2) => {
+            Residual::MaxDiff(Means { means }) | Residual::Recursive(Means { means })
+                if random.once_in(2) =>
+            {
                 change(means, |means| jitter(random, means))
             }
             Residual::Svd(Spectral { bound, scale }) if random.once_in(2) => {
                 // Smaller, and consistent; or one of the two alone.
                 let factor = random.pick(&[0.999, 0.99, 0.9, 0.5, 1.01, 2.0]);
                 let both = random.within(0, 3);
-                let scaled = |number: i64, factor: f64| ((number as f64 * factor) as i64).clamp(-(1 << 59), 1 << 59);
+                let scaled = |number: i64, factor: f64| {
+                    ((number as f64 * factor) as i64).clamp(-(1 << 59), 1 << 59)
+                };
                 *bound = scaled(*bound, if both == 1 { 1.0 } else { factor });
-                *scale = scaled(*scale, if both == 0 { 1.0 } else { 1.0 / (factor * factor) });
+                *scale = scaled(
+                    *scale,
+                    if both == 0 {
+                        1.0
+                    } else {
+                        1.0 / (factor * factor)
+                    },
+                );
             }
             _ if random.once_in(3) => *error = residual(random, &sizes(network, *factors)),
             _ => {}
@@ -182,7 +263,9 @@ fn perturb(random: &mut Random, network: &Network, certificate: &mut Certificate
         1 => {
             change(&mut hints.gaps, |gaps| {
                 for (m, row) in gaps.iter_mut().enumerate() {
-                    row.iter_mut().for_each(|gap| *gap = (*gap + random.within(0, 2)).saturating_sub(1).min(m));
+                    row.iter_mut().for_each(|gap| {
+                        *gap = (*gap + random.within(0, 2)).saturating_sub(1).min(m)
+                    });
                 }
             });
         }
@@ -194,16 +277,41 @@ fn perturb(random: &mut Random, network: &Network, certificate: &mut Certificate
 pub(crate) fn published_hints(random: &mut Random, network: &Network) -> Certificate {
     let exact = || Attention::Exact(ExactAttention::default());
     let certificate = if random.once_in(16) {
-        bare(network, exact(), DirectPath::MaxDiffExact(NoHints {}), Criterion::Convexity(NoHints {}))
+        bare(
+            network,
+            exact(),
+            DirectPath::MaxDiffExact(NoHints {}),
+            Criterion::Convexity(NoHints {}),
+        )
     } else if random.once_in(3) {
-        let attention = if random.once_in(6) { exact() } else { low_rank(random, network) };
-        let (direct_path, (references, slopes)) = (direct(random, network), references(random, network));
-        let gaps = Gaps { references, slopes, gaps: gaps(random, network) };
+        let attention = if random.once_in(6) {
+            exact()
+        } else {
+            low_rank(random, network)
+        };
+        let (direct_path, (references, slopes)) =
+            (direct(random, network), references(random, network));
+        let gaps = Gaps {
+            references,
+            slopes,
+            gaps: gaps(random, network),
+        };
         bare(network, attention, direct_path, Criterion::Gaps(gaps))
     } else {
         let families: Vec<Family> = Family::all().collect();
-        let proof = prove(network, Strategy::Published(random.pick(&families)), None, Options::default()).unwrap();
-        let Certificate { attention, direct_path, criterion, .. } = proof.certificate;
+        let proof = prove(
+            network,
+            Strategy::Published(random.pick(&families)),
+            None,
+            Options::default(),
+        )
+        .unwrap();
+        let Certificate {
+            attention,
+            direct_path,
+            criterion,
+            ..
+        } = proof.certificate;
         let mut certificate = bare(network, attention, direct_path, criterion);
         perturb(random, network, &mut certificate);
         certificate
@@ -214,21 +322,42 @@ pub(crate) fn published_hints(random: &mut Random, network: &Network) -> Certifi
 /// A model of few tokens and plain tables: bounds are exact or nearly so, and what exceeds them is wrong.
 pub(crate) fn tight_model(random: &mut Random) -> Model {
     let (v, n) = (random.pick(&[2, 2, 2, 3, 4]), random.within(2, 4));
-    let mut model = Paths { d_vocab: v, n_ctx: n, ..NOTHING }.model();
+    let mut model = Paths {
+        d_vocab: v,
+        n_ctx: n,
+        ..NOTHING
+    }
+    .model();
     let h = v + n;
-    let [by_token, by_position, logits, places, direct] =
-        [(); 5].map(|()| random.pick(&[0.0, 0.5, 1.0, 3.0]) * if random.once_in(3) { 0.0 } else { 1.0 });
+    let [by_token, by_position, logits, places, direct] = [(); 5]
+        .map(|()| random.pick(&[0.0, 0.5, 1.0, 3.0]) * if random.once_in(3) { 0.0 } else { 1.0 });
     let one_query = random.once_in(3);
     for t in 0..v {
         for j in 0..v {
             model.set("blocks.0.attn.W_Q", t * h + j, by_token * random.unit());
-            let right = if t == j { 2.0 * random.unit().abs() } else { 0.0 };
-            model.set("blocks.0.attn.W_V", t * h + j, right + logits * random.unit());
-            let favoured = if one_query && t > 0 { 0.0 } else { direct * random.unit() };
+            let right = if t == j {
+                2.0 * random.unit().abs()
+            } else {
+                0.0
+            };
+            model.set(
+                "blocks.0.attn.W_V",
+                t * h + j,
+                right + logits * random.unit(),
+            );
+            let favoured = if one_query && t > 0 {
+                0.0
+            } else {
+                direct * random.unit()
+            };
             model.set("unembed.W_U", t * v + j, favoured);
         }
         for p in 0..n {
-            model.set("blocks.0.attn.W_Q", t * h + v + p, by_position * random.unit());
+            model.set(
+                "blocks.0.attn.W_Q",
+                t * h + v + p,
+                by_position * random.unit(),
+            );
         }
     }
     for index in v * h..(v + n) * h {

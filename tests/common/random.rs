@@ -45,7 +45,11 @@ impl Random {
     /// In (−1, 1), with a full mantissa.
     pub(crate) fn unit(&mut self) -> f32 {
         let magnitude = self.within(0, (1 << 24) - 1) as f32 / 16_777_216.0;
-        if self.once_in(2) { magnitude } else { -magnitude }
+        if self.once_in(2) {
+            magnitude
+        } else {
+            -magnitude
+        }
     }
 }
 
@@ -78,7 +82,14 @@ impl Kind {
         match self {
             Self::Huge => random.pick(&[1.0, 64.0, 2_f32.powi(20), 2_f32.powi(40), 2_f32.powi(60)]),
             Self::Tiny => random.pick(&[2_f32.powi(-60), 2_f32.powi(-24), 2_f32.powi(-140)]),
-            Self::Mixed => random.pick(&[2_f32.powi(-60), 2_f32.powi(-30), 0.5, 2.0, 64.0, 2_f32.powi(30)]),
+            Self::Mixed => random.pick(&[
+                2_f32.powi(-60),
+                2_f32.powi(-30),
+                0.5,
+                2.0,
+                64.0,
+                2_f32.powi(30),
+            ]),
             Self::Zero => 0.0,
             Self::Trained | Self::Normal | Self::Ties => 1.0,
         }
@@ -88,19 +99,39 @@ impl Kind {
 /// A model of 2-6 tokens, 2-4 positions, width and head 1-4.
 pub(crate) fn random_model(random: &mut Random) -> (Kind, Model) {
     use Kind::{Huge, Mixed, Normal, Ties, Tiny, Trained, Zero};
-    let kind = random.pick(&[Trained, Trained, Trained, Normal, Normal, Ties, Ties, Huge, Tiny, Mixed, Mixed]);
+    let kind = random.pick(&[
+        Trained, Trained, Trained, Normal, Normal, Ties, Ties, Huge, Tiny, Mixed, Mixed,
+    ]);
     let kind = if random.once_in(60) { Zero } else { kind };
     let n = random.within(2, 4);
     let v = random.within(2, [6, 5, 4][n - 2]);
-    let mut model = Model::zero(v, n, random.within(if kind == Trained { 2 } else { 1 }, 4), random.within(1, 4));
+    let mut model = Model::zero(
+        v,
+        n,
+        random.within(if kind == Trained { 2 } else { 1 }, 4),
+        random.within(1, 4),
+    );
     model.use_attn_scale = random.once_in(2);
-    let noise = if kind == Trained { random.pick(&[0.0, 0.05, 0.2, 0.4]) } else { 1.0 };
+    let noise = if kind == Trained {
+        random.pick(&[0.0, 0.05, 0.2, 0.4])
+    } else {
+        1.0
+    };
     for (name, _) in model.shapes() {
         // Biases are zero in published models, and skipped then.
         let zero = name.contains(".b_") && random.once_in(3);
-        let scale = if zero { 0.0 } else { noise * kind.scale(random) };
+        let scale = if zero {
+            0.0
+        } else {
+            noise * kind.scale(random)
+        };
         for weight in model.tensors.get_mut(name).unwrap() {
-            *weight = scale * if kind == Ties { random.pick(&[-1.0, 0.0, 0.0, 1.0]) } else { random.unit() };
+            *weight = scale
+                * if kind == Ties {
+                    random.pick(&[-1.0, 0.0, 0.0, 1.0])
+                } else {
+                    random.unit()
+                };
         }
     }
     if kind == Trained {
@@ -116,7 +147,8 @@ pub(crate) fn random_model(random: &mut Random) -> (Kind, Model) {
 fn solve(random: &mut Random, model: &mut Model) {
     let (v, d, h) = (model.d_vocab, model.d_model, model.d_head);
     let (attention, gain) = (random.pick(&[1.0, 2.0, 4.0]), random.pick(&[1.0, 4.0]));
-    let mut add = |name: &str, index: usize, value: f32| model.tensors.get_mut(name).unwrap()[index] += value;
+    let mut add =
+        |name: &str, index: usize, value: f32| model.tensors.get_mut(name).unwrap()[index] += value;
     for t in 0..v {
         let token = t as f32;
         add("embed.W_E", t * d, token);
@@ -134,12 +166,20 @@ fn equal_rows(random: &mut Random, model: &mut Model) {
     let (v, d) = (model.d_vocab, model.d_model);
     let (from, to) = (random.within(0, v - 1), random.within(0, v - 1));
     if random.once_in(2) {
-        model.tensors.get_mut("embed.W_E").unwrap().copy_within(from * d..(from + 1) * d, to * d);
+        model
+            .tensors
+            .get_mut("embed.W_E")
+            .unwrap()
+            .copy_within(from * d..(from + 1) * d, to * d);
         return;
     }
     let unembed = model.tensors.get_mut("unembed.W_U").unwrap();
     for row in unembed.chunks_mut(v) {
         row[to] = row[from];
     }
-    model.tensors.get_mut("unembed.b_U").unwrap().copy_within(from..=from, to);
+    model
+        .tensors
+        .get_mut("unembed.b_U")
+        .unwrap()
+        .copy_within(from..=from, to);
 }

@@ -21,7 +21,10 @@ pub struct Fixed {
 impl Fixed {
     /// Fractional bits of [`Fixed::ends`].
     pub const FRACTION: i32 = FRACTION;
-    const EVERYTHING: Self = Self { lo: -4 * LIMIT, hi: 4 * LIMIT };
+    const EVERYTHING: Self = Self {
+        lo: -4 * LIMIT,
+        hi: 4 * LIMIT,
+    };
 
     /// The interval with these ends; everything if an end is missing (it overflowed) or out of range.
     #[inline]
@@ -49,7 +52,10 @@ impl Fixed {
         if let (Some((a @ 0.., b)), Some((c, d))) = (narrow(self), narrow(other)) {
             // [a, b]·[c, d] with a ≥ 0, as for weights. Products are at most 2^126: cannot wrap.
             let times = |x: i64, y: i64| i128::from(x).wrapping_mul(y.into());
-            return Some((times(if c < 0 { b } else { a }, c), times(if d < 0 { a } else { b }, d)));
+            return Some((
+                times(if c < 0 { b } else { a }, c),
+                times(if d < 0 { a } else { b }, d),
+            ));
         }
         self.products_of_ends(*other)
     }
@@ -57,11 +63,17 @@ impl Fixed {
     /// The same for any signs and sizes.
     #[inline(never)]
     fn products_of_ends(self, other: Self) -> Option<(i128, i128)> {
-        let ends = [(self.lo, other.lo), (self.lo, other.hi), (self.hi, other.lo), (self.hi, other.hi)];
-        ends.into_iter().try_fold((i128::MAX, i128::MIN), |(least, greatest), (a, b)| {
-            let product = product(a, b)?;
-            Some((least.min(product), greatest.max(product)))
-        })
+        let ends = [
+            (self.lo, other.lo),
+            (self.lo, other.hi),
+            (self.hi, other.lo),
+            (self.hi, other.hi),
+        ];
+        ends.into_iter()
+            .try_fold((i128::MAX, i128::MIN), |(least, greatest), (a, b)| {
+                let product = product(a, b)?;
+                Some((least.min(product), greatest.max(product)))
+            })
     }
 }
 
@@ -80,15 +92,27 @@ fn product(a: i128, b: i128) -> Option<i128> {
 /// `⌊value / 2^right⌋`, exact multiplication when `right` is negative; `None` when it does not fit.
 #[inline(always)]
 fn shift_down(value: i128, right: i32) -> Option<i128> {
-    if right >= 0 { Some(value >> right.min(127)) } else { shift_left(value, right.unsigned_abs()) }
+    if right >= 0 {
+        Some(value >> right.min(127))
+    } else {
+        shift_left(value, right.unsigned_abs())
+    }
 }
 
 /// `value · 2^left`; `None` when it does not fit.
 #[cold]
 fn shift_left(value: i128, left: u32) -> Option<i128> {
-    let room = if value < 0 { value.leading_ones() } else { value.leading_zeros() };
+    let room = if value < 0 {
+        value.leading_ones()
+    } else {
+        value.leading_zeros()
+    };
     // Two bits of room keep the result off i128::MIN.
-    if value == 0 { Some(0) } else { (left + 1 < room).then(|| value << left) }
+    if value == 0 {
+        Some(0)
+    } else {
+        (left + 1 < room).then(|| value << left)
+    }
 }
 
 /// `⌈value / 2^right⌉`, as [`shift_down`]; of i128::MIN, which is its own negative, something above.
@@ -108,11 +132,17 @@ impl Enclosure for Fixed {
 
     fn dyadic(mantissa: i64, exponent: i32) -> Self {
         let right = exponent.saturating_add(FRACTION).saturating_neg();
-        Self::new(shift_down(mantissa.into(), right), shift_up(mantissa.into(), right))
+        Self::new(
+            shift_down(mantissa.into(), right),
+            shift_up(mantissa.into(), right),
+        )
     }
 
     fn inverse_sqrt(n: usize) -> Self {
-        let Some(square) = u128::try_from(n).ok().and_then(|n| (1_u128 << (2 * FRACTION)).checked_div(n)) else {
+        let Some(square) = u128::try_from(n)
+            .ok()
+            .and_then(|n| (1_u128 << (2 * FRACTION)).checked_div(n))
+        else {
             return Self::EVERYTHING;
         };
         let root = i128::try_from(square.isqrt()).ok();
@@ -122,31 +152,48 @@ impl Enclosure for Fixed {
     #[inline]
     fn add(&self, other: &Self) -> Self {
         // Ends are within ±2^122, infinite ones included: sums cannot wrap, and exceed the limit if one end does.
-        Self::new(Some(self.lo.wrapping_add(other.lo)), Some(self.hi.wrapping_add(other.hi)))
+        Self::new(
+            Some(self.lo.wrapping_add(other.lo)),
+            Some(self.hi.wrapping_add(other.hi)),
+        )
     }
 
     #[inline]
     fn sub(&self, other: &Self) -> Self {
-        Self::new(Some(self.lo.wrapping_sub(other.hi)), Some(self.hi.wrapping_sub(other.lo)))
+        Self::new(
+            Some(self.lo.wrapping_sub(other.hi)),
+            Some(self.hi.wrapping_sub(other.lo)),
+        )
     }
 
     #[inline(always)]
     fn mul_scaled(&self, other: &Self, shift: i32) -> Self {
         let right = FRACTION.saturating_sub(shift);
-        let Some((lo, hi)) = self.products(other) else { return Self::everything() };
+        let Some((lo, hi)) = self.products(other) else {
+            return Self::everything();
+        };
         Self::new(shift_down(lo, right), shift_up(hi, right))
     }
 
     fn max(&self, other: &Self) -> Self {
-        Self { lo: self.lo.max(other.lo), hi: self.hi.max(other.hi) }
+        Self {
+            lo: self.lo.max(other.lo),
+            hi: self.hi.max(other.hi),
+        }
     }
 
     fn min(&self, other: &Self) -> Self {
-        Self { lo: self.lo.min(other.lo), hi: self.hi.min(other.hi) }
+        Self {
+            lo: self.lo.min(other.lo),
+            hi: self.hi.min(other.hi),
+        }
     }
 
     fn hull(&self, other: &Self) -> Self {
-        Self { lo: self.lo.min(other.lo), hi: self.hi.max(other.hi) }
+        Self {
+            lo: self.lo.min(other.lo),
+            hi: self.hi.max(other.hi),
+        }
     }
 
     fn upper(&self) -> Self {
@@ -179,7 +226,9 @@ impl Enclosure for Fixed {
             return None;
         }
         let bin = shift_up(self.hi, FRACTION.saturating_sub(i32::try_from(bits).ok()?))?;
-        i64::try_from(bin.max(limit.checked_neg()?.into())).ok().filter(|bin| *bin < limit)
+        i64::try_from(bin.max(limit.checked_neg()?.into()))
+            .ok()
+            .filter(|bin| *bin < limit)
     }
 
     /// Exact products and sums, one outward rounding at the end.
@@ -188,7 +237,9 @@ impl Enclosure for Fixed {
             let (least, greatest) = left.products(right)?;
             Some((lo.checked_add(least)?, hi.checked_add(greatest)?))
         });
-        sums.map_or(Self::EVERYTHING, |(lo, hi)| Self::new(shift_down(lo, FRACTION), shift_up(hi, FRACTION)))
+        sums.map_or(Self::EVERYTHING, |(lo, hi)| {
+            Self::new(shift_down(lo, FRACTION), shift_up(hi, FRACTION))
+        })
     }
 }
 
@@ -201,7 +252,8 @@ const INVERSE_FACTORIALS: [i64; 20] = {
     let mut table = [0; 20];
     let (mut i, mut value) = (0_usize, 1_i128 << WORK);
     while i < 20 {
-        #[allow(clippy::indexing_slicing, clippy::cast_possible_truncation)] // evaluated by the compiler
+        #[allow(clippy::indexing_slicing, clippy::cast_possible_truncation)]
+        // evaluated by the compiler
         {
             table[i] = value as i64;
         }
@@ -215,7 +267,8 @@ const INVERSE_FACTORIALS: [i64; 20] = {
 fn exponential(lo: i128, hi: i128) -> Option<(Fixed, i32)> {
     let (_, high, k) = at_point(hi)?;
     // Where the lower end is out of range, the exponential is still at least 0.
-    let low = at_point(lo).and_then(|(low, _, below)| shift_down(low, k.checked_sub(below)?.checked_add(12)?));
+    let low = at_point(lo)
+        .and_then(|(low, _, below)| shift_down(low, k.checked_sub(below)?.checked_add(12)?));
     Some((Fixed::new(Some(low.unwrap_or(0)), shift_up(high, 12)), k))
 }
 
@@ -238,7 +291,10 @@ fn at_point(x: i128) -> Option<(i128, i128, i32)> {
     if low < -half || high > half {
         return None;
     }
-    let (low, high) = (series(i64::try_from(low).ok()?).0, series(i64::try_from(high).ok()?).1);
+    let (low, high) = (
+        series(i64::try_from(low).ok()?).0,
+        series(i64::try_from(high).ok()?).1,
+    );
     Some((low, high, i32::try_from(k).ok()?))
 }
 
@@ -262,7 +318,13 @@ mod tests {
     fn everything_stays_everything() {
         let (all, one) = (Fixed::everything(), Fixed::dyadic(1, 0));
         let tiny = Fixed::dyadic(1, -48);
-        for wide in [all.add(&one), one.sub(&all), all.mul(&tiny), all.max(&one).add(&one), Fixed::dyadic(1, 100)] {
+        for wide in [
+            all.add(&one),
+            one.sub(&all),
+            all.mul(&tiny),
+            all.max(&one).add(&one),
+            Fixed::dyadic(1, 100),
+        ] {
             assert!(wide.ends().is_none() && !wide.is_negative());
             assert_eq!(wide.ceil_to_grid(6, 1 << 16), None);
         }

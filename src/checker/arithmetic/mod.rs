@@ -57,7 +57,10 @@ pub trait Enclosure: Clone + Debug + Send + Sync {
     /// `⌊lower end · 2^bits⌋`; `None` when it is not above `-limit`, or an end is infinite. Anything above `limit` is
     /// lowered to it.
     fn floor_to_grid(&self, bits: u32, limit: i64) -> Option<i64> {
-        Self::dyadic(0, 0).sub(self).ceil_to_grid(bits, limit).map(|bin| -bin)
+        Self::dyadic(0, 0)
+            .sub(self)
+            .ceil_to_grid(bits, limit)
+            .map(|bin| -bin)
     }
 
     /// Encloses the inner product of two equally long rows (the shorter length counts).
@@ -65,7 +68,9 @@ pub trait Enclosure: Clone + Debug + Send + Sync {
     where
         Self: 'a,
     {
-        pairs.fold(Self::dyadic(0, 0), |sum, (left, right)| sum.add(&left.mul_scaled(right, 0)))
+        pairs.fold(Self::dyadic(0, 0), |sum, (left, right)| {
+            sum.add(&left.mul_scaled(right, 0))
+        })
     }
 
     /// Encloses the product.

@@ -18,7 +18,10 @@ impl Mpfr {
     }
 
     fn zip(&self, other: &Self, op: impl FnOnce(&(Float, Float), &(Float, Float)) -> Self) -> Self {
-        self.0.as_ref().zip(other.0.as_ref()).map_or(Self(None), |(a, b)| op(a, b))
+        self.0
+            .as_ref()
+            .zip(other.0.as_ref())
+            .map_or(Self(None), |(a, b)| op(a, b))
     }
 }
 
@@ -63,44 +66,78 @@ impl Enclosure for Mpfr {
     fn mul_scaled(&self, other: &Self, shift: i32) -> Self {
         self.zip(other, |a, b| {
             let pairs = [(&a.0, &b.0), (&a.0, &b.1), (&a.1, &b.0), (&a.1, &b.1)];
-            let low = pairs.iter().map(|(x, y)| down(*x * *y)).reduce(|x, y| x.min(&y));
-            let high = pairs.iter().map(|(x, y)| up(*x * *y)).reduce(|x, y| x.max(&y));
-            low.zip(high).map_or(Self(None), |(low, high)| Self::new(low << shift, high << shift))
+            let low = pairs
+                .iter()
+                .map(|(x, y)| down(*x * *y))
+                .reduce(|x, y| x.min(&y));
+            let high = pairs
+                .iter()
+                .map(|(x, y)| up(*x * *y))
+                .reduce(|x, y| x.max(&y));
+            low.zip(high).map_or(Self(None), |(low, high)| {
+                Self::new(low << shift, high << shift)
+            })
         })
     }
 
     fn max(&self, other: &Self) -> Self {
-        self.zip(other, |a, b| Self::new(a.0.clone().max(&b.0), a.1.clone().max(&b.1)))
+        self.zip(other, |a, b| {
+            Self::new(a.0.clone().max(&b.0), a.1.clone().max(&b.1))
+        })
     }
 
     fn min(&self, other: &Self) -> Self {
-        self.zip(other, |a, b| Self::new(a.0.clone().min(&b.0), a.1.clone().min(&b.1)))
+        self.zip(other, |a, b| {
+            Self::new(a.0.clone().min(&b.0), a.1.clone().min(&b.1))
+        })
     }
 
     fn hull(&self, other: &Self) -> Self {
-        self.zip(other, |a, b| Self::new(a.0.clone().min(&b.0), a.1.clone().max(&b.1)))
+        self.zip(other, |a, b| {
+            Self::new(a.0.clone().min(&b.0), a.1.clone().max(&b.1))
+        })
     }
 
     fn upper(&self) -> Self {
-        Self(self.0.as_ref().map(|(_, high)| (high.clone(), high.clone())))
+        Self(
+            self.0
+                .as_ref()
+                .map(|(_, high)| (high.clone(), high.clone())),
+        )
     }
 
     fn exp(&self) -> (Self, i32) {
-        let Some((low, high)) = &self.0 else { return (Self(None), 0) };
-        // The power of two that is taken out is the same as in the other arithmetics.
-        let end: Float = high.clone() / down(rug::float::Constant::Log2);
-        let Some(exponent) = (end + 0.5_f64).floor().to_integer().and_then(|k| k.to_i32()) else {
+        let Some((low, high)) = &self.0 else {
             return (Self(None), 0);
         };
-        (Self::new(down(low.exp_ref()) >> exponent, up(high.exp_ref()) >> exponent), exponent)
+        // The power of two that is taken out is the same as in the other arithmetics.
+        let end: Float = high.clone() / down(rug::float::Constant::Log2);
+        let Some(exponent) = (end + 0.5_f64)
+            .floor()
+            .to_integer()
+            .and_then(|k| k.to_i32())
+        else {
+            return (Self(None), 0);
+        };
+        (
+            Self::new(
+                down(low.exp_ref()) >> exponent,
+                up(high.exp_ref()) >> exponent,
+            ),
+            exponent,
+        )
     }
 
     fn is_negative(&self) -> bool {
-        self.0.as_ref().is_some_and(|(_, hi)| hi.is_sign_negative() && !hi.is_zero())
+        self.0
+            .as_ref()
+            .is_some_and(|(_, hi)| hi.is_sign_negative() && !hi.is_zero())
     }
 
     fn is_nonnegative(&self) -> bool {
-        self.0.as_ref().is_some_and(|(lo, _)| lo.is_sign_positive() || lo.is_zero())
+        self.0
+            .as_ref()
+            .is_some_and(|(lo, _)| lo.is_sign_positive() || lo.is_zero())
     }
 
     fn lower_at_most(&self, other: &Self) -> bool {

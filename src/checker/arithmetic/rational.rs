@@ -27,7 +27,10 @@ pub struct Rational(Option<(Exact, Exact)>);
 
 impl Exact {
     fn new(mantissa: impl Into<BigInt>, exponent: i64) -> Self {
-        Self { mantissa: mantissa.into(), exponent }
+        Self {
+            mantissa: mantissa.into(),
+            exponent,
+        }
     }
 
     /// Both mantissas at the smaller exponent.
@@ -48,11 +51,17 @@ impl Exact {
     }
 
     fn times(&self, other: &Self) -> Self {
-        Self::new(&self.mantissa * &other.mantissa, self.exponent.saturating_add(other.exponent))
+        Self::new(
+            &self.mantissa * &other.mantissa,
+            self.exponent.saturating_add(other.exponent),
+        )
     }
 
     fn scaled(self, shift: i64) -> Self {
-        Self { exponent: self.exponent.saturating_add(shift), ..self }
+        Self {
+            exponent: self.exponent.saturating_add(shift),
+            ..self
+        }
     }
 
     fn cmp(&self, other: &Self) -> Ordering {
@@ -61,11 +70,19 @@ impl Exact {
     }
 
     fn larger(&self, other: &Self) -> Self {
-        if self.cmp(other) == Ordering::Less { other.clone() } else { self.clone() }
+        if self.cmp(other) == Ordering::Less {
+            other.clone()
+        } else {
+            self.clone()
+        }
     }
 
     fn smaller(&self, other: &Self) -> Self {
-        if self.cmp(other) == Ordering::Greater { other.clone() } else { self.clone() }
+        if self.cmp(other) == Ordering::Greater {
+            other.clone()
+        } else {
+            self.clone()
+        }
     }
 
     /// `⌊self · 2^bits⌋`, or `⌈self · 2^bits⌉`.
@@ -75,7 +92,11 @@ impl Exact {
             return &self.mantissa << left.unsigned_abs();
         }
         // BigInt shifts round towards −∞.
-        if up { -(-&self.mantissa >> left.unsigned_abs()) } else { &self.mantissa >> left.unsigned_abs() }
+        if up {
+            -(-&self.mantissa >> left.unsigned_abs())
+        } else {
+            &self.mantissa >> left.unsigned_abs()
+        }
     }
 
     /// The number with [`PRECISION`] + 40 significant bits at or beyond this one, on the side asked for.
@@ -89,7 +110,13 @@ impl Exact {
     fn reciprocal(&self, up: bool) -> Self {
         let bits = self.mantissa.bits().saturating_add(PRECISION + 40);
         let quotient = (BigInt::one() << bits) / &self.mantissa + BigInt::from(u8::from(up));
-        Self::new(quotient, bits.to_i64().unwrap_or(i64::MAX).saturating_add(self.exponent).saturating_neg())
+        Self::new(
+            quotient,
+            bits.to_i64()
+                .unwrap_or(i64::MAX)
+                .saturating_add(self.exponent)
+                .saturating_neg(),
+        )
     }
 
     /// The number as a fraction in lowest terms.
@@ -106,10 +133,16 @@ impl Exact {
 impl Rational {
     /// The ends; `None` for everything. For tests and reports.
     pub fn ends(&self) -> Option<(BigRational, BigRational)> {
-        self.0.as_ref().map(|(lo, hi)| (lo.to_rational(), hi.to_rational()))
+        self.0
+            .as_ref()
+            .map(|(lo, hi)| (lo.to_rational(), hi.to_rational()))
     }
 
-    fn zip(&self, other: &Self, op: impl FnOnce(&(Exact, Exact), &(Exact, Exact)) -> (Exact, Exact)) -> Self {
+    fn zip(
+        &self,
+        other: &Self,
+        op: impl FnOnce(&(Exact, Exact), &(Exact, Exact)) -> (Exact, Exact),
+    ) -> Self {
         Self(self.0.as_ref().zip(other.0.as_ref()).map(|(a, b)| op(a, b)))
     }
 }
@@ -132,7 +165,10 @@ impl Enclosure for Rational {
         }
         let root = ((BigInt::one() << (2 * PRECISION)) / BigInt::from(n)).sqrt();
         let exponent = -PRECISION.cast_signed();
-        Self(Some((Exact::new(root.clone(), exponent), Exact::new(root + 1, exponent))))
+        Self(Some((
+            Exact::new(root.clone(), exponent),
+            Exact::new(root + 1, exponent),
+        )))
     }
 
     fn add(&self, other: &Self) -> Self {
@@ -147,10 +183,13 @@ impl Enclosure for Rational {
         self.zip(other, |a, b| {
             let pairs = [(&a.0, &b.0), (&a.0, &b.1), (&a.1, &b.0), (&a.1, &b.1)];
             let first = a.0.times(&b.0).scaled(shift.into());
-            pairs.iter().skip(1).fold((first.clone(), first), |(least, most), (x, y)| {
-                let product = x.times(y).scaled(shift.into());
-                (least.smaller(&product), most.larger(&product))
-            })
+            pairs
+                .iter()
+                .skip(1)
+                .fold((first.clone(), first), |(least, most), (x, y)| {
+                    let product = x.times(y).scaled(shift.into());
+                    (least.smaller(&product), most.larger(&product))
+                })
         })
     }
 
@@ -171,15 +210,22 @@ impl Enclosure for Rational {
     }
 
     fn exp(&self) -> (Self, i32) {
-        self.0.as_ref().and_then(|(lo, hi)| exponential(lo, hi)).unwrap_or((Self(None), 0))
+        self.0
+            .as_ref()
+            .and_then(|(lo, hi)| exponential(lo, hi))
+            .unwrap_or((Self(None), 0))
     }
 
     fn is_negative(&self) -> bool {
-        self.0.as_ref().is_some_and(|(_, hi)| hi.mantissa.is_negative())
+        self.0
+            .as_ref()
+            .is_some_and(|(_, hi)| hi.mantissa.is_negative())
     }
 
     fn is_nonnegative(&self) -> bool {
-        self.0.as_ref().is_some_and(|(lo, _)| !lo.mantissa.is_negative())
+        self.0
+            .as_ref()
+            .is_some_and(|(lo, _)| !lo.mantissa.is_negative())
     }
 
     fn lower_at_most(&self, other: &Self) -> bool {
@@ -200,7 +246,9 @@ impl Enclosure for Rational {
 
     fn ceil_to_grid(&self, bits: u32, limit: i64) -> Option<i64> {
         let bin = self.0.as_ref()?.1.integer(bits.into(), true);
-        bin.max(BigInt::from(limit.checked_neg()?)).to_i64().filter(|bin| *bin < limit)
+        bin.max(BigInt::from(limit.checked_neg()?))
+            .to_i64()
+            .filter(|bin| *bin < limit)
     }
 }
 
@@ -214,7 +262,10 @@ fn exponential(lo: &Exact, hi: &Exact) -> Option<(Rational, i32)> {
     }
     let exponent = exponent.to_i32()?;
     let shift = -i64::from(exponent);
-    Some((Rational(Some((low.scaled(shift), high.scaled(shift)))), exponent))
+    Some((
+        Rational(Some((low.scaled(shift), high.scaled(shift)))),
+        exponent,
+    ))
 }
 
 /// A lower and an upper bound of exp(x), `None` beyond |x| = 4096.
@@ -237,8 +288,12 @@ fn bounds(x: &Exact) -> Option<(Exact, Exact)> {
     let (mut low, mut high) = (one.clone(), one.clone());
     for i in (1..20).rev() {
         let inverse = |up: bool| Exact::new(i, 0).reciprocal(up);
-        low = one.plus(&low.times(&y_low).times(&inverse(false))).rounded(false);
-        high = one.plus(&high.times(&y_high).times(&inverse(true))).rounded(true);
+        low = one
+            .plus(&low.times(&y_low).times(&inverse(false)))
+            .rounded(false);
+        high = one
+            .plus(&high.times(&y_high).times(&inverse(true)))
+            .rounded(true);
     }
     high = high.plus(&Exact::new(1, -200));
     for _ in 0..SQUARINGS {

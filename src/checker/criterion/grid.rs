@@ -39,29 +39,50 @@ impl<R: Enclosure> Level<'_, R> {
     ) -> Result<(BigUint, BigUint), Refusal> {
         let (bits, positions) = (hint.bits.min(MAX_GRID_BITS), 0..self.tables.n_ctx - 1);
         let has_far = window.far > 0;
-        let far: Vec<R> = positions.clone().filter(|_| has_far).map(|p| self.far_term(window, q, p)).collect();
+        let far: Vec<R> = positions
+            .clone()
+            .filter(|_| has_far)
+            .map(|p| self.far_term(window, q, p))
+            .collect();
         let fails = LIMIT * i64::try_from(self.tables.n_ctx).unwrap_or(LIMIT);
         let ceiling = |term: &R| term.ceil_to_grid(bits, LIMIT).unwrap_or(fails);
         let far = self.rounded(&far, ceiling);
         let mut known = Vec::new();
         for group in groups {
             let mut terms = vec![vec![self.last_term(group, q)]];
-            let row = |p| window.tokens.iter().map(|t| self.term(group, q, *t, p)).collect();
+            let row = |p| {
+                window
+                    .tokens
+                    .iter()
+                    .map(|t| self.term(group, q, *t, p))
+                    .collect()
+            };
             terms.extend(positions.clone().map(row));
-            let ceilings = with_far(terms.iter().map(|row| self.rounded(row, ceiling)).collect(), &far);
+            let ceilings = with_far(
+                terms.iter().map(|row| self.rounded(row, ceiling)).collect(),
+                &far,
+            );
             known.push((matches!(group.set, Set::One(_)), terms, ceilings));
         }
         let (mut uncertified, mut wrong) = (BigUint::default(), BigUint::default());
         for (index, (_, _, ceilings)) in known.iter().enumerate() {
             let without = hint.without.get(index).unwrap_or_default();
-            let earlier = known.get(..index).and_then(|known| known.get(*without.first()?));
+            let earlier = known
+                .get(..index)
+                .and_then(|known| known.get(*without.first()?));
             let earlier = earlier.map(|(_, _, ceilings)| ceilings);
             uncertified += self.count(q, window, (ceilings, earlier), without.get(1), true)?;
         }
         let mut outside = None;
         for index in hint.wrong.iter().take(2) {
-            let Some((true, terms, ceilings)) = known.get(*index) else { continue };
-            let far: Vec<R> = positions.clone().filter(|_| has_far).map(|p| self.far_below(window, q, p)).collect();
+            let Some((true, terms, ceilings)) = known.get(*index) else {
+                continue;
+            };
+            let far: Vec<R> = positions
+                .clone()
+                .filter(|_| has_far)
+                .map(|p| self.far_below(window, q, p))
+                .collect();
             let floor = |term: &R| term.floor_to_grid(bits, LIMIT).unwrap_or(-fails);
             let rows = terms.iter().map(|row| self.rounded(row, floor)).collect();
             let floors = with_far(rows, &self.rounded(&far, floor));
@@ -90,17 +111,26 @@ impl<R: Enclosure> Level<'_, R> {
         let round = |bin: i64, up: bool| if up { -(-bin >> shift) } else { bin >> shift };
         let far = u64::try_from(window.far).unwrap_or(0);
         // No histogram holds more than all sequences of tokens ≤ m.
-        let most = BigUint::from(self.m + 1).pow(u32::try_from(first.len() - 1).unwrap_or(0)).bits();
+        let most = BigUint::from(self.m + 1)
+            .pow(u32::try_from(first.len() - 1).unwrap_or(0))
+            .bits();
         let sequences = |from: usize| {
             let mut positions = Vec::new();
             for (p, row) in first.iter().enumerate() {
-                let second = second.and_then(|second| second.get(p)).map_or(&[][..], Vec::as_slice);
+                let second = second
+                    .and_then(|second| second.get(p))
+                    .map_or(&[][..], Vec::as_slice);
                 let mut items = BTreeMap::new();
                 for (item, bin) in row.iter().enumerate().skip(if p == 0 { 0 } else { from }) {
                     self.meter.add(Kind::Integer, 5);
-                    let other = second.get(item).copied().unwrap_or(if p == 0 { -1 } else { 0 });
+                    let other = second
+                        .get(item)
+                        .copied()
+                        .unwrap_or(if p == 0 { -1 } else { 0 });
                     let times = if item == window.tokens.len() { far } else { 1 };
-                    *items.entry((round(*bin, at_most), round(other, !at_most))).or_insert(0_u64) += times;
+                    *items
+                        .entry((round(*bin, at_most), round(other, !at_most)))
+                        .or_insert(0_u64) += times;
                 }
                 positions.push(items.into_iter().collect::<Vec<_>>());
             }
@@ -112,14 +142,21 @@ impl<R: Enclosure> Level<'_, R> {
         };
         let all = sequences(0)?;
         // Those without m are not of this level.
-        let others = if q < self.m { sequences(1)? } else { BigUint::default() };
+        let others = if q < self.m {
+            sequences(1)?
+        } else {
+            BigUint::default()
+        };
         Ok(&all - others.min(all.clone()))
     }
 }
 
 /// Every position's items, with the far class if there is one.
 fn with_far(mut bins: Bins, far: &[i64]) -> Bins {
-    bins.iter_mut().skip(1).zip(far).for_each(|(row, far)| row.push(*far));
+    bins.iter_mut()
+        .skip(1)
+        .zip(far)
+        .for_each(|(row, far)| row.push(*far));
     bins
 }
 
@@ -157,19 +194,31 @@ struct Range {
 
 impl Range {
     fn of(bins: impl Iterator<Item = i64> + Clone) -> Self {
-        Self { least: bins.clone().min().unwrap_or(0), most: bins.max().unwrap_or(0) }
+        Self {
+            least: bins.clone().min().unwrap_or(0),
+            most: bins.max().unwrap_or(0),
+        }
     }
 
     fn plus(self, other: Self) -> Self {
-        Self { least: self.least + other.least, most: self.most + other.most }
+        Self {
+            least: self.least + other.least,
+            most: self.most + other.most,
+        }
     }
 }
 
 /// The sequences of items, of each its bins and how many tokens it is, with `Σ first ≥ 0` and `Σ second < 0`.
-fn sequences<T: Amount>(positions: &[Vec<((i64, i64), u64)>], meter: &Meter) -> Result<BigUint, Refusal> {
+fn sequences<T: Amount>(
+    positions: &[Vec<((i64, i64), u64)>],
+    meter: &Meter,
+) -> Result<BigUint, Refusal> {
     let ranges = positions.iter().map(|items| {
         meter.add(Kind::Integer, 4 * items.len() + 20);
-        (Range::of(items.iter().map(|item| item.0.0)), Range::of(items.iter().map(|item| item.0.1)))
+        (
+            Range::of(items.iter().map(|item| item.0.0)),
+            Range::of(items.iter().map(|item| item.0.1)),
+        )
     });
     let ranges: Vec<(Range, Range)> = ranges.collect();
     let mut behind = vec![<(Range, Range)>::default()];
@@ -183,7 +232,12 @@ fn sequences<T: Amount>(positions: &[Vec<((i64, i64), u64)>], meter: &Meter) -> 
         // A first sum that stays below zero is dropped, one that stays above is as good as the least that does; a second
         // sum the other way.
         let (reaches, stays, other_stays) = (-rest.0.most, -rest.0.least, -1 - rest.1.most);
-        let width = rows.values().map(Vec::len).max().and_then(|width| i64::try_from(width).ok()).unwrap_or(0);
+        let width = rows
+            .values()
+            .map(Vec::len)
+            .max()
+            .and_then(|width| i64::try_from(width).ok())
+            .unwrap_or(0);
         let most = (least + width - 1 + first.most).min(stays);
         let next_least = (least + first.least).max(reaches).min(stays);
         let width = usize::try_from(most - next_least + 1).unwrap_or(0);
@@ -191,18 +245,26 @@ fn sequences<T: Amount>(positions: &[Vec<((i64, i64), u64)>], meter: &Meter) -> 
         for (second, row) in &rows {
             // Zeros at both ends are left out.
             let full = |count: &T| *count != T::default();
-            let (from, to) =
-                (row.iter().position(full).unwrap_or(0), row.iter().rposition(full).map_or(0, |last| last + 1));
+            let (from, to) = (
+                row.iter().position(full).unwrap_or(0),
+                row.iter().rposition(full).map_or(0, |last| last + 1),
+            );
             let counts = row.get(from..to).unwrap_or(&[]);
             // A multiplication and an addition for every count and item, and for what is put together.
-            meter.spend(Kind::Integer, row.len().saturating_add(items.len().saturating_mul(2 * counts.len() + 4)))?;
+            meter.spend(
+                Kind::Integer,
+                row.len()
+                    .saturating_add(items.len().saturating_mul(2 * counts.len() + 4)),
+            )?;
             for ((first, other), times) in items {
                 let sum = (second + other).max(other_stays);
                 if sum < -rest.1.least {
                     // A row takes as much as some cells, however short it is.
                     let bytes = next.len().saturating_mul((width + 8) * size_of::<T>());
                     if bytes > MOST_BYTES {
-                        return Err(Decline::too_large("a histogram, in bytes", MOST_BYTES, bytes).into());
+                        return Err(
+                            Decline::too_large("a histogram, in bytes", MOST_BYTES, bytes).into(),
+                        );
                     }
                     if !next.contains_key(&sum) {
                         meter.spend(Kind::Integer, width)?;
@@ -228,6 +290,8 @@ fn spread<T: Amount>(source: &[T], shift: i64, times: &T, target: &mut [T]) {
     for (sum, count) in target.iter_mut().skip(start).zip(inside) {
         sum.add_times(count, times);
     }
-    let Some(last) = target.last_mut() else { return };
+    let Some(last) = target.last_mut() else {
+        return;
+    };
     behind.iter().for_each(|count| last.add_times(count, times));
 }

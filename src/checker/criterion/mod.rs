@@ -48,7 +48,12 @@ pub struct Level<'a, R> {
 impl<'a, R: Enclosure> Level<'a, R> {
     /// The inputs whose maximum is m.
     pub fn new(tables: &'a Tables<R>, m: usize, meter: &'a Meter) -> Self {
-        Self { tables, margins: tables.direct_path.margins(m, meter), m, meter }
+        Self {
+            tables,
+            margins: tables.direct_path.margins(m, meter),
+            m,
+            meter,
+        }
     }
 
     /// How many inputs of this maximum the hinted plans certify, and how many they show wrong, over all queries.
@@ -58,7 +63,9 @@ impl<'a, R: Enclosure> Level<'a, R> {
     pub fn certified(&mut self, hints: &Partition) -> Result<(BigUint, BigUint), Refusal> {
         let (mut certified, mut wrong) = (BigUint::default(), BigUint::default());
         for q in 0..=self.m {
-            let Some((plan, index)) = hints.plan(q, self.m) else { continue };
+            let Some((plan, index)) = hints.plan(q, self.m) else {
+                continue;
+            };
             let sets = self.partition(plan, &format!("criterion.plans[{index}]"))?;
             let (uncertified, wrong_here) = self.uncertified(q, &sets, plan)?;
             let all = self.inputs(q);
@@ -74,7 +81,11 @@ impl<'a, R: Enclosure> Level<'a, R> {
     pub fn inputs(&self, q: usize) -> BigUint {
         let free = u32::try_from(self.tables.n_ctx - 1).unwrap_or(0);
         let upto = BigUint::from(self.m + 1).pow(free);
-        if q == self.m { upto } else { upto - BigUint::from(self.m).pow(free) }
+        if q == self.m {
+            upto
+        } else {
+            upto - BigUint::from(self.m).pow(free)
+        }
     }
 
     /// How many inputs with query q ≤ m the groups leave uncertified, at most all of them, and how many of those they
@@ -104,9 +115,12 @@ impl<'a, R: Enclosure> Level<'a, R> {
         if !counted.is_empty() {
             let window = self.window(q, plan.window.unwrap_or(usize::MAX));
             (uncertified, wrong) = match &plan.count {
-                Count::Tree(script) => {
-                    self.tree(q, &counted, &window, script.as_deref().unwrap_or(&Script::default()))?
-                }
+                Count::Tree(script) => self.tree(
+                    q,
+                    &counted,
+                    &window,
+                    script.as_deref().unwrap_or(&Script::default()),
+                )?,
                 Count::Grid(grid) => self.grid(q, &counted, &window, grid)?,
             };
         }
@@ -118,9 +132,16 @@ impl<'a, R: Enclosure> Level<'a, R> {
     ///
     /// # Errors
     /// [`Rejection::NotAPartition`].
-    pub fn partition<'p>(&self, plan: &'p Plan, path: &str) -> Result<Vec<(Set, &'p Group)>, Refusal> {
+    pub fn partition<'p>(
+        &self,
+        plan: &'p Plan,
+        path: &str,
+    ) -> Result<Vec<(Set, &'p Group)>, Refusal> {
         let (v, m) = (self.tables.d_vocab, self.m);
-        let broken = |found: String| Rejection::NotAPartition { path: format!("{path}.groups"), found };
+        let broken = |found: String| Rejection::NotAPartition {
+            path: format!("{path}.groups"),
+            found,
+        };
         if plan.groups.len() > v {
             return Err(broken(format!("{} groups for {v} answers", plan.groups.len())).into());
         }
@@ -128,22 +149,35 @@ impl<'a, R: Enclosure> Level<'a, R> {
         self.meter.add(Kind::Integer, v);
         let mut group_of = vec![None; v];
         for (index, group) in plan.groups.iter().enumerate() {
-            let Answers::These(answers) = &group.answers else { continue };
+            let Answers::These(answers) = &group.answers else {
+                continue;
+            };
             for answer in answers {
                 match group_of.get_mut(*answer) {
                     Some(free @ None) if *answer != m => *free = Some(index),
                     _ => {
-                        return Err(
-                            broken(format!("answer {answer}, with maximum {m}, is not one wrong answer")).into()
-                        );
+                        return Err(broken(format!(
+                            "answer {answer}, with maximum {m}, is not one wrong answer"
+                        ))
+                        .into());
                     }
                 }
             }
         }
-        let left: Vec<usize> = (0..v).filter(|j| *j != m && group_of.get(*j) == Some(&None)).collect();
-        let open = plan.groups.iter().filter(|group| !matches!(group.answers, Answers::These(_))).count();
+        let left: Vec<usize> = (0..v)
+            .filter(|j| *j != m && group_of.get(*j) == Some(&None))
+            .collect();
+        let open = plan
+            .groups
+            .iter()
+            .filter(|group| !matches!(group.answers, Answers::These(_)))
+            .count();
         if open > 1 || (open == 0 && !left.is_empty()) {
-            return Err(broken(format!("{open} groups for the {} answers left, with maximum {m}", left.len())).into());
+            return Err(broken(format!(
+                "{open} groups for the {} answers left, with maximum {m}",
+                left.len()
+            ))
+            .into());
         }
         let mut sets = Vec::new();
         for (index, group) in plan.groups.iter().enumerate() {
@@ -159,7 +193,10 @@ impl<'a, R: Enclosure> Level<'a, R> {
                 [] => {}
                 [one] => sets.push((Set::One(*one), group)),
                 _ => {
-                    let marks = group_of.iter().enumerate().map(|(j, group)| j != m && *group == of);
+                    let marks = group_of
+                        .iter()
+                        .enumerate()
+                        .map(|(j, group)| j != m && *group == of);
                     sets.push((Set::Marked(marks.collect()), group));
                 }
             }
@@ -176,14 +213,21 @@ impl<'a, R: Enclosure> Level<'a, R> {
         p: usize,
     ) -> impl Iterator<Item = R> + 's {
         let attention = &self.tables.attention;
-        let (weight, shift) = (attention.weight(q, t, p, self.meter).clone(), attention.shift(q, self.m, t));
+        let (weight, shift) = (
+            attention.weight(q, t, p, self.meter).clone(),
+            attention.shift(q, self.m, t),
+        );
         self.meter.add(Kind::Terms, groups.len());
-        self.margins.at(groups, t, p).map(move |margin| weight.mul_scaled(&margin, shift))
+        self.margins
+            .at(groups, t, p)
+            .map(move |margin| weight.mul_scaled(&margin, shift))
     }
 
     /// φ of one group.
     fn term(&mut self, group: &Margin<'_, R>, q: usize, t: usize, p: usize) -> R {
-        self.terms(std::slice::from_ref(group), q, t, p).next().unwrap_or_else(R::everything)
+        self.terms(std::slice::from_ref(group), q, t, p)
+            .next()
+            .unwrap_or_else(R::everything)
     }
 
     /// φ of a group at the last position.
@@ -198,10 +242,14 @@ impl<'a, R: Enclosure> Level<'a, R> {
     /// An upper bound of φ of every group at every token of the far class, at position p < n − 1.
     fn far_term(&mut self, window: &Window, q: usize, p: usize) -> R {
         let margin = self.margins.far(q, p);
-        let Some(strongest) = window.strongest_far else { return R::everything() };
+        let Some(strongest) = window.strongest_far else {
+            return R::everything();
+        };
         self.meter.add(Kind::Far, 2);
         let attention = &self.tables.attention;
         let weight = attention.weight(q, strongest, p, self.meter);
-        weight.mul_scaled(&margin, attention.shift(q, self.m, strongest)).max(&R::dyadic(0, 0))
+        weight
+            .mul_scaled(&margin, attention.shift(q, self.m, strongest))
+            .max(&R::dyadic(0, 0))
     }
 }

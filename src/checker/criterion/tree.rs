@@ -43,7 +43,9 @@ struct Found {
 impl Found {
     /// Adds what was found for each of `times` tokens: in all, no more than the inputs there are, below 2^127.
     fn add(&mut self, times: u128, certified: u128, wrong: u128) {
-        self.certified = self.certified.saturating_add(times.saturating_mul(certified));
+        self.certified = self
+            .certified
+            .saturating_add(times.saturating_mul(certified));
         self.wrong = self.wrong.saturating_add(times.saturating_mul(wrong));
     }
 }
@@ -64,18 +66,28 @@ impl<R: Enclosure> Position<R> {
 
     /// How many tokens an item stands for.
     fn times(&self, item: usize) -> u128 {
-        if self.far > 0 && item + 1 == self.items() { self.far } else { 1 }
+        if self.far > 0 && item + 1 == self.items() {
+            self.far
+        } else {
+            1
+        }
     }
 
     /// A term whose upper end is at least that of every item which `member` picks.
     fn most(&self, group: usize, member: impl FnMut(usize) -> bool, meter: &Meter) -> R {
-        let item = self.orders.get(group).and_then(|(upper, _)| upper.bound(member, meter));
+        let item = self
+            .orders
+            .get(group)
+            .and_then(|(upper, _)| upper.bound(member, meter));
         item.map_or_else(R::everything, |item| self.terms.at(item, group).clone())
     }
 
     /// A term whose lower end is at most that of every item which `member` picks, if they have an order.
     fn least(&self, group: usize, member: impl FnMut(usize) -> bool, meter: &Meter) -> Option<R> {
-        let item = self.orders.get(group).and_then(|(_, lower)| lower.bound(member, meter));
+        let item = self
+            .orders
+            .get(group)
+            .and_then(|(_, lower)| lower.bound(member, meter));
         item.map(|item| self.terms.at(item, group).clone())
     }
 }
@@ -113,16 +125,39 @@ impl<R: Enclosure> Level<'_, R> {
         let (n, all) = (self.tables.n_ctx, self.inputs(q));
         if all.bits() > 127 {
             let what = "the tree's count, in bits".into();
-            return Err(Decline::TooLarge { what, limit: 127, found: all.bits() }.into());
+            return Err(Decline::TooLarge {
+                what,
+                limit: 127,
+                found: all.bits(),
+            }
+            .into());
         }
-        let last = groups.iter().map(|group| self.last_term(group, q)).enumerate().collect();
-        let positions: Vec<Position<R>> = (0..n - 1).map(|p| self.items(q, groups, window, p, script)).collect();
+        let last = groups
+            .iter()
+            .map(|group| self.last_term(group, q))
+            .enumerate()
+            .collect();
+        let positions: Vec<Position<R>> = (0..n - 1)
+            .map(|p| self.items(q, groups, window, p, script))
+            .collect();
         let below = window.far == 0 || !script.lower.is_empty();
-        let shows = groups.iter().map(|group| below && matches!(group.set, Set::One(_))).collect();
+        let shows = groups
+            .iter()
+            .map(|group| below && matches!(group.set, Set::One(_)))
+            .collect();
         let walk = (!script.walk.is_empty()).then(|| script.walk.iter());
-        let mut walk = Walk { meter: self.meter, last, shows, script: walk };
+        let mut walk = Walk {
+            meter: self.meter,
+            last,
+            shows,
+            script: walk,
+        };
         let mut found = Found::default();
-        for first in if q == self.m { vec![None] } else { (0..n - 1).map(Some).collect() } {
+        for first in if q == self.m {
+            vec![None]
+        } else {
+            (0..n - 1).map(Some).collect()
+        } {
             let open = match first.and_then(|first| positions.get(first)) {
                 Some(position) => walk.extended(&walk.last, position, 0),
                 None => walk.last.clone(),
@@ -131,16 +166,30 @@ impl<R: Enclosure> Level<'_, R> {
             let below = walk.node(&steps, open)?;
             found.add(1, below.certified, below.wrong);
         }
-        Ok((&all - BigUint::from(found.certified).min(all.clone()), found.wrong.into()))
+        Ok((
+            &all - BigUint::from(found.certified).min(all.clone()),
+            found.wrong.into(),
+        ))
     }
 
     /// The items of position p.
-    fn items(&mut self, q: usize, groups: &[Margin<'_, R>], window: &Window, p: usize, script: &Script) -> Position<R> {
+    fn items(
+        &mut self,
+        q: usize,
+        groups: &[Margin<'_, R>],
+        window: &Window,
+        p: usize,
+        script: &Script,
+    ) -> Position<R> {
         let mut far = None;
         if window.far > 0 {
             let upper = self.far_term(window, q, p);
             let bounded = !script.lower.is_empty();
-            far = Some(if bounded { upper.hull(&self.far_below(window, q, p)) } else { upper });
+            far = Some(if bounded {
+                upper.hull(&self.far_below(window, q, p))
+            } else {
+                upper
+            });
         }
         let mut terms = Vec::with_capacity((window.tokens.len() + 1) * groups.len());
         for t in &window.tokens {
@@ -155,21 +204,37 @@ impl<R: Enclosure> Level<'_, R> {
             let place = p.saturating_mul(groups.len()).saturating_add(group);
             // Token m is bounded apart from the others, which may stand before it.
             let hint = script.upper.get(place).unwrap_or(&[0]);
-            let upper = Order::by(hint, row(), |a, b| b.upper_at_most(a), Kind::Tree, self.meter);
+            let upper = Order::by(
+                hint,
+                row(),
+                |a, b| b.upper_at_most(a),
+                Kind::Tree,
+                self.meter,
+            );
             // No hint: no wrong input is looked for with this group.
             let lower = script.lower.get(place).filter(|hint| !hint.is_empty());
-            let lower = lower.map(|hint| Order::by(hint, row(), R::lower_at_most, Kind::Tree, self.meter));
+            let lower =
+                lower.map(|hint| Order::by(hint, row(), R::lower_at_most, Kind::Tree, self.meter));
             orders.push((upper, lower.unwrap_or_default()));
         }
         let terms = Matrix::new(groups.len(), terms, R::everything());
-        Position { terms, far: u128::try_from(window.far).unwrap_or(u128::MAX), orders }
+        Position {
+            terms,
+            far: u128::try_from(window.far).unwrap_or(u128::MAX),
+            orders,
+        }
     }
 
     /// A lower bound of φ of every group at every token of the far class, at position p.
     pub(super) fn far_below(&self, window: &Window, q: usize, p: usize) -> R {
-        let Some(strongest) = window.strongest_far else { return R::everything() };
+        let Some(strongest) = window.strongest_far else {
+            return R::everything();
+        };
         self.meter.add(Kind::Far, 2);
-        let (attention, widest) = (&self.tables.attention, self.tables.direct_path.widest(self.meter));
+        let (attention, widest) = (
+            &self.tables.attention,
+            self.tables.direct_path.widest(self.meter),
+        );
         let weight = attention.weight(q, strongest, p, self.meter);
         R::dyadic(0, 0).sub(&weight.mul_scaled(widest, attention.shift(q, self.m, strongest)))
     }
@@ -183,13 +248,20 @@ impl<R: Enclosure> Walk<'_, R> {
     /// Sums with one more item.
     fn extended(&self, open: &Open<R>, position: &Position<R>, item: usize) -> Open<R> {
         self.meter.add(Kind::Tree, open.len());
-        open.iter().map(|(group, sum)| (*group, sum.add(position.terms.at(item, *group)))).collect()
+        open.iter()
+            .map(|(group, sum)| (*group, sum.add(position.terms.at(item, *group))))
+            .collect()
     }
 
     /// The positions of the pattern whose first m is at `first`, without that position; of any pattern for none.
     fn steps<'p>(&self, positions: &'p [Position<R>], first: Option<usize>) -> Vec<Step<'p, R>> {
         let mut steps: Vec<Step<'p, R>> = Vec::new();
-        for (p, position) in positions.iter().enumerate().rev().filter(|(p, _)| Some(*p) != first) {
+        for (p, position) in positions
+            .iter()
+            .enumerate()
+            .rev()
+            .filter(|(p, _)| Some(*p) != first)
+        {
             let start = usize::from(first.is_some_and(|first| p < first));
             let behind = steps.last();
             let plus = |here: R, rest: Option<R>| {
@@ -203,9 +275,12 @@ impl<R: Enclosure> Walk<'_, R> {
             };
             let least = |group| {
                 let here = position.least(group, |item| item >= start, self.meter);
-                here.map_or_else(R::everything, |here| plus(here, after(behind, |step| &step.least, group)))
+                here.map_or_else(R::everything, |here| {
+                    plus(here, after(behind, |step| &step.least, group))
+                })
             };
-            let tokens = (start..position.items()).fold(0_u128, |sum, item| sum.saturating_add(position.times(item)));
+            let tokens = (start..position.items())
+                .fold(0_u128, |sum, item| sum.saturating_add(position.times(item)));
             self.meter.add(Kind::Integer, 1);
             steps.push(Step {
                 position,
@@ -221,7 +296,10 @@ impl<R: Enclosure> Walk<'_, R> {
 
     /// `sum + item + rest`, whichever are given.
     fn total(&self, sum: &R, item: Option<R>, rest: Option<R>) -> R {
-        self.meter.add(Kind::Tree, 1 + usize::from(item.is_some()) + usize::from(rest.is_some()));
+        self.meter.add(
+            Kind::Tree,
+            1 + usize::from(item.is_some()) + usize::from(rest.is_some()),
+        );
         let sum = item.map_or_else(|| sum.clone(), |item| sum.add(&item));
         rest.map_or_else(|| sum.clone(), |rest| sum.add(&rest))
     }
@@ -237,27 +315,44 @@ impl<R: Enclosure> Walk<'_, R> {
             self.drop_named(step, &mut open);
         }
         if open.is_empty() {
-            return Ok(Found { certified: inputs, wrong: 0 });
+            return Ok(Found {
+                certified: inputs,
+                wrong: 0,
+            });
         }
         let by = match (&self.script, step) {
-            (None, Some(step)) => return self.every_item(step, steps.get(1..).unwrap_or(&[]), &open),
+            (None, Some(step)) => {
+                return self.every_item(step, steps.get(1..).unwrap_or(&[]), &open);
+            }
             (None, None) => None,
             (Some(_), _) => match (self.next(), step) {
                 (Some(WRONG), _) => Some(self.next().unwrap_or(usize::MAX)),
-                (Some(SPLIT), Some(step)) => return self.split(step, steps.get(1..).unwrap_or(&[]), &open),
+                (Some(SPLIT), Some(step)) => {
+                    return self.split(step, steps.get(1..).unwrap_or(&[]), &open);
+                }
                 _ => return Ok(Found::default()),
             },
         };
         let wrong = open
             .iter()
-            .filter(|(group, _)| by.is_none_or(|by| by == *group) && self.shows.get(*group) == Some(&true))
-            .any(|(group, sum)| self.total(sum, None, after(step, |step| &step.least, *group)).is_nonnegative());
-        Ok(Found { certified: 0, wrong: if wrong { inputs } else { 0 } })
+            .filter(|(group, _)| {
+                by.is_none_or(|by| by == *group) && self.shows.get(*group) == Some(&true)
+            })
+            .any(|(group, sum)| {
+                self.total(sum, None, after(step, |step| &step.least, *group))
+                    .is_nonnegative()
+            });
+        Ok(Found {
+            certified: 0,
+            wrong: if wrong { inputs } else { 0 },
+        })
     }
 
     /// Is a group not shown negative everywhere below a node?
     fn stays(&self, step: Option<&Step<'_, R>>, (group, sum): &(usize, R)) -> bool {
-        !self.total(sum, None, after(step, |step| &step.most, *group)).is_negative()
+        !self
+            .total(sum, None, after(step, |step| &step.most, *group))
+            .is_negative()
     }
 
     /// Drops the groups that the script names, if they are.
@@ -265,14 +360,26 @@ impl<R: Enclosure> Walk<'_, R> {
         let mut dropped = BTreeSet::new();
         for _ in 0..self.next().unwrap_or(0).min(open.len()) {
             self.meter.add(Kind::Integer, 1);
-            let entry = self.next().filter(|group| !dropped.contains(group)).and_then(|group| entry(open, group));
-            dropped.extend(entry.filter(|entry| !self.stays(step, entry)).map(|(group, _)| *group));
+            let entry = self
+                .next()
+                .filter(|group| !dropped.contains(group))
+                .and_then(|group| entry(open, group));
+            dropped.extend(
+                entry
+                    .filter(|entry| !self.stays(step, entry))
+                    .map(|(group, _)| *group),
+            );
         }
         open.retain(|(group, _)| !dropped.contains(group));
     }
 
     /// Without a script.
-    fn every_item(&mut self, step: &Step<'_, R>, behind: &[Step<'_, R>], open: &Open<R>) -> Result<Found, Refusal> {
+    fn every_item(
+        &mut self,
+        step: &Step<'_, R>,
+        behind: &[Step<'_, R>],
+        open: &Open<R>,
+    ) -> Result<Found, Refusal> {
         let mut found = Found::default();
         for item in step.start..step.position.items() {
             self.meter.add(Kind::Integer, 2);
@@ -280,7 +387,9 @@ impl<R: Enclosure> Walk<'_, R> {
             if behind.is_empty() {
                 // As below, at once.
                 self.meter.add(Kind::Tree, 2 * open.len());
-                let negative = |(group, sum): &(usize, R)| sum.add(step.position.terms.at(item, *group)).is_negative();
+                let negative = |(group, sum): &(usize, R)| {
+                    sum.add(step.position.terms.at(item, *group)).is_negative()
+                };
                 if open.iter().fold(true, |all, entry| all & negative(entry)) {
                     found.add(times, 1, 0);
                     continue;
@@ -293,15 +402,26 @@ impl<R: Enclosure> Walk<'_, R> {
     }
 
     /// As the script says of each item.
-    fn split(&mut self, step: &Step<'_, R>, behind: &[Step<'_, R>], open: &Open<R>) -> Result<Found, Refusal> {
+    fn split(
+        &mut self,
+        step: &Step<'_, R>,
+        behind: &[Step<'_, R>],
+        open: &Open<R>,
+    ) -> Result<Found, Refusal> {
         let (position, next) = (step.position, behind.first());
-        let labels: Vec<usize> = (step.start..position.items()).map_while(|_| self.next()).collect();
+        let labels: Vec<usize> = (step.start..position.items())
+            .map_while(|_| self.next())
+            .collect();
         self.meter.add(Kind::Integer, labels.len());
-        let has = |item: usize, label: usize| item >= step.start && labels.get(item - step.start) == Some(&label);
+        let has = |item: usize, label: usize| {
+            item >= step.start && labels.get(item - step.start) == Some(&label)
+        };
         // By label: the inputs below its items.
         let mut inputs: BTreeMap<usize, u128> = BTreeMap::new();
         for (item, label) in (step.start..).zip(&labels) {
-            let below = position.times(item).saturating_mul(next.map_or(1, |step| step.inputs));
+            let below = position
+                .times(item)
+                .saturating_mul(next.map_or(1, |step| step.inputs));
             let sum = inputs.entry(*label).or_default();
             *sum = sum.saturating_add(below);
         }
@@ -309,15 +429,24 @@ impl<R: Enclosure> Walk<'_, R> {
         if let Some(inputs) = inputs.remove(&CERTIFIED) {
             let holds = open.iter().all(|(group, sum)| {
                 let item = position.most(*group, |item| has(item, CERTIFIED), self.meter);
-                self.total(sum, Some(item), after(next, |step| &step.most, *group)).is_negative()
+                self.total(sum, Some(item), after(next, |step| &step.most, *group))
+                    .is_negative()
             });
             found.add(u128::from(holds), inputs, 0);
         }
         for (label, inputs) in inputs.split_off(&WRONG_BY) {
             let group = label - WRONG_BY;
-            let Some((_, sum)) = entry(open, group).filter(|_| self.shows.get(group) == Some(&true)) else { continue };
-            let item = position.least(group, |item| has(item, label), self.meter).unwrap_or_else(R::everything);
-            let wrong = self.total(sum, Some(item), after(next, |step| &step.least, group)).is_nonnegative();
+            let Some((_, sum)) =
+                entry(open, group).filter(|_| self.shows.get(group) == Some(&true))
+            else {
+                continue;
+            };
+            let item = position
+                .least(group, |item| has(item, label), self.meter)
+                .unwrap_or_else(R::everything);
+            let wrong = self
+                .total(sum, Some(item), after(next, |step| &step.least, group))
+                .is_nonnegative();
             found.add(u128::from(wrong), 0, inputs);
         }
         for (item, label) in (step.start..).zip(&labels) {
@@ -332,7 +461,10 @@ impl<R: Enclosure> Walk<'_, R> {
 
 /// A group among the open ones, which are in order.
 fn entry<R>(open: &Open<R>, group: usize) -> Option<&(usize, R)> {
-    open.get(open.binary_search_by_key(&group, |(group, _)| *group).ok()?)
+    open.get(
+        open.binary_search_by_key(&group, |(group, _)| *group)
+            .ok()?,
+    )
 }
 
 /// A group's bound of what comes behind; everything if there is something and no bound of it.

@@ -21,14 +21,22 @@ impl<R: Enclosure> Level<'_, R> {
         for t in &window.tokens {
             let pooled = self.margins.pooled(margin, *t);
             self.meter.add(Kind::Whole, 1);
-            bounds.push(attention.alpha(q, *t).mul_scaled(&pooled, attention.shift(q, m, *t)));
+            bounds.push(
+                attention
+                    .alpha(q, *t)
+                    .mul_scaled(&pooled, attention.shift(q, m, *t)),
+            );
         }
         let at_m = bounds.first().cloned().unwrap_or(R::everything());
         if window.far > 0 {
-            let Some(strongest) = window.strongest_far else { return false };
+            let Some(strongest) = window.strongest_far else {
+                return false;
+            };
             let far = self.margins.far(q, tables.n_ctx - 1);
             self.meter.add(Kind::Far, 2);
-            let far = attention.alpha(q, strongest).mul_scaled(&far, attention.shift(q, m, strongest));
+            let far = attention
+                .alpha(q, strongest)
+                .mul_scaled(&far, attention.shift(q, m, strongest));
             bounds.push(far.max(&R::dyadic(0, 0)));
         }
         // Any number that bounds them all is an M.
@@ -44,12 +52,21 @@ impl<R: Enclosure> Level<'_, R> {
     }
 
     /// Does the test position by position certify every input with query q?
-    pub(super) fn unpooled_holds(&mut self, margin: &Margin<'_, R>, q: usize, window: usize) -> bool {
+    pub(super) fn unpooled_holds(
+        &mut self,
+        margin: &Margin<'_, R>,
+        q: usize,
+        window: usize,
+    ) -> bool {
         let window = self.window(q, window);
         let mut sum = self.last_term(margin, q);
         let mut gains = Vec::new();
         for p in 0..self.tables.n_ctx - 1 {
-            let mut bounds: Vec<R> = window.tokens.iter().map(|t| self.term(margin, q, *t, p)).collect();
+            let mut bounds: Vec<R> = window
+                .tokens
+                .iter()
+                .map(|t| self.term(margin, q, *t, p))
+                .collect();
             let at_m = bounds.first().cloned().unwrap_or(R::everything());
             if window.far > 0 {
                 bounds.push(self.far_term(&window, q, p));
@@ -65,7 +82,11 @@ impl<R: Enclosure> Level<'_, R> {
             return holds;
         }
         self.meter.add(Kind::Whole, gains.len() + 2);
-        let gain = largest(gains.iter().map(|(at_m, most)| at_m.sub(most)).collect(), Kind::Whole, self.meter);
+        let gain = largest(
+            gains.iter().map(|(at_m, most)| at_m.sub(most)).collect(),
+            Kind::Whole,
+            self.meter,
+        );
         sum.add(&gain).is_negative()
     }
 }

@@ -26,11 +26,24 @@ impl<R: Enclosure> Level<'_, R> {
     pub(super) fn window(&self, q: usize, size: usize) -> Window {
         let m = self.m;
         if size > m {
-            return Window { tokens: std::iter::once(m).chain(0..m).collect(), far: 0, strongest_far: None };
+            return Window {
+                tokens: std::iter::once(m).chain(0..m).collect(),
+                far: 0,
+                strongest_far: None,
+            };
         }
         let leading = |order: &Order| order.leading(size.saturating_sub(1), |t| t < m, self.meter);
-        let (near, strongest_far) = self.tables.attention.order(q).map(leading).unwrap_or_default();
+        let (near, strongest_far) = self
+            .tables
+            .attention
+            .order(q)
+            .map(leading)
+            .unwrap_or_default();
         let tokens: Vec<usize> = std::iter::once(m).chain(near).collect();
-        Window { far: m + 1 - tokens.len(), tokens, strongest_far }
+        Window {
+            far: m + 1 - tokens.len(),
+            tokens,
+            strongest_far,
+        }
     }
 }

@@ -36,7 +36,9 @@ impl<R: Enclosure> Tables<R> {
     pub fn new(network: &Network, meter: &Meter) -> Result<Self, Refusal> {
         let paths = Paths::<R>::new(network, [None; 3], meter)?;
         let (v, n) = (paths.d_vocab, paths.n_ctx);
-        let positions = Matrix::from_fn(v, n, R::everything(), |q, p| paths.scores.at(q, v + p).clone());
+        let positions = Matrix::from_fn(v, n, R::everything(), |q, p| {
+            paths.scores.at(q, v + p).clone()
+        });
         let places = Places::new(&positions, meter);
         Ok(Self { paths, places })
     }
@@ -46,21 +48,42 @@ impl<R: Enclosure> Tables<R> {
     /// # Errors
     /// [`crate::refusal::Decline::Work`].
     pub fn certified(&self, m: usize, meter: &Meter) -> Result<BigUint, Refusal> {
-        let Self { paths: Paths { d_vocab: v, n_ctx: n, scores, logits, direct }, places } = self;
+        let Self {
+            paths:
+                Paths {
+                    d_vocab: v,
+                    n_ctx: n,
+                    scores,
+                    logits,
+                    direct,
+                },
+            places,
+        } = self;
         let answers = || (0..*v).filter(|j| *j != m);
         let ev = |t: usize, j: usize| logits.at(t, j).sub(logits.at(t, m));
         meter.spend(Kind::Terms, (v - 1) * (2 * n - 1))?;
-        let position = |j: usize| largest((0..*n).map(|p| ev(v + p, j))).unwrap_or_else(R::everything);
+        let position =
+            |j: usize| largest((0..*n).map(|p| ev(v + p, j))).unwrap_or_else(R::everything);
         let positions: Vec<(usize, R)> = answers().map(|j| (j, position(j))).collect();
         // EV(t,j) − EV(t,m) + P_j, for every t ≤ m and answer.
         meter.spend(Kind::Terms, (m + 1) * (3 * (v - 1) - 1))?;
-        let row = |t: usize| positions.iter().map(|(j, position)| ev(t, *j).add(position)).collect::<Vec<R>>();
+        let row = |t: usize| {
+            positions
+                .iter()
+                .map(|(j, position)| ev(t, *j).add(position))
+                .collect::<Vec<R>>()
+        };
         let rows: Vec<Vec<R>> = (0..=m).map(row).collect();
-        let tops: Vec<R> = rows.iter().map(|row| largest(row.iter().cloned()).unwrap_or_else(R::everything)).collect();
+        let tops: Vec<R> = rows
+            .iter()
+            .map(|row| largest(row.iter().cloned()).unwrap_or_else(R::everything))
+            .collect();
         let mut correct = BigUint::default();
         for ((q, row_q), top_q) in rows.iter().enumerate().zip(&tops) {
             meter.spend(Kind::Terms, 2 * (v - 1) - 1)?;
-            let margins: Vec<R> = answers().map(|j| direct.at(q, j).sub(direct.at(q, m))).collect();
+            let margins: Vec<R> = answers()
+                .map(|j| direct.at(q, j).sub(direct.at(q, m)))
+                .collect();
             let h = largest(margins.iter().cloned()).unwrap_or_else(R::everything);
             let f = |t: usize, top: &R| {
                 // The maximum's own weight is exactly one.
@@ -76,16 +99,23 @@ impl<R: Enclosure> Tables<R> {
             let last = f(q, top_q).mul(&places.last(q));
             let Some(top_m) = tops.get(m) else { continue };
             let at_m = f(m, top_m);
-            let others: Vec<R> = tops.iter().take(m).enumerate().map(|(k, top)| f(k, top)).collect();
+            let others: Vec<R> = tops
+                .iter()
+                .take(m)
+                .enumerate()
+                .map(|(k, top)| f(k, top))
+                .collect();
             if self.alone(q, m, &rows, row_q, &margins, meter) {
                 correct += 1_u8;
             }
             // When q < m, some position before the last holds m.
             for c in 1..if q == m { *n } else { n - 1 } {
                 meter.spend(Kind::Terms, 4)?;
-                let ends =
-                    [(places.low(q, n - 1 - c), places.high(q, c)), (places.high(q, n - 1 - c), places.low(q, c))]
-                        .map(|(x, y)| (at_m.mul(&x).add(&last), y));
+                let ends = [
+                    (places.low(q, n - 1 - c), places.high(q, c)),
+                    (places.high(q, n - 1 - c), places.low(q, c)),
+                ]
+                .map(|(x, y)| (at_m.mul(&x).add(&last), y));
                 let passes = |f: &&R| {
                     ends.iter().all(|(base, y)| {
                         meter.add(Kind::Terms, 3);
@@ -94,16 +124,32 @@ impl<R: Enclosure> Tables<R> {
                 };
                 let passing = others.iter().filter(passes).count();
                 meter.add(Kind::Integer, passing + 1 + c);
-                correct += binomial(n - 1, c) * BigUint::from(passing).pow(u32::try_from(c).unwrap_or(0));
+                correct +=
+                    binomial(n - 1, c) * BigUint::from(passing).pow(u32::try_from(c).unwrap_or(0));
             }
         }
         Ok(correct)
     }
 
     /// Is the input with q at the last position and m at all others correct? Answer by answer.
-    fn alone(&self, q: usize, m: usize, rows: &[Vec<R>], row_q: &[R], margins: &[R], meter: &Meter) -> bool {
-        let Self { paths: Paths { n_ctx: n, scores, .. }, places } = self;
-        let Some(row_m) = rows.get(m) else { return false };
+    fn alone(
+        &self,
+        q: usize,
+        m: usize,
+        rows: &[Vec<R>],
+        row_q: &[R],
+        margins: &[R],
+        meter: &Meter,
+    ) -> bool {
+        let Self {
+            paths: Paths {
+                n_ctx: n, scores, ..
+            },
+            places,
+        } = self;
+        let Some(row_m) = rows.get(m) else {
+            return false;
+        };
         let weight = places.low(q, n - 1);
         let weight_q = if q == m {
             places.last(q)
@@ -112,10 +158,14 @@ impl<R: Enclosure> Tables<R> {
             let (y, k) = scores.at(q, q).sub(scores.at(q, m)).exp();
             places.last(q).mul_scaled(&y, k)
         };
-        row_m.iter().zip(row_q).zip(margins).all(|((at_m, at_q), margin)| {
-            meter.add(Kind::Terms, 6);
-            let before = at_m.add(margin).mul(&weight);
-            before.add(&at_q.add(margin).mul(&weight_q)).is_negative()
-        })
+        row_m
+            .iter()
+            .zip(row_q)
+            .zip(margins)
+            .all(|((at_m, at_q), margin)| {
+                meter.add(Kind::Terms, 6);
+                let before = at_m.add(margin).mul(&weight);
+                before.add(&at_q.add(margin).mul(&weight_q)).is_negative()
+            })
     }
 }

@@ -32,9 +32,16 @@ impl<R: Enclosure> Direct<R> {
     ///
     /// # Errors
     /// [`crate::refusal::Decline::Work`].
-    pub fn new(factors: &Factors<R>, table: &Matrix<R>, hints: &DirectPath, meter: &Meter) -> Result<Self, Refusal> {
+    pub fn new(
+        factors: &Factors<R>,
+        table: &Matrix<R>,
+        hints: &DirectPath,
+        meter: &Meter,
+    ) -> Result<Self, Refusal> {
         const KIND: Kind = Kind::Logits;
-        let Factors { stream, w_u, b_u, .. } = factors;
+        let Factors {
+            stream, w_u, b_u, ..
+        } = factors;
         Ok(match hints {
             DirectPath::MaxDiff(MaxDiff { mean }) => {
                 let mean = vector::<R>(mean, stream.cols());
@@ -45,7 +52,9 @@ impl<R: Enclosure> Direct<R> {
                     None => bias,
                     Some(mean) => {
                         let mean = Matrix::new(stream.cols(), mean, R::everything());
-                        let row = product(vec![mean, w_u.clone()], meter, KIND)?.row(0).to_vec();
+                        let row = product(vec![mean, w_u.clone()], meter, KIND)?
+                            .row(0)
+                            .to_vec();
                         Some(match bias {
                             None => row,
                             Some(bias) => {
@@ -57,14 +66,20 @@ impl<R: Enclosure> Direct<R> {
                 };
                 Self { offset, spread }
             }
-            DirectPath::MaxDiffExact(_) => Self { offset: None, spread: ranges(table, KIND, meter) },
+            DirectPath::MaxDiffExact(_) => Self {
+                offset: None,
+                spread: ranges(table, KIND, meter),
+            },
             // `split` has a path of its own; this bound is sound for any rule.
             DirectPath::GlobalMaxDiffExact(_) | DirectPath::Split(_) => {
                 meter.add(KIND, 2 * table.rows() * table.cols() - 1);
                 let entries = || table.iter_rows().flatten().cloned();
                 let range = largest(entries()).zip(entries().reduce(|a, b| a.min(&b)));
                 let range = range.map_or_else(R::everything, |(most, least)| most.sub(&least));
-                Self { offset: None, spread: vec![range; table.rows()] }
+                Self {
+                    offset: None,
+                    spread: vec![range; table.rows()],
+                }
             }
         })
     }

@@ -69,10 +69,20 @@ impl<R: Enclosure> Tables<R> {
     }
 
     /// The tables from their parts.
-    pub fn assemble(scores: Scores<R>, logits: Matrix<R>, table: Matrix<R>, direct: Direct<R>, meter: &Meter) -> Self {
+    pub fn assemble(
+        scores: Scores<R>,
+        logits: Matrix<R>,
+        table: Matrix<R>,
+        direct: Direct<R>,
+        meter: &Meter,
+    ) -> Self {
         let (v, n) = (table.rows(), scores.positions.cols());
         meter.add(Kind::Orders, (v + 1) * (v - 1));
-        let prefixes = scores.table.iter_rows().flat_map(|row| running(row)).collect();
+        let prefixes = scores
+            .table
+            .iter_rows()
+            .flat_map(|row| running(row))
+            .collect();
         let tokens = Matrix::from_fn(v, v, R::everything(), |t, j| logits.at(t, j).clone());
         Self {
             d_vocab: v,
@@ -89,7 +99,10 @@ impl<R: Enclosure> Tables<R> {
 
     /// `e^x` for tokens at most m − g: a number and a power of two.
     pub fn far(&self, q: usize, m: usize, g: usize, meter: &Meter) -> (R, i32) {
-        let x = self.largest_score.at(q, m.wrapping_sub(g)).sub(self.scores.table.at(q, m));
+        let x = self
+            .largest_score
+            .at(q, m.wrapping_sub(g))
+            .sub(self.scores.table.at(q, m));
         let Some(error) = &self.scores.error else {
             meter.add(Kind::Weights, 2);
             return x.exp();
@@ -103,7 +116,11 @@ impl<R: Enclosure> Tables<R> {
 fn running<R: Enclosure>(row: &[R]) -> Vec<R> {
     let mut prefixes: Vec<R> = vec![];
     for value in row {
-        prefixes.push(prefixes.last().map_or_else(|| value.clone(), |last| last.max(value)));
+        prefixes.push(
+            prefixes
+                .last()
+                .map_or_else(|| value.clone(), |last| last.max(value)),
+        );
     }
     prefixes
 }
@@ -124,7 +141,15 @@ impl<'a, R: Enclosure> Level<'a, R> {
     pub fn new(tables: &'a Tables<R>, m: usize, meter: &Meter) -> Self {
         let (v, n) = (tables.d_vocab, tables.n_ctx);
         let zero = || R::dyadic(0, 0);
-        meter.add(Kind::Terms, (v - 1) * if tables.direct.offset.is_some() { 2 * n + 2 } else { 2 * n });
+        meter.add(
+            Kind::Terms,
+            (v - 1)
+                * if tables.direct.offset.is_some() {
+                    2 * n + 2
+                } else {
+                    2 * n
+                },
+        );
         meter.add(Kind::Terms, 2 * (v - 2));
         let part = |j: usize| {
             let difference = |row: usize| tables.logits.at(row, j).sub(tables.logits.at(row, m));
@@ -138,7 +163,13 @@ impl<'a, R: Enclosure> Level<'a, R> {
         let parts: Vec<(R, R)> = (0..v).filter(|j| *j != m).map(part).collect();
         let max_l = largest(parts.iter().map(|(l, _)| l.clone())).unwrap_or_else(zero);
         let max_v = largest(parts.iter().map(|(_, v)| v.clone())).unwrap_or_else(zero);
-        Self { tables, m, parts, max_l, max_v }
+        Self {
+            tables,
+            m,
+            parts,
+            max_l,
+            max_v,
+        }
     }
 
     /// The lines without a reference.
@@ -156,27 +187,66 @@ impl<'a, R: Enclosure> Level<'a, R> {
     /// `K = F(ω)` at the ratio ω.
     pub fn at_ratio(&self, ratio: &R, meter: &Meter) -> R {
         meter.add(Kind::Terms, 4 * self.parts.len() - 1);
-        largest(self.parts.iter().map(|(l, v)| l.add(v).add(&l.mul(ratio)))).unwrap_or_else(R::everything)
+        largest(self.parts.iter().map(|(l, v)| l.add(v).add(&l.mul(ratio))))
+            .unwrap_or_else(R::everything)
     }
 
     /// The lines with a reference ω and a slope, in units of 2^-VECTOR_BITS.
-    pub fn lines(&self, at_zero: &R, at_ratio: &R, ratio: &R, slope: i64, meter: &Meter) -> Vec<(R, R)> {
+    pub fn lines(
+        &self,
+        at_zero: &R,
+        at_ratio: &R,
+        ratio: &R,
+        slope: i64,
+        meter: &Meter,
+    ) -> Vec<(R, R)> {
         meter.add(Kind::Terms, 5);
         let slope = R::dyadic(slope, -VECTOR_BITS);
         let near = at_zero.max(&at_ratio.sub(&ratio.mul(&slope)));
-        vec![(near, slope), (at_ratio.sub(&ratio.mul(&self.max_l)), self.max_l.clone())]
+        vec![
+            (near, slope),
+            (at_ratio.sub(&ratio.mul(&self.max_l)), self.max_l.clone()),
+        ]
     }
 
     /// Are all inputs with this query, c other tokens and this gap correct?
-    pub fn passes(&self, q: usize, c: usize, g: usize, far: &(R, i32), lines: &[(R, R)], meter: &Meter) -> bool {
-        let Self { tables: Tables { n_ctx: n, places, direct, largest_range, .. }, m, .. } = self;
-        let (h, w) = (entry(&direct.spread, q), entry(largest_range, m.wrapping_sub(g)));
+    pub fn passes(
+        &self,
+        q: usize,
+        c: usize,
+        g: usize,
+        far: &(R, i32),
+        lines: &[(R, R)],
+        meter: &Meter,
+    ) -> bool {
+        let Self {
+            tables:
+                Tables {
+                    n_ctx: n,
+                    places,
+                    direct,
+                    largest_range,
+                    ..
+                },
+            m,
+            ..
+        } = self;
+        let (h, w) = (
+            entry(&direct.spread, q),
+            entry(largest_range, m.wrapping_sub(g)),
+        );
         let (y, k) = far;
         meter.add(Kind::Terms, 2);
         let (x, y_weight) = if q == *m {
-            (places.low(q, n - 1 - c).add(&places.last(q)), places.high(q, c))
+            (
+                places.low(q, n - 1 - c).add(&places.last(q)),
+                places.high(q, c),
+            )
         } else {
-            (places.low(q, n - c), places.high(q, c - 1).add(&places.last(q)))
+            (
+                places.low(q, n - c),
+                places.high(q, c - 1).add(&places.last(q)),
+            )
         };
         let others = y_weight.mul_scaled(y, *k);
         let zero = R::dyadic(0, 0);
@@ -199,12 +269,27 @@ impl<'a, R: Enclosure> Level<'a, R> {
 
     /// Is the input that is m throughout correct?
     pub fn passes_alone(&self, meter: &Meter) -> bool {
-        let Self { tables: Tables { d_vocab: v, n_ctx: n, logits, table, .. }, m, .. } = self;
+        let Self {
+            tables:
+                Tables {
+                    d_vocab: v,
+                    n_ctx: n,
+                    logits,
+                    table,
+                    ..
+                },
+            m,
+            ..
+        } = self;
         let answers = (0..*v).filter(|j| j != m).zip(&self.parts);
         let mut margins = answers.map(|(j, (_, v_j))| {
             let position = largest((0..*n).map(|p| logits.at(v + p, j).sub(logits.at(v + p, *m))));
             meter.add(Kind::Terms, 2 * n + 3);
-            table.at(*m, j).sub(table.at(*m, *m)).add(v_j).add(&position.unwrap_or_else(R::everything))
+            table
+                .at(*m, j)
+                .sub(table.at(*m, *m))
+                .add(v_j)
+                .add(&position.unwrap_or_else(R::everything))
         });
         margins.all(|margin| margin.is_negative())
     }
@@ -220,10 +305,20 @@ impl<'a, R: Enclosure> Level<'a, R> {
             None => vec![self.plain(meter); n - 1],
             Some((references, slopes)) => {
                 let at_zero = self.at_zero(meter);
-                let lines = references.iter().zip(slopes).take(n - 1).map(|(ratio, slope)| {
-                    let ratio = R::dyadic(*ratio, -VECTOR_BITS);
-                    self.lines(&at_zero, &self.at_ratio(&ratio, meter), &ratio, *slope, meter)
-                });
+                let lines = references
+                    .iter()
+                    .zip(slopes)
+                    .take(n - 1)
+                    .map(|(ratio, slope)| {
+                        let ratio = R::dyadic(*ratio, -VECTOR_BITS);
+                        self.lines(
+                            &at_zero,
+                            &self.at_ratio(&ratio, meter),
+                            &ratio,
+                            *slope,
+                            meter,
+                        )
+                    });
                 lines.collect()
             }
         };

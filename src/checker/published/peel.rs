@@ -27,14 +27,23 @@ pub struct Peeled<R> {
 ///
 /// # Errors
 /// [`crate::refusal::Decline::Work`].
-pub fn peel<R: Enclosure>(chain: &[Matrix<R>], hints: &[Peel], meter: &Meter) -> Result<Peeled<R>, Refusal> {
+pub fn peel<R: Enclosure>(
+    chain: &[Matrix<R>],
+    hints: &[Peel],
+    meter: &Meter,
+) -> Result<Peeled<R>, Refusal> {
     let mut rests: Vec<Matrix<R>> = vec![];
     let mut parts: Option<(Matrix<R>, Matrix<R>)> = None;
     for (index, factor) in chain.iter().enumerate() {
-        let hinted = hints.get(index).into_iter().flat_map(|peel| peel.left.iter().zip(peel.right.iter()));
+        let hinted = hints
+            .get(index)
+            .into_iter()
+            .flat_map(|peel| peel.left.iter().zip(peel.right.iter()));
         let pairs = hinted.take(MAX_RANK);
         let (left, right): (Vec<_>, Vec<_>) = pairs
-            .filter_map(|(left, right)| vector::<R>(left, factor.rows()).zip(vector::<R>(right, factor.cols())))
+            .filter_map(|(left, right)| {
+                vector::<R>(left, factor.rows()).zip(vector::<R>(right, factor.cols()))
+            })
             .unzip();
         if left.is_empty() {
             rests.push(factor.clone());
@@ -43,7 +52,11 @@ pub fn peel<R: Enclosure>(chain: &[Matrix<R>], hints: &[Peel], meter: &Meter) ->
         let columns = Matrix::new(factor.rows(), left.concat(), R::everything()).transposed();
         let rows = Matrix::new(factor.cols(), right.concat(), R::everything());
         let before = [rests.as_slice(), std::slice::from_ref(&columns)].concat();
-        let after = [std::slice::from_ref(&rows), chain.get(index + 1..).unwrap_or(&[])].concat();
+        let after = [
+            std::slice::from_ref(&rows),
+            chain.get(index + 1..).unwrap_or(&[]),
+        ]
+        .concat();
         let before = product(before, meter, Kind::Attention)?.transposed();
         let after = product(after, meter, Kind::Attention)?;
         parts = Some(match &parts {
@@ -53,8 +66,17 @@ pub fn peel<R: Enclosure>(chain: &[Matrix<R>], hints: &[Peel], meter: &Meter) ->
         let part = product(vec![columns, rows], meter, Kind::Attention)?;
         meter.spend(Kind::Attention, factor.rows() * factor.cols())?;
         let rest = |row: usize, col: usize| factor.at(row, col).sub(part.at(row, col));
-        rests.push(Matrix::from_fn(factor.rows(), factor.cols(), R::everything(), rest));
+        rests.push(Matrix::from_fn(
+            factor.rows(),
+            factor.cols(),
+            R::everything(),
+            rest,
+        ));
     }
-    let table = parts.map(|(lefts, rights)| product(vec![lefts.transposed(), rights], meter, Kind::Attention));
-    Ok(Peeled { table: table.transpose()?, rests })
+    let table = parts
+        .map(|(lefts, rights)| product(vec![lefts.transposed(), rights], meter, Kind::Attention));
+    Ok(Peeled {
+        table: table.transpose()?,
+        rests,
+    })
 }

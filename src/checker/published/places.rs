@@ -27,15 +27,23 @@ impl<R: Enclosure> Places<R> {
         meter.add(Kind::Weights, v * n);
         meter.add(Kind::Orders, v * (n - 1) * (n - 2));
         meter.add(Kind::Weights, v * 2 * (n - 1));
-        let mut places = Self { low: vec![], high: vec![], last: vec![] };
+        let mut places = Self {
+            low: vec![],
+            high: vec![],
+            last: vec![],
+        };
         let one = R::dyadic(1, 0);
         for row in positions.iter_rows() {
             let exponentials: Vec<(R, i32)> = row.iter().map(R::exp).collect();
             let scale = exponentials.iter().map(|(_, k)| *k).max().unwrap_or(0);
             // A power of two: a change of unit, not an operation.
-            let mut weights: Vec<R> =
-                exponentials.iter().map(|(y, k)| y.mul_scaled(&one, k.saturating_sub(scale))).collect();
-            places.last.push(weights.pop().unwrap_or_else(R::everything));
+            let mut weights: Vec<R> = exponentials
+                .iter()
+                .map(|(y, k)| y.mul_scaled(&one, k.saturating_sub(scale)))
+                .collect();
+            places
+                .last
+                .push(weights.pop().unwrap_or_else(R::everything));
             sort(&mut weights);
             places.low.push(sums(weights.iter()));
             places.high.push(sums(weights.iter().rev()));
@@ -45,12 +53,16 @@ impl<R: Enclosure> Places<R> {
 
     /// The least sum over c positions before the last.
     pub fn low(&self, q: usize, c: usize) -> R {
-        self.low.get(q).map_or_else(R::everything, |sums| entry(sums, c))
+        self.low
+            .get(q)
+            .map_or_else(R::everything, |sums| entry(sums, c))
     }
 
     /// The greatest.
     pub fn high(&self, q: usize, c: usize) -> R {
-        self.high.get(q).map_or_else(R::everything, |sums| entry(sums, c))
+        self.high
+            .get(q)
+            .map_or_else(R::everything, |sums| entry(sums, c))
     }
 
     /// The last position.
@@ -73,7 +85,10 @@ fn sort<R: Enclosure>(weights: &mut [R]) {
 fn sums<'a, R: Enclosure + 'a>(weights: impl Iterator<Item = &'a R>) -> Vec<R> {
     let mut sums = vec![R::dyadic(0, 0)];
     for weight in weights {
-        sums.push(sums.last().map_or_else(R::everything, |sum| sum.add(weight)));
+        sums.push(
+            sums.last()
+                .map_or_else(R::everything, |sum| sum.add(weight)),
+        );
     }
     sums
 }

@@ -29,7 +29,11 @@ const SQUARINGS: usize = 5;
 ///
 /// # Errors
 /// [`crate::refusal::Decline::Work`].
-pub fn bound<R: Enclosure>(chain: &[Matrix<R>], rule: &Residual, meter: &Meter) -> Result<Vec<R>, Refusal> {
+pub fn bound<R: Enclosure>(
+    chain: &[Matrix<R>],
+    rule: &Residual,
+    meter: &Meter,
+) -> Result<Vec<R>, Refusal> {
     match rule {
         Residual::Exact(_) => Ok(ranges(&product(chain.to_vec(), meter, KIND)?, KIND, meter)),
         Residual::Svd(hints) => svd(chain, *hints, meter),
@@ -38,7 +42,11 @@ pub fn bound<R: Enclosure>(chain: &[Matrix<R>], rule: &Residual, meter: &Meter) 
     }
 }
 
-fn max_diff<R: Enclosure>(chain: &[Matrix<R>], means: &Rows<i64>, meter: &Meter) -> Result<Vec<R>, Refusal> {
+fn max_diff<R: Enclosure>(
+    chain: &[Matrix<R>],
+    means: &Rows<i64>,
+    meter: &Meter,
+) -> Result<Vec<R>, Refusal> {
     let mut right: Vec<Matrix<R>> = vec![];
     for factor in chain.iter().skip(1).rev() {
         let next = match right.last() {
@@ -54,8 +62,16 @@ fn max_diff<R: Enclosure>(chain: &[Matrix<R>], means: &Rows<i64>, meter: &Meter)
             Some(before) => product(vec![before, factor.clone()], meter, KIND)?,
             None => factor.clone(),
         };
-        let mean = means.get(index).and_then(|mean| vector::<R>(mean, table.cols()));
-        let bound = split(&table, mean, std::slice::from_ref(right), &ranges(right, KIND, meter), meter)?;
+        let mean = means
+            .get(index)
+            .and_then(|mean| vector::<R>(mean, table.cols()));
+        let bound = split(
+            &table,
+            mean,
+            std::slice::from_ref(right),
+            &ranges(right, KIND, meter),
+            meter,
+        )?;
         best = Some(match best {
             Some(best) => {
                 meter.add(KIND, best.len());
@@ -68,11 +84,26 @@ fn max_diff<R: Enclosure>(chain: &[Matrix<R>], means: &Rows<i64>, meter: &Meter)
     Ok(best.unwrap_or_default())
 }
 
-fn recursive<R: Enclosure>(chain: &[Matrix<R>], means: &Rows<i64>, meter: &Meter) -> Result<Vec<R>, Refusal> {
-    let mut bound = chain.last().map(|last| ranges(last, KIND, meter)).unwrap_or_default();
+fn recursive<R: Enclosure>(
+    chain: &[Matrix<R>],
+    means: &Rows<i64>,
+    meter: &Meter,
+) -> Result<Vec<R>, Refusal> {
+    let mut bound = chain
+        .last()
+        .map(|last| ranges(last, KIND, meter))
+        .unwrap_or_default();
     for (index, factor) in chain.iter().enumerate().rev().skip(1) {
-        let mean = means.get(index).and_then(|mean| vector::<R>(mean, factor.cols()));
-        bound = split(factor, mean, chain.get(index + 1..).unwrap_or(&[]), &bound, meter)?;
+        let mean = means
+            .get(index)
+            .and_then(|mean| vector::<R>(mean, factor.cols()));
+        bound = split(
+            factor,
+            mean,
+            chain.get(index + 1..).unwrap_or(&[]),
+            &bound,
+            meter,
+        )?;
     }
     Ok(bound)
 }
@@ -89,16 +120,34 @@ fn split<R: Enclosure>(
     let rest = spread(left, mean.as_deref(), ranges_of_right, KIND, meter);
     let Some(mean) = mean else { return Ok(rest) };
     let mean = Matrix::new(left.cols(), mean, R::everything());
-    let shared = ranges(&product([&[mean], right].concat(), meter, KIND)?, KIND, meter);
+    let shared = ranges(
+        &product([&[mean], right].concat(), meter, KIND)?,
+        KIND,
+        meter,
+    );
     meter.add(KIND, rest.len());
-    Ok(rest.iter().map(|rest| rest.add(&super::entry(&shared, 0))).collect())
+    Ok(rest
+        .iter()
+        .map(|rest| rest.add(&super::entry(&shared, 0)))
+        .collect())
 }
 
-fn svd<R: Enclosure>(chain: &[Matrix<R>], hints: Spectral, meter: &Meter) -> Result<Vec<R>, Refusal> {
+fn svd<R: Enclosure>(
+    chain: &[Matrix<R>],
+    hints: Spectral,
+    meter: &Meter,
+) -> Result<Vec<R>, Refusal> {
     // At the smallest inner dimension: G is never larger than the weights.
-    let inner = chain.iter().enumerate().skip(1).min_by_key(|(_, factor)| factor.rows());
+    let inner = chain
+        .iter()
+        .enumerate()
+        .skip(1)
+        .min_by_key(|(_, factor)| factor.rows());
     let (left, right) = chain.split_at(inner.map_or(0, |(index, _)| index));
-    let (left, right) = (product(left.to_vec(), meter, KIND)?, product(right.to_vec(), meter, KIND)?);
+    let (left, right) = (
+        product(left.to_vec(), meter, KIND)?,
+        product(right.to_vec(), meter, KIND)?,
+    );
     let Spectral { bound, scale } = hints;
     let [b, tau] = [bound, scale].map(|number| R::dyadic(number, -SPECTRAL_BITS));
     let rows = left.rows();
@@ -108,14 +157,28 @@ fn svd<R: Enclosure>(chain: &[Matrix<R>], hints: Spectral, meter: &Meter) -> Res
     let mut power = plain(&gram, &other.transposed(), meter, KIND)?;
     let size = power.rows();
     meter.spend(KIND, size * size)?;
-    power = Matrix::from_fn(size, size, R::everything(), |row, col| power.at(row, col).mul(&tau));
+    power = Matrix::from_fn(size, size, R::everything(), |row, col| {
+        power.at(row, col).mul(&tau)
+    });
     for _ in 0..SQUARINGS {
         power = plain(&power, &power.transposed(), meter, KIND)?;
     }
     meter.spend(KIND, 2 * size * size + 5)?;
     let transposed = power.transposed();
-    let trace = R::dot(power.iter_rows().flatten().zip(transposed.iter_rows().flatten()));
+    let trace = R::dot(
+        power
+            .iter_rows()
+            .flatten()
+            .zip(transposed.iter_rows().flatten()),
+    );
     let small = trace.sub(&R::dyadic(1, 0)).is_negative();
     let wide = R::dyadic(2, 0).sub(&b.mul(&b).mul(&tau)).is_negative();
-    Ok(vec![if small && wide && bound >= 0 { b } else { R::everything() }; rows])
+    Ok(vec![
+        if small && wide && bound >= 0 {
+            b
+        } else {
+            R::everything()
+        };
+        rows
+    ])
 }

@@ -30,15 +30,31 @@ pub struct Scores<R> {
 ///
 /// # Errors
 /// [`crate::refusal::Decline::Work`].
-pub fn chain<R: Enclosure>(factors: &Factors<R>, kind: Chain, meter: &Meter) -> Result<Vec<Matrix<R>>, Refusal> {
-    let Factors { query, w_q, w_k, sources, .. } = factors;
+pub fn chain<R: Enclosure>(
+    factors: &Factors<R>,
+    kind: Chain,
+    meter: &Meter,
+) -> Result<Vec<Matrix<R>>, Refusal> {
+    let Factors {
+        query,
+        w_q,
+        w_k,
+        sources,
+        ..
+    } = factors;
     let v = query.rows();
-    let keys = Matrix::from_fn(v, sources.cols(), R::everything(), |t, k| sources.at(t, k).clone()).transposed();
+    let keys = Matrix::from_fn(v, sources.cols(), R::everything(), |t, k| {
+        sources.at(t, k).clone()
+    })
+    .transposed();
     if kind == Chain::Four {
         return Ok(vec![query.clone(), w_q.clone(), w_k.clone(), keys]);
     }
     let queries = product(vec![query.clone(), w_q.clone()], meter, Kind::Attention)?;
-    Ok(vec![queries, product(vec![w_k.clone(), keys], meter, Kind::Attention)?])
+    Ok(vec![
+        queries,
+        product(vec![w_k.clone(), keys], meter, Kind::Attention)?,
+    ])
 }
 
 impl<R: Enclosure> Scores<R> {
@@ -47,20 +63,42 @@ impl<R: Enclosure> Scores<R> {
     /// # Errors
     /// [`crate::refusal::Decline::Work`].
     pub fn new(factors: &Factors<R>, hints: &Attention, meter: &Meter) -> Result<Self, Refusal> {
-        let Factors { query, w_q, w_k, sources, .. } = factors;
+        let Factors {
+            query,
+            w_q,
+            w_k,
+            sources,
+            ..
+        } = factors;
         let v = query.rows();
         let n = sources.rows().saturating_sub(v);
-        let places = Matrix::from_fn(n, sources.cols(), R::everything(), |p, k| sources.at(v + p, k).clone());
+        let places = Matrix::from_fn(n, sources.cols(), R::everything(), |p, k| {
+            sources.at(v + p, k).clone()
+        });
         let path = vec![query.clone(), w_q.clone(), w_k.clone(), places.transposed()];
         let positions = product(path, meter, Kind::Attention)?;
         let (table, error) = match hints {
-            Attention::Exact(_) => (product(chain(factors, Chain::Two, meter)?, meter, Kind::Attention)?, None),
-            Attention::LowRank(LowRank { factors: kind, peel: hinted, error }) => {
+            Attention::Exact(_) => (
+                product(chain(factors, Chain::Two, meter)?, meter, Kind::Attention)?,
+                None,
+            ),
+            Attention::LowRank(LowRank {
+                factors: kind,
+                peel: hinted,
+                error,
+            }) => {
                 let Peeled { table, rests } = peel(&chain(factors, *kind, meter)?, hinted, meter)?;
                 let zero = || Matrix::from_fn(v, v, R::everything(), |_, _| R::dyadic(0, 0));
-                (table.unwrap_or_else(zero), Some(residual::bound(&rests, error, meter)?))
+                (
+                    table.unwrap_or_else(zero),
+                    Some(residual::bound(&rests, error, meter)?),
+                )
             }
         };
-        Ok(Self { table, error, positions })
+        Ok(Self {
+            table,
+            error,
+            positions,
+        })
     }
 }

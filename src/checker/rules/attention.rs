@@ -36,7 +36,10 @@ impl<R: Enclosure> Attention<R> {
         let outside = (R::everything(), 0);
         let exponential = |q: usize, column: usize| paths.scores.at(q, column).exp();
         let beta = Matrix::from_fn(v, n, outside.clone(), |q, p| exponential(q, v + p));
-        let scale: Vec<i32> = beta.iter_rows().map(|row| row.iter().map(|(_, k)| *k).max().unwrap_or(0)).collect();
+        let scale: Vec<i32> = beta
+            .iter_rows()
+            .map(|row| row.iter().map(|(_, k)| *k).max().unwrap_or(0))
+            .collect();
         let one = R::dyadic(1, 0);
         let beta_at_scale = |q: usize, p: usize| {
             let (y, k) = beta.at(q, p);
@@ -48,7 +51,9 @@ impl<R: Enclosure> Attention<R> {
             alpha: Matrix::from_fn(v, v, outside, exponential),
             beta: Matrix::from_fn(v, n, R::everything(), beta_at_scale),
             beta_sum_min: (0..v).map(|_| OnceLock::new()).collect(),
-            products: Matrix::from_fn(v * v, n, OnceLock::from(R::everything()), |_, _| OnceLock::new()),
+            products: Matrix::from_fn(v * v, n, OnceLock::from(R::everything()), |_, _| {
+                OnceLock::new()
+            }),
             // exp is monotone: the order of the scores is the order of the weights.
             orders: Order::of_rows(orders, &square, meter)?,
             n_ctx: n,
@@ -80,9 +85,14 @@ impl<R: Enclosure> Attention<R> {
             let row = self.beta.row(q).get(..self.n_ctx - 1).unwrap_or(&[]);
             meter.add(Kind::Weights, 2 * row.len().saturating_sub(1));
             let sum = row.iter().cloned().reduce(|a, b| a.add(&b));
-            sum.zip(row.iter().cloned().reduce(|a, b| a.min(&b))).unwrap_or((R::everything(), R::everything()))
+            sum.zip(row.iter().cloned().reduce(|a, b| a.min(&b)))
+                .unwrap_or((R::everything(), R::everything()))
         };
-        self.beta_sum_min.get(q).map_or((R::everything(), R::everything()), |cell| cell.get_or_init(compute).clone())
+        self.beta_sum_min
+            .get(q)
+            .map_or((R::everything(), R::everything()), |cell| {
+                cell.get_or_init(compute).clone()
+            })
     }
 
     /// The order of `exp A(q,·)`.

@@ -64,7 +64,11 @@ impl<R: Enclosure> DirectPath<R> {
     /// [`crate::refusal::Decline::Work`].
     pub fn new(paths: &Paths<R>, hints: &Split, meter: &Meter) -> Result<Self, Refusal> {
         let (v, n) = (paths.d_vocab, paths.n_ctx);
-        let offset: Vec<R> = hints.offset.iter().map(|k| R::dyadic(*k, -OFFSET_BITS)).collect();
+        let offset: Vec<R> = hints
+            .offset
+            .iter()
+            .map(|k| R::dyadic(*k, -OFFSET_BITS))
+            .collect();
         // PV + D̄ and D̃ (copies without D̄), R, and the last rows.
         meter.spend(Kind::Logits, (n + v) * offset.len().min(v))?;
         meter.spend(Kind::Logits, (n - 1) * v * v + 2 * v * v)?;
@@ -74,14 +78,21 @@ impl<R: Enclosure> DirectPath<R> {
         };
         let position_rows = Matrix::from_fn(n, v, R::everything(), shifted);
         let token_rows = Matrix::from_fn((n - 1) * v, v, R::everything(), |row, j| {
-            paths.logits.at(row % v, j).add(position_rows.at(row / v, j))
+            paths
+                .logits
+                .at(row % v, j)
+                .add(position_rows.at(row / v, j))
         });
         let query_rows = Matrix::from_fn(v, v, R::everything(), |q, j| match offset.get(j) {
             Some(offset) => paths.direct.at(q, j).sub(offset),
             None => paths.direct.at(q, j).clone(),
         });
         let last_rows = Matrix::from_fn(v, v, R::everything(), |q, j| {
-            paths.logits.at(q, j).add(position_rows.at(n - 1, j)).add(query_rows.at(q, j))
+            paths
+                .logits
+                .at(q, j)
+                .add(position_rows.at(n - 1, j))
+                .add(query_rows.at(q, j))
         });
         Ok(Self {
             token_orders: Order::of_rows(&hints.token_orders, &token_rows, meter)?,
@@ -102,15 +113,29 @@ impl<R: Enclosure> DirectPath<R> {
                 return R::everything();
             }
             meter.add(Kind::Far, table.rows() * (table.cols() + 1) - 1);
-            let top = |(row, order): (&[R], &Order)| order.bound(|_| true, meter).and_then(|top| row.get(top)).cloned();
-            let tops = table.iter_rows().zip(orders).map(|entry| top(entry).unwrap_or_else(R::everything));
+            let top = |(row, order): (&[R], &Order)| {
+                order
+                    .bound(|_| true, meter)
+                    .and_then(|top| row.get(top))
+                    .cloned()
+            };
+            let tops = table
+                .iter_rows()
+                .zip(orders)
+                .map(|entry| top(entry).unwrap_or_else(R::everything));
             let most = tops.reduce(|a, b| a.max(&b));
-            let least = table.iter_rows().flatten().cloned().reduce(|a, b| a.min(&b));
-            most.zip(least).map_or_else(R::everything, |(most, least)| most.sub(&least))
+            let least = table
+                .iter_rows()
+                .flatten()
+                .cloned()
+                .reduce(|a, b| a.min(&b));
+            most.zip(least)
+                .map_or_else(R::everything, |(most, least)| most.sub(&least))
         };
         self.widest.get_or_init(|| {
             meter.add(Kind::Far, 1);
-            range(&self.token_rows, &self.token_orders).add(&range(&self.query_rows, &self.query_orders))
+            range(&self.token_rows, &self.token_orders)
+                .add(&range(&self.query_rows, &self.query_orders))
         })
     }
 
@@ -119,7 +144,15 @@ impl<R: Enclosure> DirectPath<R> {
         let differences = vec![None; self.token_rows.rows() * self.token_rows.cols()];
         let wrong = Set::Marked((0..self.query_rows.cols()).map(|j| j != m).collect());
         let far = vec![None; self.positions + 1];
-        Margins { path: self, m, meter, differences, pooled: BTreeMap::new(), wrong, far }
+        Margins {
+            path: self,
+            m,
+            meter,
+            differences,
+            pooled: BTreeMap::new(),
+            wrong,
+            far,
+        }
     }
 }
 
@@ -155,18 +188,28 @@ impl<R: Enclosure> Margins<'_, R> {
         let top = set.top(self.path.query_orders.get(q), self.meter);
         let query = top.map_or(R::everything(), |top| {
             self.meter.add(Kind::Terms, 1);
-            self.path.query_rows.at(q, top).sub(self.path.query_rows.at(q, self.m))
+            self.path
+                .query_rows
+                .at(q, top)
+                .sub(self.path.query_rows.at(q, self.m))
         });
         Margin { q, set, query }
     }
 
     /// Upper bounds of the margins at position p < n − 1 holding token t.
-    pub fn at<'s>(&'s mut self, margins: &'s [Margin<'_, R>], t: usize, p: usize) -> impl Iterator<Item = R> + 's {
+    pub fn at<'s>(
+        &'s mut self,
+        margins: &'s [Margin<'_, R>],
+        t: usize,
+        p: usize,
+    ) -> impl Iterator<Item = R> + 's {
         let row = self.row(t, p);
         let (order, meter) = (self.path.token_orders.get(row), self.meter);
         let mut difference = self.token_differences(row);
         margins.iter().map(move |margin| {
-            let Some(top) = margin.set.top(order, meter) else { return R::everything() };
+            let Some(top) = margin.set.top(order, meter) else {
+                return R::everything();
+            };
             meter.add(Kind::Terms, 1);
             difference(top).add(&margin.query)
         })
@@ -175,13 +218,21 @@ impl<R: Enclosure> Margins<'_, R> {
     /// An upper bound of the margin at token t over all positions p < n − 1.
     pub fn pooled(&mut self, margin: &Margin<'_, R>, t: usize) -> R {
         let rows: Vec<usize> = (0..self.path.positions).map(|p| self.row(t, p)).collect();
-        let tops = rows.iter().map(|row| margin.set.top(self.path.token_orders.get(*row), self.meter));
-        let Some(tops) = tops.collect::<Option<Vec<usize>>>() else { return R::everything() };
+        let tops = rows
+            .iter()
+            .map(|row| margin.set.top(self.path.token_orders.get(*row), self.meter));
+        let Some(tops) = tops.collect::<Option<Vec<usize>>>() else {
+            return R::everything();
+        };
         let key = (t, tops);
         let token = if let Some(known) = self.pooled.get(&key) {
             known.clone()
         } else {
-            let differences = rows.iter().zip(&key.1).map(|(row, top)| self.token_differences(*row)(*top)).collect();
+            let differences = rows
+                .iter()
+                .zip(&key.1)
+                .map(|(row, top)| self.token_differences(*row)(*top))
+                .collect();
             let largest = largest(differences, Kind::Terms, self.meter);
             if self.pooled.len() == MOST_POOLED {
                 self.pooled.clear();
@@ -219,10 +270,17 @@ impl<R: Enclosure> Margins<'_, R> {
             (0..p).map(|p| self.far_token(p)).collect()
         } else {
             let tops = (0..self.m).map(|t| self.row(t, p));
-            let top = |row| (row, self.wrong.top(self.path.token_orders.get(row), self.meter));
+            let top = |row| {
+                (
+                    row,
+                    self.wrong.top(self.path.token_orders.get(row), self.meter),
+                )
+            };
             let tops: Vec<_> = tops.map(top).collect();
             tops.into_iter()
-                .map(|(row, top)| top.map_or(R::everything(), |top| self.token_differences(row)(top)))
+                .map(|(row, top)| {
+                    top.map_or(R::everything(), |top| self.token_differences(row)(top))
+                })
                 .collect()
         };
         let largest = largest(entries, Kind::Terms, self.meter);
@@ -238,10 +296,20 @@ impl<R: Enclosure> Margins<'_, R> {
 
     /// `R(t,p,j) − R(t,p,m)` by j.
     fn token_differences(&mut self, row: usize) -> impl FnMut(usize) -> R {
-        let (rows, right, meter) = (&self.path.token_rows, self.path.token_rows.at(row, self.m), self.meter);
-        let known = self.differences.chunks_exact_mut(rows.cols()).nth(row).unwrap_or_default();
+        let (rows, right, meter) = (
+            &self.path.token_rows,
+            self.path.token_rows.at(row, self.m),
+            self.meter,
+        );
+        let known = self
+            .differences
+            .chunks_exact_mut(rows.cols())
+            .nth(row)
+            .unwrap_or_default();
         move |j| {
-            let Some(slot) = known.get_mut(j) else { return R::everything() };
+            let Some(slot) = known.get_mut(j) else {
+                return R::everything();
+            };
             let difference = slot.get_or_insert_with(|| {
                 meter.add(Kind::Terms, 1);
                 rows.at(row, j).sub(right)

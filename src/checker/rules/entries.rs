@@ -23,8 +23,15 @@ type Seen<R> = Option<(Vec<R>, i64)>;
 ///
 /// # Errors
 /// [`crate::refusal::Decline::Work`].
-pub fn table<R: Enclosure>(chain: Chain<R>, hints: Option<&Entries>, meter: &Meter, kind: Kind) -> Product<R> {
-    let Some(hints) = hints else { return product(chain, meter, kind) };
+pub fn table<R: Enclosure>(
+    chain: Chain<R>,
+    hints: Option<&Entries>,
+    meter: &Meter,
+    kind: Kind,
+) -> Product<R> {
+    let Some(hints) = hints else {
+        return product(chain, meter, kind);
+    };
     let [left, mut right] = sides(chain, meter, kind)?;
     let vector = |entries: &[i64]| -> Vec<R> {
         let entry = |k: usize| R::dyadic(entries.get(k).copied().unwrap_or(0), -ENTRY_BITS);
@@ -42,18 +49,31 @@ pub fn table<R: Enclosure>(chain: Chain<R>, hints: Option<&Entries>, meter: &Met
         if *first_row >= row || *first_col >= col {
             continue;
         }
-        let part = |side: &Matrix<R>, from: usize, to: usize| side.block((from, to), (0, side.cols()));
-        let block = times(&part(&left, *first_row, row), &part(&right, *first_col, col), meter, kind)?;
+        let part =
+            |side: &Matrix<R>, from: usize, to: usize| side.block((from, to), (0, side.cols()));
+        let block = times(
+            &part(&left, *first_row, row),
+            &part(&right, *first_col, col),
+            meter,
+            kind,
+        )?;
         table.paste((*first_row, *first_col), &block);
     }
     // More rows than X and Y have, or than they are wide, see nothing new.
-    let rank = hints.basis.len().min(left.cols()).min(left.rows() + right.rows());
+    let rank = hints
+        .basis
+        .len()
+        .min(left.cols())
+        .min(left.rows() + right.rows());
     meter.spend(kind, rank * rank * (2 * left.cols() + 2) + 2 * rank)?;
     let basis: Vec<Vec<R>> = hints.basis.iter().take(rank).map(vector).collect();
     let dot = |x: &[R], y: &[R]| R::dot(x.iter().zip(y));
     let (zero, one) = (R::dyadic(0, 0), R::dyadic(1, 0));
     let small = basis.iter().fold(true, |small, row| {
-        let sizes = basis.iter().map(|other| dot(row, other)).map(|entry| entry.max(&zero.sub(&entry)));
+        let sizes = basis
+            .iter()
+            .map(|other| dot(row, other))
+            .map(|entry| entry.max(&zero.sub(&entry)));
         let sum = sizes.fold(zero.clone(), |sum, size| sum.add(&size));
         small & one.sub(&sum).is_nonnegative()
     });
@@ -65,8 +85,13 @@ pub fn table<R: Enclosure>(chain: Chain<R>, hints: Option<&Entries>, meter: &Met
             meter.spend(kind, (rank + 1) * (2 * row.len() - 1) + 2 * rank + 3)?;
             let seen: Vec<R> = basis.iter().map(|vector| dot(row, vector)).collect();
             let (square, bound_square) = (dot(row, row), R::dyadic(*bound, -ENTRY_BITS));
-            let rest = seen.iter().fold(square, |rest, part| rest.sub(&part.mul(part)));
-            Ok(rest.sub(&bound_square.mul(&bound_square)).is_negative().then_some((seen, *bound)))
+            let rest = seen
+                .iter()
+                .fold(square, |rest, part| rest.sub(&part.mul(part)));
+            Ok(rest
+                .sub(&bound_square.mul(&bound_square))
+                .is_negative()
+                .then_some((seen, *bound)))
         };
         rows.iter_rows().zip(bounds).map(row).collect()
     };
@@ -82,7 +107,12 @@ pub fn table<R: Enclosure>(chain: Chain<R>, hints: Option<&Entries>, meter: &Met
     let mut entries = Vec::with_capacity(left.rows() * right.rows());
     for row in 0..left.rows() {
         meter.within()?;
-        entries.extend((0..right.rows()).map(|col| table.at(row, col).clone().unwrap_or_else(|| bound(row, col))));
+        entries.extend((0..right.rows()).map(|col| {
+            table
+                .at(row, col)
+                .clone()
+                .unwrap_or_else(|| bound(row, col))
+        }));
     }
     Ok(Matrix::new(right.rows(), entries, R::everything()))
 }
@@ -91,9 +121,16 @@ pub fn table<R: Enclosure>(chain: Chain<R>, hints: Option<&Entries>, meter: &Met
 ///
 /// # Errors
 /// [`crate::refusal::Decline::Work`].
-pub fn sides<R: Enclosure>(mut chain: Chain<R>, meter: &Meter, kind: Kind) -> Result<[Matrix<R>; 2], Refusal> {
+pub fn sides<R: Enclosure>(
+    mut chain: Chain<R>,
+    meter: &Meter,
+    kind: Kind,
+) -> Result<[Matrix<R>; 2], Refusal> {
     let inner = |split: &usize| chain.get(*split).map_or(usize::MAX, Matrix::rows);
     let split = (1..chain.len()).rev().min_by_key(inner).unwrap_or(0);
     let right = chain.split_off(split);
-    Ok([product(chain, meter, kind)?, product(right, meter, kind)?.transposed()])
+    Ok([
+        product(chain, meter, kind)?,
+        product(right, meter, kind)?.transposed(),
+    ])
 }

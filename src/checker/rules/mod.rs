@@ -16,5 +16,8 @@ use super::meter::{Kind, Meter};
 /// The largest of some numbers; everything if there are none.
 pub(super) fn largest<R: Enclosure>(entries: Vec<R>, kind: Kind, meter: &Meter) -> R {
     meter.add(kind, entries.len().saturating_sub(1));
-    entries.into_iter().reduce(|a, b| a.max(&b)).unwrap_or(R::everything())
+    entries
+        .into_iter()
+        .reduce(|a, b| a.max(&b))
+        .unwrap_or(R::everything())
 }

@@ -26,10 +26,20 @@ impl Order {
     ///
     /// # Errors
     /// [`crate::refusal::Decline::Work`].
-    pub fn of_rows<R: Enclosure>(hints: &Rows<usize>, table: &Matrix<R>, meter: &Meter) -> Result<Vec<Self>, Refusal> {
+    pub fn of_rows<R: Enclosure>(
+        hints: &Rows<usize>,
+        table: &Matrix<R>,
+        meter: &Meter,
+    ) -> Result<Vec<Self>, Refusal> {
         meter.spend(Kind::Orders, 0)?;
         let order = |(hint, row): (&[usize], &[R])| {
-            Self::by(hint, row.iter(), |a: &R, b| b.upper_at_most(a), Kind::Orders, meter)
+            Self::by(
+                hint,
+                row.iter(),
+                |a: &R, b| b.upper_at_most(a),
+                Kind::Orders,
+                meter,
+            )
         };
         Ok(hints.iter().zip(table.iter_rows()).map(order).collect())
     }
@@ -42,13 +52,19 @@ impl Order {
         kind: Kind,
         meter: &Meter,
     ) -> Self {
-        let larger = |(i, a): (usize, _), (j, b): (usize, _)| if comes_first(a, b) { (i, a) } else { (j, b) };
+        let larger = |(i, a): (usize, _), (j, b): (usize, _)| {
+            if comes_first(a, b) { (i, a) } else { (j, b) }
+        };
         let mut unlisted: Vec<_> = row.enumerate().map(Some).collect();
         meter.add(kind, unlisted.len().saturating_sub(1));
         // An index beyond the row or listed again bounds nothing, and must not hide the bound of those behind it.
         // No more of the hint is read than the row is long: its length is not in the tally.
         let hint = hint.get(..unlisted.len()).unwrap_or(hint);
-        let listed: Vec<_> = hint.iter().rev().filter_map(|index| unlisted.get_mut(*index)?.take()).collect();
+        let listed: Vec<_> = hint
+            .iter()
+            .rev()
+            .filter_map(|index| unlisted.get_mut(*index)?.take())
+            .collect();
         let mut best = unlisted.into_iter().flatten().reduce(larger);
         let unlisted = best.map(|(index, _)| index);
         let rank = |entry: (usize, _)| {
@@ -77,7 +93,14 @@ impl Order {
             meter.add(Kind::Integer, 1);
             member(*index)
         });
-        let leading = members.by_ref().take(count).map(|(index, _)| *index).collect();
-        (leading, members.next().map(|(_, bound)| *bound).or(self.unlisted))
+        let leading = members
+            .by_ref()
+            .take(count)
+            .map(|(index, _)| *index)
+            .collect();
+        (
+            leading,
+            members.next().map(|(_, bound)| *bound).or(self.unlisted),
+        )
     }
 }

@@ -1,6 +1,8 @@
 //! The tables that hinted vectors bound (rules `peel`, `residual`, `direct max_diff`), as tensors with gradients.
 
-use crate::certificate::published::{Chain, LowRank, MaxDiff, Means, NoHints, Peel, Residual, Spectral};
+use crate::certificate::published::{
+    Chain, LowRank, MaxDiff, Means, NoHints, Peel, Residual, Spectral,
+};
 use crate::certificate::{Attention, DirectPath};
 use crate::checker::arithmetic::Fixed;
 use crate::checker::meter::Meter;
@@ -26,7 +28,12 @@ impl Values {
     pub(super) fn of(tensors: &[Tensor; 4]) -> Result<Self> {
         let numbers = |tensor: &Tensor| tensor.flatten_all()?.to_vec1();
         let [table, error, offset, spread] = tensors;
-        Ok(Self { table: numbers(table)?, error: numbers(error)?, offset: numbers(offset)?, spread: numbers(spread)? })
+        Ok(Self {
+            table: numbers(table)?,
+            error: numbers(error)?,
+            offset: numbers(offset)?,
+            spread: numbers(spread)?,
+        })
     }
 
     /// The sum of all, weighted with these.
@@ -60,7 +67,10 @@ fn tensor(table: &Matrix<Fixed>) -> Result<Tensor> {
 
 /// One entry for each of `length`; nothing hinted is zero.
 fn vector(entries: Option<&[Fixed]>, length: usize) -> Result<Tensor> {
-    let entries = entries.map_or_else(|| vec![0.0; length], |entries| entries.iter().map(double).collect());
+    let entries = entries.map_or_else(
+        || vec![0.0; length],
+        |entries| entries.iter().map(double).collect(),
+    );
     Tensor::from_vec(entries, length, &Device::Cpu)
 }
 
@@ -71,8 +81,11 @@ fn ranges(table: &Tensor) -> Result<Tensor> {
 
 /// From left to right.
 fn product(factors: &[Tensor]) -> Result<Tensor> {
-    let (first, rest) = factors.split_first().ok_or_else(|| candle_core::Error::msg("a product of nothing"))?;
-    rest.iter().try_fold(first.clone(), |product, next| product.matmul(next))
+    let (first, rest) = factors
+        .split_first()
+        .ok_or_else(|| candle_core::Error::msg("a product of nothing"))?;
+    rest.iter()
+        .try_fold(first.clone(), |product, next| product.matmul(next))
 }
 
 /// `Σ_k |row_k − mean_k| weights_k` for every row.
@@ -82,24 +95,39 @@ fn spread(table: &Tensor, mean: Option<&Tensor>, weights: &Tensor) -> Result<Ten
 }
 
 /// How far the rows of a product range: what is left of the first factor's rows, and what their mean adds.
-fn split(left: &Tensor, mean: Option<&Tensor>, right: &[Tensor], weights: &Tensor) -> Result<Tensor> {
+fn split(
+    left: &Tensor,
+    mean: Option<&Tensor>,
+    right: &[Tensor],
+    weights: &Tensor,
+) -> Result<Tensor> {
     let rest = spread(left, mean, weights)?;
     let Some(mean) = mean else { return Ok(rest) };
-    rest.broadcast_add(&ranges(&product(&[&[mean.unsqueeze(0)?], right].concat())?)?)
+    rest.broadcast_add(&ranges(&product(
+        &[&[mean.unsqueeze(0)?], right].concat(),
+    )?)?)
 }
 
 /// √2 times the largest singular value, as near as the checker's powers tell it: by the 64-norm of their squares.
 fn spectral(chain: &[Tensor]) -> Result<Tensor> {
-    let inner = (1..chain.len()).min_by_key(|cut| chain[*cut].dims().first().copied()).unwrap_or(0);
+    let inner = (1..chain.len())
+        .min_by_key(|cut| chain[*cut].dims().first().copied())
+        .unwrap_or(0);
     let (left, right) = (product(&chain[..inner])?, product(&chain[inner..])?);
-    let gram = left.t()?.matmul(&left)?.matmul(&right.matmul(&right.t()?)?)?;
-    let trace = |gram: &Tensor| (gram * Tensor::eye(gram.dim(0)?, DType::F64, &Device::Cpu)?)?.sum_all();
+    let gram = left
+        .t()?
+        .matmul(&left)?
+        .matmul(&right.matmul(&right.t()?)?)?;
+    let trace =
+        |gram: &Tensor| (gram * Tensor::eye(gram.dim(0)?, DType::F64, &Device::Cpu)?)?.sum_all();
     let scale = trace(&gram)?.to_scalar::<f64>()?.max(f64::MIN_POSITIVE);
     let mut power = (gram / scale)?;
     for _ in 0..6 {
         power = power.matmul(&power)?;
     }
-    (trace(&power)?.powf(1.0 / 64.0)? * (2.0 * scale))?.sqrt()?.broadcast_as(left.dim(0)?)
+    (trace(&power)?.powf(1.0 / 64.0)? * (2.0 * scale))?
+        .sqrt()?
+        .broadcast_as(left.dim(0)?)
 }
 
 impl Rules {
@@ -109,8 +137,13 @@ impl Rules {
         (scores, direct): (&Scores<Fixed>, &Direct<Fixed>),
     ) -> Result<Self> {
         let v = scores.table.rows();
-        let kind = if let Attention::LowRank(LowRank { factors, .. }) = attention { *factors } else { Chain::Two };
-        let chain = chain(factors, kind, &Meter::new(u64::MAX)).map_err(candle_core::Error::wrap)?;
+        let kind = if let Attention::LowRank(LowRank { factors, .. }) = attention {
+            *factors
+        } else {
+            Chain::Two
+        };
+        let chain =
+            chain(factors, kind, &Meter::new(u64::MAX)).map_err(candle_core::Error::wrap)?;
         Ok(Self {
             chain: chain.iter().map(tensor).collect::<Result<_>>()?,
             stream: tensor(&factors.stream)?,
@@ -126,7 +159,11 @@ impl Rules {
     }
 
     /// What these hints bound, the vectors in the order of [`super::vectors`].
-    pub(super) fn bounds(&self, (attention, direct): &Hints, vectors: &[Tensor]) -> Result<[Tensor; 4]> {
+    pub(super) fn bounds(
+        &self,
+        (attention, direct): &Hints,
+        vectors: &[Tensor],
+    ) -> Result<[Tensor; 4]> {
         let [mut table, mut error, mut offset, mut spread] = self.fixed.clone();
         let mut vectors = vectors.iter().cloned();
         if let Attention::LowRank(hints) = attention {
@@ -139,7 +176,11 @@ impl Rules {
         Ok([table, error, offset, spread])
     }
 
-    fn scores(&self, hints: &LowRank, vectors: &mut impl Iterator<Item = Tensor>) -> Result<(Tensor, Tensor)> {
+    fn scores(
+        &self,
+        hints: &LowRank,
+        vectors: &mut impl Iterator<Item = Tensor>,
+    ) -> Result<(Tensor, Tensor)> {
         let (table, rests) = self.peel(&hints.peel, vectors)?;
         let table = table.unwrap_or(self.fixed[0].zeros_like()?);
         let last = rests.len() - 1;
@@ -150,13 +191,20 @@ impl Rules {
                 let means: Vec<Tensor> = vectors.take(means.len()).collect();
                 let bound = |cut: usize| {
                     let right = product(&rests[cut + 1..])?;
-                    split(&product(&rests[..=cut])?, means.get(cut), std::slice::from_ref(&right), &ranges(&right)?)
+                    split(
+                        &product(&rests[..=cut])?,
+                        means.get(cut),
+                        std::slice::from_ref(&right),
+                        &ranges(&right)?,
+                    )
                 };
                 (1..last).try_fold(bound(0)?, |best, cut| best.minimum(&bound(cut)?))?
             }
             Residual::Recursive(Means { means }) => {
                 let means: Vec<Tensor> = vectors.take(means.len()).collect();
-                let bound = |bound: Tensor, cut: usize| split(&rests[cut], means.get(cut), &rests[cut + 1..], &bound);
+                let bound = |bound: Tensor, cut: usize| {
+                    split(&rests[cut], means.get(cut), &rests[cut + 1..], &bound)
+                };
                 (0..last).rev().try_fold(ranges(&rests[last])?, bound)?
             }
         };
@@ -177,8 +225,13 @@ impl Rules {
             }
             let columns = Tensor::stack(&vectors.take(left.len()).collect::<Vec<_>>(), 1)?;
             let rows = Tensor::stack(&vectors.take(right.len()).collect::<Vec<_>>(), 0)?;
-            let before = rests.iter().rev().try_fold(columns.clone(), |product, rest| rest.matmul(&product))?;
-            let after = self.chain[index + 1..].iter().try_fold(rows.clone(), |product, next| product.matmul(next))?;
+            let before = rests
+                .iter()
+                .rev()
+                .try_fold(columns.clone(), |product, rest| rest.matmul(&product))?;
+            let after = self.chain[index + 1..]
+                .iter()
+                .try_fold(rows.clone(), |product, next| product.matmul(next))?;
             let part = before.matmul(&after)?;
             table = Some(match table {
                 Some(table) => (table + part)?,

@@ -61,19 +61,32 @@ fn logistic(x: f64) -> f64 {
 
 /// The index of the largest.
 fn largest(values: impl Iterator<Item = f64>) -> usize {
-    values.enumerate().fold((0, f64::MIN), |best, next| if next.1 > best.1 { next } else { best }).0
+    values
+        .enumerate()
+        .fold(
+            (0, f64::MIN),
+            |best, next| if next.1 > best.1 { next } else { best },
+        )
+        .0
 }
 
 impl Count {
     /// From B(q, p), and EV above PV.
-    pub(super) fn new(config: &Config, positions: &Matrix<Fixed>, logits: &Matrix<f64>, reference: bool) -> Self {
+    pub(super) fn new(
+        config: &Config,
+        positions: &Matrix<Fixed>,
+        logits: &Matrix<f64>,
+        reference: bool,
+    ) -> Self {
         let (v, n) = (config.d_vocab, config.n_ctx);
         let part = |(m, j): (usize, usize)| {
             let over = |row: usize| logits.at(row, j) - logits.at(row, m);
             ((v..v + n).map(over).fold(f64::MIN, f64::max), over(m))
         };
-        let range =
-            |row: &[f64]| row.iter().copied().fold(f64::MIN, f64::max) - row.iter().copied().fold(f64::MAX, f64::min);
+        let range = |row: &[f64]| {
+            row.iter().copied().fold(f64::MIN, f64::max)
+                - row.iter().copied().fold(f64::MAX, f64::min)
+        };
         let running = |most: &mut f64, range: f64| {
             *most = most.max(range);
             Some(*most)
@@ -82,7 +95,12 @@ impl Count {
             v,
             cases: cases((v, n), &Places::new(positions, &Meter::new(u64::MAX))),
             parts: (0..v * v).map(|i| part((i / v, i % v))).collect(),
-            ranges: logits.iter_rows().take(v).map(range).scan(0.0, running).collect(),
+            ranges: logits
+                .iter_rows()
+                .take(v)
+                .map(range)
+                .scan(0.0, running)
+                .collect(),
             reference,
         }
     }
@@ -90,30 +108,62 @@ impl Count {
     /// For a maximum, the answers with the largest L and V together, by attention to other tokens.
     fn worst(&self, m: usize, offset: &[f64]) -> Vec<(usize, usize)> {
         let wrong: Vec<usize> = (0..self.v).filter(|j| *j != m).collect();
-        let parts = || wrong.iter().map(|j| (self.parts[m * self.v + j].0 + offset[*j], self.parts[m * self.v + j].1));
+        let parts = || {
+            wrong.iter().map(|j| {
+                (
+                    self.parts[m * self.v + j].0 + offset[*j],
+                    self.parts[m * self.v + j].1,
+                )
+            })
+        };
         if !self.reference {
-            return vec![(wrong[largest(parts().map(|(l, _)| l))], wrong[largest(parts().map(|(_, v)| v))])];
+            return vec![(
+                wrong[largest(parts().map(|(l, _)| l))],
+                wrong[largest(parts().map(|(_, v)| v))],
+            )];
         }
-        let at = |knot: usize| wrong[largest(parts().map(|(l, v)| l + (1.0 - knot as f64 / KNOTS as f64) * v))];
+        let at = |knot: usize| {
+            wrong[largest(parts().map(|(l, v)| l + (1.0 - knot as f64 / KNOTS as f64) * v))]
+        };
         (0..=KNOTS).map(|knot| (at(knot), at(knot))).collect()
     }
 
     /// The count at these bounds, and the stand-in's slopes.
     pub(super) fn judge(&self, bounds: &Values, softness: f64) -> Judged {
         let v = self.v;
-        let Values { table, error, offset, spread } = bounds;
-        let mut slopes =
-            Values { table: vec![0.0; v * v], error: vec![0.0; v], offset: vec![0.0; v], spread: vec![0.0; v] };
+        let Values {
+            table,
+            error,
+            offset,
+            spread,
+        } = bounds;
+        let mut slopes = Values {
+            table: vec![0.0; v * v],
+            error: vec![0.0; v],
+            offset: vec![0.0; v],
+            spread: vec![0.0; v],
+        };
         let (mut certified, mut soft) = (0.0, 0.0);
         let worst: Vec<_> = (0..v).map(|m| self.worst(m, offset)).collect();
         let tops: Vec<usize> = table.chunks(v).flat_map(tops).collect();
-        for Case { q, m, far, odds, worth } in &self.cases {
+        for Case {
+            q,
+            m,
+            far,
+            odds,
+            worth,
+        } in &self.cases
+        {
             let (top, right) = (q * v + tops[q * v + far], q * v + m);
             let attention = logistic(table[top] - table[right] + error[*q] - odds);
             let knot = (attention * (worst[*m].len() - 1) as f64).round() as usize;
             let (l, r) = worst[*m][knot];
-            let (most, own) = (self.parts[m * v + l].0 + offset[l] - offset[*m], self.parts[m * v + r].1);
-            let margin = most + (1.0 - attention) * own + spread[*q] + attention * self.ranges[*far];
+            let (most, own) = (
+                self.parts[m * v + l].0 + offset[l] - offset[*m],
+                self.parts[m * v + r].1,
+            );
+            let margin =
+                most + (1.0 - attention) * own + spread[*q] + attention * self.ranges[*far];
             if margin < 0.0 {
                 certified += worth;
             }
@@ -128,7 +178,11 @@ impl Count {
             slopes.offset[l] += slope;
             slopes.offset[*m] -= slope;
         }
-        Judged { certified, soft, slopes }
+        Judged {
+            certified,
+            soft,
+            slopes,
+        }
     }
 }
 
@@ -147,22 +201,42 @@ fn tops(row: &[f64]) -> Vec<usize> {
 /// All cases that are worth something.
 fn cases((v, n): (usize, usize), places: &Places<Fixed>) -> Vec<Case> {
     let mut cases = vec![];
-    for (q, m, c) in (0..v).flat_map(|m| (0..=m).flat_map(move |q| (1..n).map(move |c| (q, m, c)))) {
+    for (q, m, c) in (0..v).flat_map(|m| (0..=m).flat_map(move |q| (1..n).map(move |c| (q, m, c))))
+    {
         let (free, own, others, most) = if q == m {
-            (c, double(&places.low(q, n - 1 - c)) + double(&places.last(q)), double(&places.high(q, c)), m)
+            (
+                c,
+                double(&places.low(q, n - 1 - c)) + double(&places.last(q)),
+                double(&places.high(q, c)),
+                m,
+            )
         } else {
-            (c - 1, double(&places.low(q, n - c)), double(&places.high(q, c - 1)) + double(&places.last(q)), m - q)
+            (
+                c - 1,
+                double(&places.low(q, n - c)),
+                double(&places.high(q, c - 1)) + double(&places.last(q)),
+                m - q,
+            )
         };
         let ways = (0..free).fold(1.0, |ways, i| ways * (n - 1 - i) as f64 / (i + 1) as f64);
         let share = |g: usize| match g {
             g if g > most => 0.0,
-            g => ways * ((m + 1 - g) as f64 / v as f64).powi(free as i32) * (v as f64).powi(free as i32 - n as i32),
+            g => {
+                ways * ((m + 1 - g) as f64 / v as f64).powi(free as i32)
+                    * (v as f64).powi(free as i32 - n as i32)
+            }
         };
         let step = v.div_ceil(GAPS);
         for g in (1..=most).step_by(step) {
             let worth = share(g) - share(g + step);
             if worth > LEAST {
-                cases.push(Case { q, m, far: m - g, odds: (own / others).ln(), worth });
+                cases.push(Case {
+                    q,
+                    m,
+                    far: m - g,
+                    odds: (own / others).ln(),
+                    worth,
+                });
             }
         }
     }

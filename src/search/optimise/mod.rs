@@ -61,7 +61,12 @@ fn slope(
     let direct = Direct::new(factors, &factors.direct(None, &free)?, direct, &free)?;
     let [_, chain, _] = factors.chains();
     let logits = doubles(&product(chain, &free, Kind::Logits)?);
-    let count = Count::new(&network.config, &scores.positions, &logits, family.attention == ATTENTION[0]);
+    let count = Count::new(
+        &network.config,
+        &scores.positions,
+        &logits,
+        family.attention == ATTENTION[0],
+    );
     Ok((Rules::new(factors, attention, (&scores, &direct)), count))
 }
 
@@ -73,18 +78,25 @@ fn climb(rules: &Rules, count: &Count, closed: &Hints, steps: usize) -> candle_c
     let mut most = (f64::MIN, f64::MIN);
     for step in 0..steps {
         let done = step as f64 / steps as f64;
-        let vars = points.iter().map(|point| Var::from_slice(point, point.len(), &Device::Cpu));
+        let vars = points
+            .iter()
+            .map(|point| Var::from_slice(point, point.len(), &Device::Cpu));
         let vars = vars.collect::<candle_core::Result<Vec<Var>>>()?;
         let tensors: Vec<_> = vars.iter().map(|var| var.as_tensor().clone()).collect();
         let bounds = rules.bounds(closed, &tensors)?;
-        let judged = count.judge(&Values::of(&bounds)?, SOFTNESS.0 * (SOFTNESS.1 / SOFTNESS.0).powf(done));
+        let judged = count.judge(
+            &Values::of(&bounds)?,
+            SOFTNESS.0 * (SOFTNESS.1 / SOFTNESS.0).powf(done),
+        );
         // Where nothing is certified yet, the soft count says what is nearest to it.
         if (judged.certified, judged.soft) > most {
             most = (judged.certified, judged.soft);
             let mut moved = points.iter();
             best = replaced(closed, |_| {
                 let entries = moved.next().into_iter().flatten();
-                entries.map(|entry| units(*entry, VECTOR_BITS, 1 << 40)).collect()
+                entries
+                    .map(|entry| units(*entry, VECTOR_BITS, 1 << 40))
+                    .collect()
             });
         }
         let slopes = judged.slopes.weigh(&bounds)?.backward()?;
@@ -130,7 +142,10 @@ fn vectors(hints: &Hints) -> Vec<Vec<f64>> {
 }
 
 fn doubled(vector: &[i64]) -> Vec<f64> {
-    vector.iter().map(|entry| *entry as f64 * f64::from(-VECTOR_BITS).exp2()).collect()
+    vector
+        .iter()
+        .map(|entry| *entry as f64 * f64::from(-VECTOR_BITS).exp2())
+        .collect()
 }
 
 /// Adam's memory of a vector's slopes, each step in units of the vector's own size.
@@ -144,20 +159,31 @@ struct Moments {
 
 impl Moments {
     fn new(point: &[f64]) -> Self {
-        let size = (point.iter().map(|entry| entry * entry).sum::<f64>() / point.len() as f64).sqrt();
-        Self { size, steps: 0, first: vec![0.0; point.len()], second: vec![0.0; point.len()] }
+        let size =
+            (point.iter().map(|entry| entry * entry).sum::<f64>() / point.len() as f64).sqrt();
+        Self {
+            size,
+            steps: 0,
+            first: vec![0.0; point.len()],
+            second: vec![0.0; point.len()],
+        }
     }
 
     /// One step downhill.
     fn step(&mut self, point: &mut [f64], slope: &[f64], length: f64) {
         self.steps += 1;
         let grown = |memory: f64| 1.0 - memory.powi(self.steps);
-        for (((entry, slope), first), second) in point.iter_mut().zip(slope).zip(&mut self.first).zip(&mut self.second)
+        for (((entry, slope), first), second) in point
+            .iter_mut()
+            .zip(slope)
+            .zip(&mut self.first)
+            .zip(&mut self.second)
         {
             let slope = slope * self.size;
             *first += (1.0 - MEMORY.0) * (slope - *first);
             *second += (1.0 - MEMORY.1) * (slope * slope - *second);
-            let speed = (*first / grown(MEMORY.0)) / ((*second / grown(MEMORY.1)).sqrt() + f64::MIN_POSITIVE);
+            let speed = (*first / grown(MEMORY.0))
+                / ((*second / grown(MEMORY.1)).sqrt() + f64::MIN_POSITIVE);
             *entry -= length * self.size * speed;
         }
     }
@@ -175,12 +201,21 @@ mod tests {
     use num_traits::ToPrimitive;
 
     /// The closed form of a strategy, the count, and what the tensors bound.
-    fn start(network: &Network, factors: &Factors<Fixed>, family: Family) -> (Hints, Count, [Tensor; 4]) {
+    fn start(
+        network: &Network,
+        factors: &Factors<Fixed>,
+        family: Family,
+    ) -> (Hints, Count, [Tensor; 4]) {
         let hints = closed(network, family).unwrap();
         let (rules, count) = slope(network, factors, family, &hints).unwrap();
         let tensors = vectors(&hints);
-        let tensors = tensors.iter().map(|point| Tensor::from_slice(point, point.len(), &Device::Cpu).unwrap());
-        let bounds = rules.unwrap().bounds(&hints, &tensors.collect::<Vec<_>>()).unwrap();
+        let tensors = tensors
+            .iter()
+            .map(|point| Tensor::from_slice(point, point.len(), &Device::Cpu).unwrap());
+        let bounds = rules
+            .unwrap()
+            .bounds(&hints, &tensors.collect::<Vec<_>>())
+            .unwrap();
         (hints, count, bounds)
     }
 
@@ -198,7 +233,10 @@ mod tests {
             let direct = Direct::new(&factors, &table, &hints.1, &free).unwrap();
             let zeros = vec![Fixed::dyadic(0, 0); network.config.d_vocab];
             let pairs = [
-                (&bounds.table, &scores.table.iter_rows().flatten().cloned().collect()),
+                (
+                    &bounds.table,
+                    &scores.table.iter_rows().flatten().cloned().collect(),
+                ),
                 (&bounds.error, scores.error.as_ref().unwrap_or(&zeros)),
                 (&bounds.offset, direct.offset.as_ref().unwrap_or(&zeros)),
                 (&bounds.spread, &direct.spread),
@@ -206,13 +244,26 @@ mod tests {
             for (found, expected) in pairs {
                 assert_eq!(found.len(), expected.len(), "{family}");
                 for (found, expected) in found.iter().zip(expected) {
-                    assert!((found - double(expected)).abs() < 1e-3 * (1.0 + found.abs()), "{family}");
+                    assert!(
+                        (found - double(expected)).abs() < 1e-3 * (1.0 + found.abs()),
+                        "{family}"
+                    );
                 }
             }
-            let proof = prove(&network, Strategy::Published(family), None, Options::default()).unwrap();
-            let share = proof.certified.correct.to_f64().unwrap() / proof.certified.total.to_f64().unwrap();
+            let proof = prove(
+                &network,
+                Strategy::Published(family),
+                None,
+                Options::default(),
+            )
+            .unwrap();
+            let share =
+                proof.certified.correct.to_f64().unwrap() / proof.certified.total.to_f64().unwrap();
             let judged = count.judge(&bounds, SOFTNESS.1).certified;
-            assert!((judged - share).abs() < 0.003, "{family}: {judged}, not {share}");
+            assert!(
+                (judged - share).abs() < 0.003,
+                "{family}: {judged}, not {share}"
+            );
         }
     }
 
@@ -222,7 +273,11 @@ mod tests {
         const STEP: f64 = 1e-4;
         type Entry = fn(&mut Values) -> &mut f64;
         let network = Network::load("models/max_of_4_seed50".as_ref()).unwrap();
-        let family = Family { eupu: "mean-query+max-diff", attention: ATTENTION[0], error: "mean+max-diff" };
+        let family = Family {
+            eupu: "mean-query+max-diff",
+            attention: ATTENTION[0],
+            error: "mean+max-diff",
+        };
         let factors = Factors::<Fixed>::new(&network, &Meter::new(u64::MAX)).unwrap();
         let (_, count, tensors) = start(&network, &factors, family);
         let judge = |entry: Entry, by: f64| {
@@ -239,7 +294,10 @@ mod tests {
         for entry in entries {
             let fall = (judge(entry, -STEP).soft - judge(entry, STEP).soft) / (2.0 * STEP);
             let slope = *entry(&mut judge(entry, 0.0).slopes);
-            assert!((fall - slope).abs() < 0.02 * slope.abs() && slope != 0.0, "{fall}, not {slope}");
+            assert!(
+                (fall - slope).abs() < 0.02 * slope.abs() && slope != 0.0,
+                "{fall}, not {slope}"
+            );
         }
     }
 }
