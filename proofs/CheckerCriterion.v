@@ -1,4 +1,4 @@
-(** * The criterion `partition` (`src/checker/rules/direct_path.rs` from [margins] on, `src/checker/criterion`). *)
+(** * The criterion `partition` (`src/checker/levels`: `margins.rs` from [margins] on, then `terms.rs` to `partition.rs`). *)
 
 From Coq Require Import ZArith List Bool.
 From gbmi Require Import Model Fixed CheckerFast CheckerCertificate CheckerTable CheckerPaths CheckerRules.
@@ -458,7 +458,7 @@ Section Grid.
      fst (fold_left wrong (firstn 2 (wrong_groups hint)) (0, None))).
 End Grid.
 
-(** ** The groups of a plan (`criterion/mod.rs`) *)
+(** ** The groups of a plan (`partition.rs`) *)
 
 (** Marks an answer, if it exists and is not yet marked. *)
 Fixpoint mark (answer : nat) (marks : list bool) : option (list bool) :=

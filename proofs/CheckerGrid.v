@@ -1,4 +1,4 @@
-(** * Counts of sums on a grid (`src/checker/criterion/grid.rs`), of integers alone
+(** * Counts of sums on a grid (`src/checker/levels/grid.rs`), of integers alone
 
     Sequences of items are counted by two sums each. The Rust program keeps histograms in arrays; here a row of them
     is one integer. Both counts are exact: the integers are the same. *)

@@ -1,4 +1,4 @@
-(** * The network's paths as tables (`src/checker/rules/entries.rs`, `src/checker/paths.rs`). *)
+(** * The network's paths as tables (`src/checker/factors.rs`, `src/checker/levels/entries.rs`, `tables.rs`). *)
 
 From Coq Require Import ZArith List Bool.
 From gbmi Require Import Model Fixed CheckerFast CheckerCertificate CheckerTable.

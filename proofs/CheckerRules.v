@@ -1,4 +1,4 @@
-(** * The proof rules: orders, attention, direct path (`src/checker/rules`). *)
+(** * The proof rules: orders, attention, direct path (`src/checker/order.rs`, `src/checker/levels`). *)
 
 From Coq Require Import ZArith List Bool.
 From gbmi Require Import Model Fixed CheckerFast CheckerCertificate CheckerTable CheckerPaths.
@@ -125,7 +125,7 @@ Definition range (rows : list ordered) : ival :=
     | _, _ => everything
     end.
 
-(** The tables that all maxima share (`criterion/mod.rs`). *)
+(** The tables that all maxima share (`tables.rs`). *)
 Record tables := {
   vocab : nat;
   context : nat;

@@ -4,7 +4,7 @@ From Coq Require Import Reals Arith Lia Lra.
 From gbmi Require Import Model TheorySums.
 Local Open Scope R_scope.
 
-(** ** Rule `entries` (`src/checker/rules/entries.rs`) *)
+(** ** Rule `entries` (`src/checker/levels/entries.rs`) *)
 
 (** Cauchy–Schwarz, for the values that a positive semidefinite form takes on two vectors: [X], [Y] on each with
     itself, [W] on both. *)

@@ -4,10 +4,10 @@
 //! checker of `proofs/Checker.v` and its theorem `check_sound`. Nothing here is trusted but that weights and sizes are
 //! written as they are: whatever else goes wrong makes coqc fail.
 
-use crate::certificate::{
-    Answers, Attention, Certificate, Count, Criterion, DirectPath, Entries, ExactAttention, Grid,
-    Group, Partition, Plan, Rows, Script, Split, Test,
+use crate::certificate::levels::{
+    Answers, Count, Entries, ExactAttention, Grid, Group, Partition, Plan, Script, Split, Test,
 };
+use crate::certificate::{Attention, Certificate, Criterion, DirectPath, Rows};
 use crate::model::{Config, Dyadic, Matrix, Network, Scale};
 use std::collections::BTreeMap;
 

@@ -6,7 +6,7 @@
 //!
 //! | room | trusted | what it holds |
 //! |---|---|---|
-//! | [`refusal`] | yes | why something was rejected or declined |
+//! | [`refusal`], [`parallel`] | yes | why something was rejected or declined; work shared among threads |
 //! | [`model`] | yes | reading weights, and what the network means |
 //! | [`certificate`] | yes | the format of a proof |
 //! | [`checker`] | yes | arithmetic, proof rules, counting, the tally of FLOPs |
@@ -20,7 +20,7 @@
 //! | `train`, `sweep`, `report` | no | trains models; many models, many strategies; tables, figures and pages of it |
 //! | `import`, `inspect`, `output` | no | other formats in, pictures out, whole files |
 //!
-//! The arrow points one way: the trusted rooms import nothing from the others (`tests/trusted.rs` fails if they do).
+//! The arrow points one way: the trusted rooms import nothing from the others (`tests/house.rs` fails if they do).
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
@@ -45,6 +45,7 @@ pub mod numerals;
     feature = "coq"
 ))]
 pub mod output;
+pub mod parallel;
 pub mod refusal;
 
 #[cfg(feature = "sweep")]

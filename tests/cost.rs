@@ -2,11 +2,9 @@
 //! tallied operation, at every size. A check that would take longer is stopped by the limit on what is tallied.
 
 use crate::common::{Model, by_hand, group, partition, plan, published_hints, split};
+use gbmi::certificate::levels::{Count, Entries, ExactAttention, Grid, Plan, Script, Split, Test};
 use gbmi::certificate::published::{Chain, Gaps, LowRank, Means, Peel, Residual};
-use gbmi::certificate::{
-    Attention, Certificate, Count, Criterion, DirectPath, Entries, ExactAttention, Grid, Plan,
-    Rows, Script, Split, Test,
-};
+use gbmi::certificate::{Attention, Certificate, Criterion, DirectPath, Rows};
 use gbmi::checker::arithmetic::Fixed;
 use gbmi::checker::{Options, certify};
 use gbmi::model::Network;
@@ -111,7 +109,7 @@ fn numbers(count: usize) -> String {
 }
 
 /// Wrong answers for maximum m in pairs, the last with what is left.
-fn pairs(v: usize, m: usize, test: Test, window: &str) -> Vec<gbmi::certificate::Group> {
+fn pairs(v: usize, m: usize, test: Test, window: &str) -> Vec<gbmi::certificate::levels::Group> {
     let wrong: Vec<String> = (0..v).filter(|j| *j != m).map(|j| j.to_string()).collect();
     wrong
         .chunks(2)

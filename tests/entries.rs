@@ -2,10 +2,10 @@
 //! each row; whatever the hints.
 
 use crate::common::{Random, entries, random_model};
-use gbmi::certificate::Entries;
+use gbmi::certificate::levels::Entries;
 use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
+use gbmi::checker::levels::Paths;
 use gbmi::checker::meter::{Kind, Meter};
-use gbmi::checker::paths::Paths;
 use gbmi::checker::product::{cost, product};
 use gbmi::model::Matrix;
 use proptest::prelude::*;

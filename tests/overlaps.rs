@@ -3,7 +3,7 @@
 use crate::common::{
     Random, by_hand, certified_by_pair, correct_by_pair, group, plan, random_model, sorted,
 };
-use gbmi::certificate::{Count, Grid, Test};
+use gbmi::certificate::levels::{Count, Grid, Test};
 use num_bigint::BigUint;
 
 /// Every wrong answer apart, on this grid.

@@ -24,8 +24,9 @@
 //! `mean_query+diff` pass these cases.
 
 use crate::common::{Exact, Model, correct_by_pair, exact_correct, exp_of_minus, power_of_two};
+use gbmi::certificate::levels::ExactAttention;
 use gbmi::certificate::published::NoHints;
-use gbmi::certificate::{Attention, Criterion, DirectPath, ExactAttention};
+use gbmi::certificate::{Attention, Criterion, DirectPath};
 use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
 use gbmi::checker::meter::Meter;
 use gbmi::checker::published::gaps::{Level, Tables};

@@ -4,15 +4,17 @@
 use crate::common::{
     Kind, NOTHING, Paths, Random, bare, published_hints, random_model, tight_model, verdicts,
 };
+use gbmi::certificate::levels::ExactAttention;
 use gbmi::certificate::published::{
     Chain, Gaps, LowRank, MaxDiff, Means, NoHints, Residual, SPECTRAL_BITS, Spectral, VECTOR_BITS,
 };
-use gbmi::certificate::{Attention, Certificate, Criterion, DirectPath, ExactAttention, Rows};
+use gbmi::certificate::{Attention, Certificate, Criterion, DirectPath, Rows};
 use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
 use gbmi::checker::meter::Meter;
 use gbmi::checker::published::{convexity, gaps, residual};
-use gbmi::checker::{Options, certify, check, parallel};
+use gbmi::checker::{Options, certify, check};
 use gbmi::model::{Matrix, Network};
+use gbmi::parallel::parallel;
 use gbmi::search::{Proof, prove};
 use gbmi::strategy::{Family, Strategy};
 use num_bigint::BigUint;

@@ -4,9 +4,11 @@ use crate::common::{
     Model, NOTHING, Paths, Random, broken_hints, certified, certified_by_pair, change,
     correct_by_pair, exact_correct, hints, partition, random_model, reread,
 };
-use gbmi::certificate::{Certificate, Count, Script};
+use gbmi::certificate::Certificate;
+use gbmi::certificate::levels::{Count, Script};
 use gbmi::checker::arithmetic::{Fixed, Rational};
-use gbmi::checker::{Certified, Options, certify, parallel};
+use gbmi::checker::{Certified, Options, certify};
+use gbmi::parallel::parallel;
 use gbmi::refusal::{Refusal, Rejection};
 use gbmi::search::prove;
 use gbmi::strategy::Strategy;

@@ -457,8 +457,9 @@ fn the_worked_example_is_accepted_as_told() {
 /// The limits that the page states are those of the code.
 #[test]
 fn the_limits_are_those_of_the_code() {
+    use gbmi::certificate::MAX_BYTES;
+    use gbmi::certificate::levels::{MAX_GRID_BITS, OFFSET_BITS};
     use gbmi::certificate::published::{MAX_RANK, SPECTRAL_BITS, VECTOR_BITS};
-    use gbmi::certificate::{MAX_BYTES, MAX_GRID_BITS, OFFSET_BITS};
     use gbmi::model::{Config, MAX_CONFIG_BYTES, MAX_WEIGHT_BYTES};
     let page = std::fs::read_to_string("docs/certificate.md").unwrap();
     for stated in [

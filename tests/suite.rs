@@ -12,6 +12,7 @@ mod entries;
 mod explain;
 mod foreign;
 mod fuzz;
+mod house;
 mod import;
 mod inspect;
 mod killed;
@@ -33,7 +34,6 @@ mod sweep;
 mod tally;
 mod train;
 mod traps;
-mod trusted;
 mod verified;
 
 #[test]

@@ -7,13 +7,12 @@ use crate::common::{
     Model, NOTHING, Paths, assert_sound, by_hand, certified, exact_correct, group, numbers,
     partition, plan, reread, sorted, split, tables, tokens,
 };
-use gbmi::certificate::{
-    Attention, Certificate, Count, DirectPath, ExactAttention, Grid, Plan, Rows, Test,
-};
+use gbmi::certificate::levels::{Count, ExactAttention, Grid, Plan, Test};
+use gbmi::certificate::{Attention, Certificate, DirectPath, Rows};
 use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
-use gbmi::checker::criterion::Level;
+use gbmi::checker::levels::Level;
 use gbmi::checker::meter::Meter;
-use gbmi::checker::rules::Order;
+use gbmi::checker::order::Order;
 use gbmi::checker::{Options, certify};
 use gbmi::model::{Matrix, Network};
 use gbmi::refusal::{Decline, Refusal};

@@ -1,11 +1,10 @@
 //! Hints of the published strategies.
 
-use super::Rows;
-use super::numbers::text;
+use super::numbers::{Rows, text};
 use serde::{Deserialize, Serialize};
 
 /// Vectors, references and slopes are hinted in units of 2^-20.
-pub const VECTOR_BITS: i32 = super::OFFSET_BITS;
+pub const VECTOR_BITS: i32 = 20;
 /// The two numbers of the spectral bound are hinted in units of 2^-40.
 pub const SPECTRAL_BITS: i32 = 40;
 /// The most columns that are taken out of one factor.

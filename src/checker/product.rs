@@ -166,3 +166,11 @@ pub fn stack<R: Enclosure>(top: &Matrix<R>, bottom: &Matrix<R>) -> Matrix<R> {
         .collect();
     Matrix::new(top.cols(), entries, R::everything())
 }
+
+/// A row added to every row of a table.
+pub(super) fn add_row<R: Enclosure>(table: &Matrix<R>, row: &[R]) -> Matrix<R> {
+    let entries = table
+        .iter_rows()
+        .flat_map(|entries| entries.iter().zip(row).map(|(entry, bias)| entry.add(bias)));
+    Matrix::new(table.cols(), entries.collect(), R::everything())
+}

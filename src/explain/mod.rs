@@ -4,7 +4,7 @@
 //! stands or with one rule replaced by its exact form. A replacement is never taken for a pair where it does worse.
 
 mod draw;
-mod partition;
+mod levels;
 mod published;
 
 pub use draw::draw;
@@ -14,8 +14,8 @@ use crate::checker::arithmetic::Fixed;
 use crate::checker::{Options, check};
 use crate::model::Network;
 use crate::refusal::{Decline, Refusal};
+use levels::Rules;
 use num_bigint::BigUint;
-use partition::Rules;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The default limit on FLOPs, and on integer operations, of the truth and of each replacement.
@@ -219,16 +219,16 @@ pub fn explain(
     };
     let rules = Rules::of(certificate);
     let mut derived = match rules {
-        Some(rules) => partition::derive(network, rules, &|_, _| true, options)?,
+        Some(rules) => levels::derive(network, rules, &|_, _| true, options)?,
         None => published::derive(network, certificate, options)?,
     };
     let truth = truth(network, &mut derived.rows, spending)?;
     let before = &derived;
     let (replacements, answers) = match rules {
         Some(rules) => {
-            let answers = afford(partition::causes(network, rules, before, spending))?.ok();
+            let answers = afford(levels::causes(network, rules, before, spending))?.ok();
             (
-                partition::replacements(network, rules, before, spending)?,
+                levels::replacements(network, rules, before, spending)?,
                 answers,
             )
         }
@@ -307,7 +307,7 @@ fn truth(
         return Ok(Err(None));
     }
     let only = |q: usize, m: usize| wanted.contains(&(m, Some(q))) || wanted.contains(&(m, None));
-    let derived = match afford(partition::every_input(network, &only, options))? {
+    let derived = match afford(levels::every_input(network, &only, options))? {
         Ok(derived) => derived,
         Err(limit) => return Ok(Err(Some(limit))),
     };

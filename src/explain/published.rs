@@ -3,14 +3,16 @@
 //! Gaps are hints for the rules beside them: with another rule, the least gaps that then pass are looked for anew.
 
 use super::{Derived, Outcome, Replacement, Row};
+use crate::certificate::levels::ExactAttention;
 use crate::certificate::published::{Gaps, LowRank, NoHints, Residual, VECTOR_BITS};
-use crate::certificate::{Attention, Certificate, Criterion, DirectPath, ExactAttention, Rows};
+use crate::certificate::{Attention, Certificate, Criterion, DirectPath, Rows};
 use crate::checker::arithmetic::{Enclosure, Fixed};
 use crate::checker::meter::Meter;
 use crate::checker::published::convexity;
 use crate::checker::published::gaps::{Level, Tables};
-use crate::checker::{Options, in_order, parallel};
+use crate::checker::{Options, in_order};
 use crate::model::Network;
+use crate::parallel::parallel;
 use crate::refusal::Refusal;
 use num_bigint::BigUint;
 

@@ -8,12 +8,12 @@ mod page;
 mod paper;
 mod summary;
 
-use crate::checker::parallel;
 use crate::inspect::{Inspection, inspect};
 use crate::kind;
 use crate::model::Network;
 use crate::numerals::decimal;
 use crate::output::{Pending, unwritable};
+use crate::parallel::parallel;
 use crate::refusal::Refusal;
 use crate::strategy::Strategy;
 use crate::sweep::{Entry, Manifest, Row, Truth, Unit, is_plain};

@@ -1,9 +1,8 @@
 //! The unexplained dimension of a proof (paper, section 5): how many numbers its rules treat as without structure.
 
+use crate::certificate::levels::{Answers, Count, Partition, Test};
 use crate::certificate::published::{LowRank, Residual};
-use crate::certificate::{
-    Answers, Attention, Certificate, Count, Criterion, DirectPath, Partition, Test,
-};
+use crate::certificate::{Attention, Certificate, Criterion, DirectPath};
 use crate::model::Config;
 use num_bigint::BigUint;
 

@@ -1,9 +1,8 @@
 //! The names of the rules that a certificate's proof uses.
 
+use crate::certificate::levels::{Count, ExactAttention, Partition, Test};
 use crate::certificate::published::{LowRank, Residual};
-use crate::certificate::{
-    Attention, Certificate, Count, Criterion, DirectPath, ExactAttention, Partition, Test,
-};
+use crate::certificate::{Attention, Certificate, Criterion, DirectPath};
 use std::collections::BTreeSet;
 
 /// The rules that a certificate uses, by the names of their files.

@@ -2,10 +2,11 @@
 
 use super::config::{Config, Model, Source};
 use super::{Manifest, Truth, Unit};
-use crate::checker::{Options, parallel};
+use crate::checker::Options;
 use crate::kind;
 use crate::model::{MAX_CONFIG_BYTES, MAX_WEIGHT_BYTES, Network, read_limited};
 use crate::output::{Pending, remove_abandoned, unwritable};
+use crate::parallel::parallel;
 use crate::refusal::Refusal;
 use crate::search::{self, MOST_INPUTS, Row};
 use crate::strategy::Strategy;

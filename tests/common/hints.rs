@@ -2,13 +2,14 @@
 
 use super::Random;
 use super::change;
-use gbmi::certificate::{
-    Answers, Attention, Certificate, Claim, Count, Criterion, DirectPath, ENTRY_BITS, Entries,
-    ExactAttention, Grid, Group, OFFSET_BITS, Partition, Plan, Rows, Script, Split, Test, VERSION,
+use gbmi::certificate::levels::{
+    Answers, Count, ENTRY_BITS, Entries, ExactAttention, Grid, Group, OFFSET_BITS, Partition, Plan,
+    Script, Split, Test,
 };
+use gbmi::certificate::{Attention, Certificate, Claim, Criterion, DirectPath, Rows, VERSION};
 use gbmi::checker::arithmetic::{Enclosure, Rational};
+use gbmi::checker::levels::Paths;
 use gbmi::checker::meter::Meter;
-use gbmi::checker::paths::Paths;
 use gbmi::model::{Config, Network};
 use num_bigint::BigUint;
 

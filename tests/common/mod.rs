@@ -18,9 +18,9 @@ pub(crate) use random::{Kind, Random, random_model};
 
 use gbmi::certificate::{Attention, Certificate, Criterion, DirectPath, Rows};
 use gbmi::checker::arithmetic::{Enclosure, Fixed};
-use gbmi::checker::criterion::{Level, Tables};
+use gbmi::checker::levels::{Level, Tables};
 use gbmi::checker::meter::Meter;
-use gbmi::checker::{self, Options, certify};
+use gbmi::checker::{Options, certify};
 use gbmi::model::Network;
 use num_bigint::BigUint;
 use serde_json::Value;
@@ -197,7 +197,7 @@ pub(crate) fn tables(network: &Network, certificate: &Certificate, meter: &Meter
     else {
         panic!("other rules")
     };
-    checker::tables::<Fixed>(network, attention, split, meter).unwrap()
+    Tables::<Fixed>::new(network, attention, split, meter).unwrap()
 }
 
 /// A certificate's text, with the version and each rule as the first fields of their objects.

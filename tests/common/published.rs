@@ -1,11 +1,12 @@
 //! Random hints of the published strategies: those of the search, perturbed, and others guided by nothing.
 
 use super::{Model, NOTHING, Paths, Random, bare, change, reread};
+use gbmi::certificate::levels::ExactAttention;
 use gbmi::certificate::published::{
     Chain, Gaps, LowRank, MaxDiff, Means, NoHints, Peel, Residual, SPECTRAL_BITS, Spectral,
     VECTOR_BITS,
 };
-use gbmi::certificate::{Attention, Certificate, Criterion, DirectPath, ExactAttention, Rows};
+use gbmi::certificate::{Attention, Certificate, Criterion, DirectPath, Rows};
 use gbmi::checker::Options;
 use gbmi::model::Network;
 use gbmi::search::prove;

@@ -15,8 +15,9 @@ use super::binomial;
 use super::largest;
 use super::places::Places;
 use crate::checker::arithmetic::Enclosure;
+use crate::checker::factors::Factors;
 use crate::checker::meter::{Kind, Meter};
-use crate::checker::paths::Paths;
+use crate::checker::product::product;
 use crate::model::{Matrix, Network};
 use crate::refusal::Refusal;
 use num_bigint::BigUint;
@@ -24,7 +25,12 @@ use num_bigint::BigUint;
 /// What all maxima share.
 #[derive(Debug)]
 pub struct Tables<R> {
-    paths: Paths<R>,
+    /// `v × (v + n)`: A beside B.
+    scores: Matrix<R>,
+    /// `(v + n) × v`: EV above PV.
+    logits: Matrix<R>,
+    /// `v × v`: D.
+    direct: Matrix<R>,
     places: Places<R>,
 }
 
@@ -34,13 +40,20 @@ impl<R: Enclosure> Tables<R> {
     /// # Errors
     /// [`crate::refusal::Decline::Work`].
     pub fn new(network: &Network, meter: &Meter) -> Result<Self, Refusal> {
-        let paths = Paths::<R>::new(network, [None; 3], meter)?;
-        let (v, n) = (paths.d_vocab, paths.n_ctx);
-        let positions = Matrix::from_fn(v, n, R::everything(), |q, p| {
-            paths.scores.at(q, v + p).clone()
-        });
+        let (v, n) = (network.config.d_vocab, network.config.n_ctx);
+        let factors = Factors::<R>::new(network, meter)?;
+        let [scores, logits, direct] = factors.chains();
+        let scores = product(scores, meter, Kind::Attention)?;
+        let logits = product(logits, meter, Kind::Logits)?;
+        let direct = factors.biased(product(direct, meter, Kind::Logits)?, meter);
+        let positions = Matrix::from_fn(v, n, R::everything(), |q, p| scores.at(q, v + p).clone());
         let places = Places::new(&positions, meter);
-        Ok(Self { paths, places })
+        Ok(Self {
+            scores,
+            logits,
+            direct,
+            places,
+        })
     }
 
     /// The number of inputs with this maximum that are certified.
@@ -49,21 +62,18 @@ impl<R: Enclosure> Tables<R> {
     /// [`crate::refusal::Decline::Work`].
     pub fn certified(&self, m: usize, meter: &Meter) -> Result<BigUint, Refusal> {
         let Self {
-            paths:
-                Paths {
-                    d_vocab: v,
-                    n_ctx: n,
-                    scores,
-                    logits,
-                    direct,
-                },
+            scores,
+            logits,
+            direct,
             places,
         } = self;
-        let answers = || (0..*v).filter(|j| *j != m);
+        let v = direct.rows();
+        let n = logits.rows() - v;
+        let answers = || (0..v).filter(|j| *j != m);
         let ev = |t: usize, j: usize| logits.at(t, j).sub(logits.at(t, m));
         meter.spend(Kind::Terms, (v - 1) * (2 * n - 1))?;
         let position =
-            |j: usize| largest((0..*n).map(|p| ev(v + p, j))).unwrap_or_else(R::everything);
+            |j: usize| largest((0..n).map(|p| ev(v + p, j))).unwrap_or_else(R::everything);
         let positions: Vec<(usize, R)> = answers().map(|j| (j, position(j))).collect();
         // EV(t,j) − EV(t,m) + P_j, for every t ≤ m and answer.
         meter.spend(Kind::Terms, (m + 1) * (3 * (v - 1) - 1))?;
@@ -109,7 +119,7 @@ impl<R: Enclosure> Tables<R> {
                 correct += 1_u8;
             }
             // When q < m, some position before the last holds m.
-            for c in 1..if q == m { *n } else { n - 1 } {
+            for c in 1..if q == m { n } else { n - 1 } {
                 meter.spend(Kind::Terms, 4)?;
                 let ends = [
                     (places.low(q, n - 1 - c), places.high(q, c)),
@@ -141,12 +151,8 @@ impl<R: Enclosure> Tables<R> {
         margins: &[R],
         meter: &Meter,
     ) -> bool {
-        let Self {
-            paths: Paths {
-                n_ctx: n, scores, ..
-            },
-            places,
-        } = self;
+        let Self { scores, places, .. } = self;
+        let n = scores.cols() - scores.rows();
         let Some(row_m) = rows.get(m) else {
             return false;
         };

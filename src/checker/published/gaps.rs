@@ -24,8 +24,8 @@ use super::{entry, largest, ranges};
 use crate::certificate::published::{Gaps, VECTOR_BITS};
 use crate::certificate::{Attention, DirectPath};
 use crate::checker::arithmetic::Enclosure;
+use crate::checker::factors::Factors;
 use crate::checker::meter::{Kind, Meter};
-use crate::checker::paths::Factors;
 use crate::checker::product::product;
 use crate::model::{Matrix, Network};
 use crate::refusal::Refusal;
@@ -61,9 +61,9 @@ impl<R: Enclosure> Tables<R> {
     ) -> Result<Self, Refusal> {
         let factors = Factors::<R>::new(network, meter)?;
         let scores = Scores::new(&factors, attention, meter)?;
-        let [_, chain, _] = factors.chains();
-        let logits = product(chain, meter, Kind::Logits)?;
-        let table = factors.direct(None, meter)?;
+        let [_, logits, direct] = factors.chains();
+        let logits = product(logits, meter, Kind::Logits)?;
+        let table = factors.biased(product(direct, meter, Kind::Logits)?, meter);
         let direct = Direct::new(&factors, &table, direct_path, meter)?;
         Ok(Self::assemble(scores, logits, table, direct, meter))
     }

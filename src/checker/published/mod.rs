@@ -12,7 +12,8 @@ pub mod scores;
 
 use super::arithmetic::Enclosure;
 use super::meter::{Kind, Meter};
-use super::{Certified, Options, in_order};
+use super::run::{Certified, Options, in_order};
+use crate::certificate::published::VECTOR_BITS;
 use crate::certificate::{Attention, Certificate, Criterion, DirectPath};
 use crate::model::{Matrix, Network};
 use crate::refusal::{Refusal, Rejection};
@@ -88,12 +89,7 @@ fn levels(
 
 /// A hinted vector of this length; `None` if nothing is hinted. Missing entries are zero, others too many.
 fn vector<R: Enclosure>(hint: &[i64], length: usize) -> Option<Vec<R>> {
-    let entry = |index| {
-        R::dyadic(
-            hint.get(index).copied().unwrap_or(0),
-            -crate::certificate::published::VECTOR_BITS,
-        )
-    };
+    let entry = |index| R::dyadic(hint.get(index).copied().unwrap_or(0), -VECTOR_BITS);
     (!hint.is_empty()).then(|| (0..length).map(entry).collect())
 }
 

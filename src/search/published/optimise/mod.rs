@@ -8,18 +8,18 @@
 mod bounds;
 mod count;
 
-use super::orders::doubles;
-use super::published::{Hints, bound_anew, closed, units};
+use super::witnesses::{Hints, bound_anew, closed, units};
 use crate::certificate::published::{LowRank, MaxDiff, Means, Peel, Residual, VECTOR_BITS};
 use crate::certificate::{Attention, DirectPath, Rows};
 use crate::checker::arithmetic::Fixed;
+use crate::checker::factors::Factors;
 use crate::checker::meter::{Kind, Meter};
-use crate::checker::paths::Factors;
 use crate::checker::product::product;
 use crate::checker::published::direct::Direct;
 use crate::checker::published::scores::Scores;
 use crate::model::Network;
 use crate::refusal::Refusal;
+use crate::search::doubles::doubles;
 use crate::strategy::{ATTENTION, Family};
 use bounds::{Rules, Values};
 use candle_core::{Device, Var};
@@ -36,7 +36,11 @@ const MEMORY: (f64, f64) = (0.9, 0.99);
 ///
 /// # Errors
 /// Those of the checker.
-pub(super) fn improve(network: &Network, family: Family, steps: usize) -> Result<Hints, Refusal> {
+pub(in crate::search) fn improve(
+    network: &Network,
+    family: Family,
+    steps: usize,
+) -> Result<Hints, Refusal> {
     let factors = Factors::<Fixed>::new(network, &Meter::new(u64::MAX))?;
     let closed = closed(network, family)?;
     let (rules, count) = slope(network, &factors, family, &closed)?;
@@ -58,7 +62,9 @@ fn slope(
 ) -> Result<(candle_core::Result<Rules>, Count), Refusal> {
     let free = Meter::new(u64::MAX);
     let scores = Scores::new(factors, attention, &free)?;
-    let direct = Direct::new(factors, &factors.direct(None, &free)?, direct, &free)?;
+    let [_, _, chain] = factors.chains();
+    let table = factors.biased(product(chain, &free, Kind::Logits)?, &free);
+    let direct = Direct::new(factors, &table, direct, &free)?;
     let [_, chain, _] = factors.chains();
     let logits = doubles(&product(chain, &free, Kind::Logits)?);
     let count = Count::new(
@@ -194,7 +200,7 @@ mod tests {
     use super::*;
     use crate::checker::Options;
     use crate::checker::arithmetic::Enclosure;
-    use crate::search::orders::double;
+    use crate::search::doubles::double;
     use crate::search::prove;
     use crate::strategy::Strategy;
     use candle_core::Tensor;
@@ -225,7 +231,8 @@ mod tests {
         let network = Network::load("models/max_of_4_seed50".as_ref()).unwrap();
         let free = Meter::new(u64::MAX);
         let factors = Factors::<Fixed>::new(&network, &free).unwrap();
-        let table = factors.direct(None, &free).unwrap();
+        let [_, _, chain] = factors.chains();
+        let table = factors.biased(product(chain, &free, Kind::Logits).unwrap(), &free);
         for family in Family::all().filter(|family| !family.eupu.starts_with("global")) {
             let (hints, count, bounds) = start(&network, &factors, family);
             let bounds = Values::of(&bounds).unwrap();

@@ -5,11 +5,10 @@
 //! `exp A(q,t) = y·2^k(q,t)` and `c(q)` is the largest exponent of `exp B(q,·)`; softmax's division is never done.
 //! **Cost.** v² + v·n exponentials; one multiplication for every w that is used, once.
 
-use super::Order;
 use crate::certificate::Rows;
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
-use crate::checker::paths::Paths;
+use crate::checker::order::Order;
 use crate::model::Matrix;
 use crate::refusal::Refusal;
 use std::sync::OnceLock;
@@ -26,15 +25,16 @@ pub struct Attention<R> {
 }
 
 impl<R: Enclosure> Attention<R> {
-    /// Exponentials of the scores, and their orders by query.
+    /// Exponentials of the scores, A beside B, and their orders by query.
     ///
     /// # Errors
     /// [`crate::refusal::Decline::Work`].
-    pub fn new(paths: &Paths<R>, orders: &Rows<usize>, meter: &Meter) -> Result<Self, Refusal> {
-        let (v, n) = (paths.d_vocab, paths.n_ctx);
+    pub fn new(scores: &Matrix<R>, orders: &Rows<usize>, meter: &Meter) -> Result<Self, Refusal> {
+        let v = scores.rows();
+        let n = scores.cols().saturating_sub(v);
         meter.spend(Kind::Weights, v * v + v * n)?;
         let outside = (R::everything(), 0);
-        let exponential = |q: usize, column: usize| paths.scores.at(q, column).exp();
+        let exponential = |q: usize, column: usize| scores.at(q, column).exp();
         let beta = Matrix::from_fn(v, n, outside.clone(), |q, p| exponential(q, v + p));
         let scale: Vec<i32> = beta
             .iter_rows()
@@ -46,7 +46,7 @@ impl<R: Enclosure> Attention<R> {
             // A power of two: a change of unit, not an operation.
             y.mul_scaled(&one, k.saturating_sub(scale.get(q).copied().unwrap_or(0)))
         };
-        let square = Matrix::from_fn(v, v, R::everything(), |q, t| paths.scores.at(q, t).clone());
+        let square = Matrix::from_fn(v, v, R::everything(), |q, t| scores.at(q, t).clone());
         Ok(Self {
             alpha: Matrix::from_fn(v, v, outside, exponential),
             beta: Matrix::from_fn(v, n, R::everything(), beta_at_scale),

@@ -5,13 +5,13 @@ use crate::certificate::published::{
 };
 use crate::certificate::{Attention, DirectPath};
 use crate::checker::arithmetic::Fixed;
+use crate::checker::factors::Factors;
 use crate::checker::meter::Meter;
-use crate::checker::paths::Factors;
 use crate::checker::published::direct::Direct;
 use crate::checker::published::scores::{Scores, chain};
 use crate::model::Matrix;
-use crate::search::orders::{double, doubles};
-use crate::search::published::Hints;
+use crate::search::doubles::{double, doubles};
+use crate::search::published::witnesses::Hints;
 use candle_core::{DType, Device, Result, Tensor};
 
 /// The scores' table and error, the offset and the spread of the direct path: numbers, or slopes by each.

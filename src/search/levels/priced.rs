@@ -4,15 +4,16 @@
 use super::entries::{Search, Start, TableHints};
 use super::orders::Orders;
 use super::plans::{self, Menu, Style};
-use super::{PREFIX, Proof, Ways, derive, prove, split};
-use crate::certificate::{Attention, Certificate, ExactAttention, Split};
+use super::{PREFIX, Ways, split};
+use crate::certificate::levels::{ExactAttention, Split};
+use crate::certificate::{Attention, Certificate};
 use crate::checker::Options;
 use crate::model::Network;
 use crate::refusal::{Decline, Refusal};
+use crate::search::proof::{Proof, derive};
 use crate::strategy::Strategy;
 use num_bigint::BigUint;
 use num_traits::ToPrimitive;
-use std::cmp::Ordering;
 
 /// The longest inputs for which proof trees are grown.
 const MOST_POSITIONS: usize = 5;
@@ -63,69 +64,8 @@ const ALL: Start = Start {
     tables: [Some((2, false)), Some((7, false)), Some((1, true))],
 };
 
-/// What a proof is to reach.
-#[derive(Debug, Clone, Default)]
-pub struct Goal {
-    /// At most this many FLOPs.
-    pub budget: Option<u64>,
-    /// At least this many inputs.
-    pub target: Option<BigUint>,
-}
-
-impl Goal {
-    /// Does any proof reach it?
-    pub fn is_open(&self) -> bool {
-        self.budget.is_none() && self.target.is_none()
-    }
-
-    /// Does a proof reach it?
-    pub fn is_met(&self, proof: &Proof) -> bool {
-        self.affords(proof) && self.is_reached(proof)
-    }
-
-    fn affords(&self, proof: &Proof) -> bool {
-        self.budget
-            .is_none_or(|budget| proof.certified.meter.flops() <= budget)
-    }
-
-    fn is_reached(&self, proof: &Proof) -> bool {
-        self.target
-            .as_ref()
-            .is_none_or(|target| proof.certified.correct >= *target)
-    }
-
-    /// The better proof is the greater. Of those that meet the goal, the shortest if there is a target, else the one
-    /// with the highest bound; of the others the one nearest to the goal: within the budget the highest bound, beyond it
-    /// the shortest.
-    fn compare(&self, a: &Proof, b: &Proof) -> Ordering {
-        let shorter = || b.certified.meter.flops().cmp(&a.certified.meter.flops());
-        let higher = || a.certified.correct.cmp(&b.certified.correct);
-        let by_length = if self.is_met(a) {
-            self.target.is_some()
-        } else {
-            !self.affords(a)
-        };
-        let equals = || {
-            if by_length {
-                shorter().then_with(higher)
-            } else {
-                higher().then_with(shorter)
-            }
-        };
-        self.is_met(a)
-            .cmp(&self.is_met(b))
-            .then(self.affords(a).cmp(&self.affords(b)))
-            .then_with(equals)
-    }
-
-    /// Is a proof better than the best so far?
-    fn prefers(&self, proof: &Proof, best: Option<&Proof>) -> bool {
-        best.is_none_or(|best| self.compare(proof, best).is_gt())
-    }
-}
-
 /// A network, ready for proofs at any price.
-pub(super) struct Prover<'a> {
+pub(in crate::search) struct Prover<'a> {
     network: &'a Network,
     strategy: Strategy,
     model: Option<String>,
@@ -141,7 +81,7 @@ enum Way<'a> {
 }
 
 impl<'a> Prover<'a> {
-    pub(super) fn new(
+    pub(in crate::search) fn new(
         network: &'a Network,
         strategy: Strategy,
         two_sided: bool,
@@ -179,7 +119,7 @@ impl<'a> Prover<'a> {
         })
     }
 
-    fn prices(&self) -> &'static [f64] {
+    pub(in crate::search) fn prices(&self) -> &'static [f64] {
         match self.way {
             Way::Trees(_) => &PRICES,
             Way::Grids(..) => &GRID_PRICES,
@@ -187,7 +127,7 @@ impl<'a> Prover<'a> {
     }
 
     /// The best proof at a price.
-    pub(super) fn at(&self, price: f64) -> Result<Proof, Refusal> {
+    pub(in crate::search) fn at(&self, price: f64) -> Result<Proof, Refusal> {
         let searches = match &self.way {
             Way::Grids(orders, menu) => {
                 let ways = ways(orders, TableHints::default());
@@ -226,7 +166,7 @@ impl<'a> Prover<'a> {
     }
 
     /// The same; none where it takes more than is allowed.
-    fn allowed(&self, price: f64) -> Result<Option<Proof>, Refusal> {
+    pub(in crate::search) fn allowed(&self, price: f64) -> Result<Option<Proof>, Refusal> {
         match self.at(price) {
             Err(Refusal::Declined(Decline::Work { .. })) => Ok(None),
             proof => proof.map(Some),
@@ -298,130 +238,4 @@ fn merit(proof: &Proof, price: f64) -> (f64, f64) {
         );
     }
     (price * share(&certified.correct) - flops, 0.0)
-}
-
-/// The best proof for a goal, or if none that was found meets it, the nearest: [`Goal::is_met`] tells.
-///
-/// # Errors
-/// Those of the checker: [`crate::refusal::Decline::Work`].
-pub fn prove_best(
-    network: &Network,
-    goal: &Goal,
-    two_sided: bool,
-    model: Option<String>,
-    options: Options<'_>,
-) -> Result<Proof, Refusal> {
-    let prover = Prover::new(network, Strategy::Auto, two_sided, model, options)?;
-    let mut best: Option<Proof> = None;
-    // Is the proof on the side of the goal that a higher price leads away from (a budget), or to (a target)?
-    let mut consider = |proof: Proof| {
-        let met = if goal.target.is_some() {
-            goal.is_reached(&proof)
-        } else {
-            goal.affords(&proof)
-        };
-        if goal.prefers(&proof, best.as_ref()) {
-            best = Some(proof);
-        }
-        met
-    };
-    // From dear to cheap: with a budget until it is kept, with a target until it is missed; then between the two prices.
-    let (mut high, mut low) = (f64::INFINITY, f64::INFINITY);
-    let mut met = false;
-    for price in prover.prices() {
-        (high, low) = (low, *price);
-        let Some(proof) = prover.allowed(*price)? else {
-            continue;
-        };
-        met = consider(proof);
-        if met == goal.target.is_none() {
-            break;
-        }
-    }
-    for _ in 0..STEPS {
-        // Nothing lies between: the first proof ended the search, or the last did not.
-        if !low.is_finite() || met != goal.target.is_none() {
-            break;
-        }
-        let middle = if high.is_finite() {
-            (high * low).sqrt()
-        } else {
-            low * 3.0
-        };
-        // What is met lies on the cheap side with a budget, on the dear side with a target.
-        if consider(prover.at(middle)?) == goal.target.is_none() {
-            low = middle
-        } else {
-            high = middle
-        }
-    }
-    best.ok_or_else(|| {
-        Decline::Work {
-            limit: options.max_flops,
-        }
-        .into()
-    })
-}
-
-/// The best proof for a goal among our strategies of a class ([`prove_best`] for `subcubic`) and its published ones.
-///
-/// # Errors
-/// As [`prove_best`]; [`Refusal::Unreadable`] for a class that is none of [`crate::strategy::CLASSES`].
-pub fn prove_best_of(
-    network: &Network,
-    goal: &Goal,
-    class: &str,
-    model: Option<&str>,
-    options: Options<'_>,
-) -> Result<(Strategy, Proof), Refusal> {
-    let mut best: Option<(Strategy, Proof)> = None;
-    let candidates = [Strategy::Auto, Strategy::Cubic]
-        .into_iter()
-        .chain(Strategy::published());
-    for strategy in candidates.filter(|strategy| strategy.class() == class) {
-        let model = model.map(Into::into);
-        let proof = match strategy {
-            Strategy::Auto => prove_best(network, goal, false, model, options)?,
-            _ => prove(network, strategy, model, options)?,
-        };
-        if goal.prefers(&proof, best.as_ref().map(|(_, best)| best)) {
-            best = Some((strategy, proof));
-        }
-    }
-    best.ok_or_else(|| Refusal::Unreadable(format!("no strategy is of class {class}")))
-}
-
-/// Steps between two prices.
-const STEPS: usize = 4;
-
-/// Proofs from the shortest to the longest, each with a higher bound than all shorter ones.
-///
-/// # Errors
-/// As [`prove_best`].
-pub fn frontier(
-    network: &Network,
-    two_sided: bool,
-    model: Option<String>,
-    options: Options<'_>,
-) -> Result<Vec<Proof>, Refusal> {
-    let prover = Prover::new(network, Strategy::Auto, two_sided, model, options)?;
-    let found = prover
-        .prices()
-        .iter()
-        .map(|price| prover.allowed(*price))
-        .collect::<Result<Vec<_>, _>>()?;
-    let mut proofs: Vec<Proof> = found.into_iter().flatten().collect();
-    proofs.sort_by_key(|proof| {
-        (
-            proof.certified.meter.flops(),
-            std::cmp::Reverse(proof.certified.correct.clone()),
-        )
-    });
-    let mut most = BigUint::default();
-    proofs.retain(|proof| {
-        let better = proof.certified.correct > most;
-        most = most.clone().max(proof.certified.correct.clone());
-        better
-    });
-    Ok(proofs)
 }

@@ -1,8 +1,9 @@
 //! Counts on a grid where several wrong answers fail on the same inputs: each input once, and how many are wrong.
 
 use super::plans::{Offer, Pair, group};
-use crate::certificate::{Answers, Count, Grid, Group, Plan, Rows, Test};
-use crate::checker::rules::Set;
+use crate::certificate::Rows;
+use crate::certificate::levels::{Answers, Count, Grid, Group, Plan, Test};
+use crate::checker::levels::Set;
 use crate::refusal::Refusal;
 use num_traits::ToPrimitive;
 

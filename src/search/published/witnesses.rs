@@ -1,28 +1,36 @@
 //! Witnesses of the published strategies: singular vectors, means, references and gaps, in double precision.
 
-use super::orders::{double, doubles};
-use super::{EXACT, hinted};
+use crate::certificate::levels::ExactAttention;
 use crate::certificate::published::{
     Chain, Gaps, LowRank, MaxDiff, Means, NoHints, Peel, Residual, SPECTRAL_BITS, Spectral,
     VECTOR_BITS,
 };
 use crate::certificate::{Attention, Certificate, Criterion, DirectPath, Rows};
+use crate::checker::Options;
 use crate::checker::arithmetic::{Enclosure, Fixed};
+use crate::checker::factors::Factors;
 use crate::checker::meter::Meter;
-use crate::checker::paths::Factors;
 use crate::checker::published::gaps::{Level, Tables};
 #[cfg(feature = "optimise")]
 use crate::checker::published::peel::peel;
 use crate::checker::published::scores::chain;
-use crate::checker::{Options, parallel};
 use crate::model::{Matrix, Network};
+use crate::parallel::parallel;
 use crate::refusal::Refusal;
+use crate::search::doubles::{double, doubles};
+use crate::search::proof::hinted;
 use crate::strategy::{ATTENTION, Family, Strategy};
 use nalgebra::DMatrix;
 use num_bigint::BigUint;
 
+/// Scores computed in full.
+const EXACT: Attention = Attention::Exact(ExactAttention {
+    orders: Rows::EMPTY,
+    entries: None,
+});
+
 /// The rules before the criterion.
-pub(super) type Hints = (Attention, DirectPath);
+pub(in crate::search) type Hints = (Attention, DirectPath);
 
 pub(super) fn units(value: f64, bits: i32, most: i64) -> i64 {
     ((value * f64::from(bits).exp2()).round() as i64).clamp(1 - most, most - 1)
@@ -266,7 +274,7 @@ fn level(tables: &Tables<Fixed>, m: usize, n: usize, references: bool) -> Vec<Ch
 ///
 /// # Errors
 /// Those of the checker.
-pub(super) fn closed(network: &Network, family: Family) -> Result<Hints, Refusal> {
+pub(in crate::search) fn closed(network: &Network, family: Family) -> Result<Hints, Refusal> {
     let factors = Factors::<Fixed>::new(network, &Meter::new(u64::MAX))?;
     Ok((
         scores(&factors, family.error)?,
@@ -278,7 +286,7 @@ pub(super) fn closed(network: &Network, family: Family) -> Result<Hints, Refusal
 ///
 /// # Errors
 /// Those of the checker.
-pub(super) fn family(
+pub(in crate::search) fn family(
     network: &Network,
     family: Family,
     (attention, direct_path): Hints,
@@ -330,7 +338,7 @@ pub(super) fn family(
 }
 
 /// The paper's own cubic proof needs no hints.
-pub(super) fn cubic(network: &Network) -> Certificate {
+pub(in crate::search) fn cubic(network: &Network) -> Certificate {
     hinted(
         network,
         Strategy::PublishedCubic,

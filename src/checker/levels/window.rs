@@ -6,9 +6,10 @@
 //! **Cost.** Three operations a position, and the order of the query's attention; to look it up, an integer operation a
 //! token.
 
-use super::Level;
+use super::terms::Level;
 use crate::checker::arithmetic::Enclosure;
-use crate::checker::rules::Order;
+use crate::checker::meter::Kind;
+use crate::checker::order::Order;
 
 /// The tokens up to m, split into those treated one by one and the others.
 #[derive(Debug)]
@@ -45,5 +46,33 @@ impl<R: Enclosure> Level<'_, R> {
             tokens,
             strongest_far,
         }
+    }
+
+    /// An upper bound of φ of every group at every token of the far class, at position p < n − 1.
+    pub(super) fn far_term(&mut self, window: &Window, q: usize, p: usize) -> R {
+        let margin = self.margins.far(q, p);
+        let Some(strongest) = window.strongest_far else {
+            return R::everything();
+        };
+        self.meter.add(Kind::Far, 2);
+        let attention = &self.tables.attention;
+        let weight = attention.weight(q, strongest, p, self.meter);
+        weight
+            .mul_scaled(&margin, attention.shift(q, self.m, strongest))
+            .max(&R::dyadic(0, 0))
+    }
+
+    /// A lower bound of φ of every group at every token of the far class, at position p.
+    pub(super) fn far_below(&self, window: &Window, q: usize, p: usize) -> R {
+        let Some(strongest) = window.strongest_far else {
+            return R::everything();
+        };
+        self.meter.add(Kind::Far, 2);
+        let (attention, widest) = (
+            &self.tables.attention,
+            self.tables.direct_path.widest(self.meter),
+        );
+        let weight = attention.weight(q, strongest, p, self.meter);
+        R::dyadic(0, 0).sub(&weight.mul_scaled(widest, attention.shift(q, self.m, strongest)))
     }
 }

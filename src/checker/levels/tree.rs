@@ -12,11 +12,13 @@
 //! **Cost.** An addition for each open group to reach a node; at most two additions and a comparison for a test. A hinted
 //! order bounds any set of a position's items, at one comparison an item. An integer operation for each word of a script.
 
-use super::{Level, Window};
-use crate::certificate::Script;
+use super::margins::{Margin, Set};
+use super::terms::Level;
+use super::window::Window;
+use crate::certificate::levels::Script;
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
-use crate::checker::rules::{Margin, Order, Set};
+use crate::checker::order::Order;
 use crate::model::Matrix;
 use crate::refusal::{Decline, Refusal};
 use num_bigint::BigUint;
@@ -223,20 +225,6 @@ impl<R: Enclosure> Level<'_, R> {
             far: u128::try_from(window.far).unwrap_or(u128::MAX),
             orders,
         }
-    }
-
-    /// A lower bound of φ of every group at every token of the far class, at position p.
-    pub(super) fn far_below(&self, window: &Window, q: usize, p: usize) -> R {
-        let Some(strongest) = window.strongest_far else {
-            return R::everything();
-        };
-        self.meter.add(Kind::Far, 2);
-        let (attention, widest) = (
-            &self.tables.attention,
-            self.tables.direct_path.widest(self.meter),
-        );
-        let weight = attention.weight(q, strongest, p, self.meter);
-        R::dyadic(0, 0).sub(&weight.mul_scaled(widest, attention.shift(q, self.m, strongest)))
     }
 }
 

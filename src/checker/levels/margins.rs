@@ -8,11 +8,10 @@
 //! The last position's row is maximised as a whole.
 //! **Cost.** v²n additions and comparisons for rows and orders, one subtraction for every difference used, once.
 
-use super::{Order, largest};
-use crate::certificate::{OFFSET_BITS, Split};
+use crate::certificate::levels::{OFFSET_BITS, Split};
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
-use crate::checker::paths::Paths;
+use crate::checker::order::Order;
 use crate::model::Matrix;
 use crate::refusal::Refusal;
 use std::collections::BTreeMap;
@@ -58,12 +57,18 @@ pub struct DirectPath<R> {
 }
 
 impl<R: Enclosure> DirectPath<R> {
-    /// The rows, and their orders.
+    /// The rows, and their orders, from EV above PV and from D.
     ///
     /// # Errors
     /// [`crate::refusal::Decline::Work`].
-    pub fn new(paths: &Paths<R>, hints: &Split, meter: &Meter) -> Result<Self, Refusal> {
-        let (v, n) = (paths.d_vocab, paths.n_ctx);
+    pub fn new(
+        logits: &Matrix<R>,
+        direct: &Matrix<R>,
+        hints: &Split,
+        meter: &Meter,
+    ) -> Result<Self, Refusal> {
+        let v = direct.rows();
+        let n = logits.rows().saturating_sub(v);
         let offset: Vec<R> = hints
             .offset
             .iter()
@@ -73,23 +78,19 @@ impl<R: Enclosure> DirectPath<R> {
         meter.spend(Kind::Logits, (n + v) * offset.len().min(v))?;
         meter.spend(Kind::Logits, (n - 1) * v * v + 2 * v * v)?;
         let shifted = |p: usize, j: usize| match offset.get(j) {
-            Some(offset) => paths.logits.at(v + p, j).add(offset),
-            None => paths.logits.at(v + p, j).clone(),
+            Some(offset) => logits.at(v + p, j).add(offset),
+            None => logits.at(v + p, j).clone(),
         };
         let position_rows = Matrix::from_fn(n, v, R::everything(), shifted);
         let token_rows = Matrix::from_fn((n - 1) * v, v, R::everything(), |row, j| {
-            paths
-                .logits
-                .at(row % v, j)
-                .add(position_rows.at(row / v, j))
+            logits.at(row % v, j).add(position_rows.at(row / v, j))
         });
         let query_rows = Matrix::from_fn(v, v, R::everything(), |q, j| match offset.get(j) {
-            Some(offset) => paths.direct.at(q, j).sub(offset),
-            None => paths.direct.at(q, j).clone(),
+            Some(offset) => direct.at(q, j).sub(offset),
+            None => direct.at(q, j).clone(),
         });
         let last_rows = Matrix::from_fn(v, v, R::everything(), |q, j| {
-            paths
-                .logits
+            logits
                 .at(q, j)
                 .add(position_rows.at(n - 1, j))
                 .add(query_rows.at(q, j))
@@ -317,4 +318,13 @@ impl<R: Enclosure> Margins<'_, R> {
             difference.clone()
         }
     }
+}
+
+/// The largest of some numbers; everything if there are none.
+pub(super) fn largest<R: Enclosure>(entries: Vec<R>, kind: Kind, meter: &Meter) -> R {
+    meter.add(kind, entries.len().saturating_sub(1));
+    entries
+        .into_iter()
+        .reduce(|a, b| a.max(&b))
+        .unwrap_or(R::everything())
 }

@@ -9,7 +9,7 @@ use crate::checker::arithmetic::Fixed;
 use crate::checker::meter::Meter;
 use crate::checker::published::places::Places;
 use crate::model::{Config, Matrix};
-use crate::search::orders::double;
+use crate::search::doubles::double;
 
 /// Gaps tried for each (query, maximum, other tokens), at most about so many.
 const GAPS: usize = 64;

@@ -5,7 +5,8 @@
 
 use super::orders::Orders;
 use super::plans::{Windowed, group};
-use crate::certificate::{Answers, Count, Plan, Rows, Script, Test};
+use crate::certificate::Rows;
+use crate::certificate::levels::{Answers, Count, Plan, Script, Test};
 
 /// Sums closer to zero than this, in units of the maximum's weight, are left alone.
 const CLEAR: f64 = 3e-10;

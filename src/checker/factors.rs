@@ -1,29 +1,11 @@
-//! The paths of the network as tables: scores A and B, logits EV and PV, direct path D (THEORY §0).
-//!
-//! Cost: the matrix products (rule `product`), in the cheapest order of multiplication.
+//! The weights as chains of matrices, whose products are the paths of the network: scores A and B, logits EV and PV, direct
+//! path D (THEORY §0).
 
 use super::arithmetic::Enclosure;
 use super::meter::{Kind, Meter};
-use super::product::{Product, product, stack};
-use super::rules::table;
-use crate::certificate::Entries;
+use super::product::{add_row, product, stack};
 use crate::model::{Dyadic, Matrix, Network, Scale};
 use crate::refusal::Refusal;
-
-/// Enclosures of the network's paths.
-#[derive(Debug)]
-pub struct Paths<R> {
-    /// Number of tokens, v.
-    pub d_vocab: usize,
-    /// Input length, n.
-    pub n_ctx: usize,
-    /// `v × (v + n)`: A(q, t) in column t, B(q, p) in column v + p. In units of softmax exponents.
-    pub scores: Matrix<R>,
-    /// `(v + n) × v`: EV(t, j) in row t, PV(p, j) in row v + p. In units of logits.
-    pub logits: Matrix<R>,
-    /// `v × v`: D(q, j). In units of logits.
-    pub direct: Matrix<R>,
-}
 
 /// Matrices to be multiplied.
 pub type Chain<R> = Vec<Matrix<R>>;
@@ -125,41 +107,13 @@ impl<R: Enclosure> Factors<R> {
         ]
     }
 
-    /// `v × v`: D(q, j).
-    ///
-    /// # Errors
-    /// As [`Factors::new`].
-    pub fn direct(&self, hints: Option<&Entries>, meter: &Meter) -> Product<R> {
-        let [_, _, chain] = self.chains();
-        let direct = table(chain, hints, meter, Kind::Logits)?;
+    /// D(q, j), from the product of its chain: with `b_U`.
+    pub fn biased(&self, direct: Matrix<R>, meter: &Meter) -> Matrix<R> {
         let Some(b_u) = &self.b_u else {
-            return Ok(direct);
+            return direct;
         };
         meter.add(Kind::Logits, direct.rows() * direct.cols());
-        Ok(add_row(&direct, b_u.row(0)))
-    }
-}
-
-impl<R: Enclosure> Paths<R> {
-    /// The tables, in full or as far as the hints say (rule `entries`).
-    ///
-    /// # Errors
-    /// [`crate::refusal::Decline::Work`] when the products pass the meter's limit.
-    pub fn new(
-        network: &Network,
-        hints: [Option<&Entries>; 3],
-        meter: &Meter,
-    ) -> Result<Self, Refusal> {
-        let [scores, logits, direct] = hints;
-        let factors = Factors::<R>::new(network, meter)?;
-        let [qk, ov, _] = factors.chains();
-        Ok(Self {
-            d_vocab: network.config.d_vocab,
-            n_ctx: network.config.n_ctx,
-            scores: table(qk, scores, meter, Kind::Attention)?,
-            logits: table(ov, logits, meter, Kind::Logits)?,
-            direct: factors.direct(direct, meter)?,
-        })
+        add_row(&direct, b_u.row(0))
     }
 }
 
@@ -181,11 +135,4 @@ fn nonzero<R: Enclosure>(bias: &Matrix<Dyadic>) -> Option<Matrix<R>> {
         .iter()
         .any(|entry| entry.mantissa != 0)
         .then(|| enclose(bias))
-}
-
-pub(super) fn add_row<R: Enclosure>(table: &Matrix<R>, row: &[R]) -> Matrix<R> {
-    let entries = table
-        .iter_rows()
-        .flat_map(|entries| entries.iter().zip(row).map(|(entry, bias)| entry.add(bias)));
-    Matrix::new(table.cols(), entries.collect(), R::everything())
 }

@@ -1,10 +1,10 @@
 //! Offsets and orders: read off the tables in double precision. Any are sound; good ones make tight proofs.
 
 use super::entries::TableHints;
-use crate::certificate::OFFSET_BITS;
+use crate::certificate::levels::OFFSET_BITS;
 use crate::checker::arithmetic::Fixed;
+use crate::checker::levels::Paths;
 use crate::checker::meter::Meter;
-use crate::checker::paths::Paths;
 use crate::model::{Matrix, Network};
 use crate::refusal::Refusal;
 
@@ -180,19 +180,6 @@ impl Orders {
             + self.logits.lower.at(self.v + self.n - 1, j)
             + self.direct.lower.at(q, j)
     }
-}
-
-pub(super) fn doubles(table: &Matrix<Fixed>) -> Matrix<f64> {
-    Matrix::from_fn(table.rows(), table.cols(), f64::NAN, |row, col| {
-        double(table.at(row, col))
-    })
-}
-
-/// The middle of an enclosure; zero where nothing is known.
-pub(super) fn double(entry: &Fixed) -> f64 {
-    let middle =
-        |(lo, hi): (i128, i128)| (lo as f64 + hi as f64) / 2.0 * f64::from(-Fixed::FRACTION).exp2();
-    entry.ends().map_or(0.0, middle)
 }
 
 fn descending(row: Vec<f64>, length: usize) -> Vec<usize> {

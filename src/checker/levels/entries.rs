@@ -8,11 +8,11 @@
 //! **Cost.** 2d − 1 an entry that is computed, less where blocks are large (rule `product`); 2r + 1 for any other, and
 //! about 2d(r + 1) for every row of X and Y with a bound, for d columns and r rows of B.
 
-use crate::certificate::{ENTRY_BITS, Entries};
+use crate::certificate::levels::{ENTRY_BITS, Entries};
 use crate::checker::arithmetic::Enclosure;
+use crate::checker::factors::Chain;
 use crate::checker::meter::{Kind, Meter};
-use crate::checker::paths::{Chain, add_row};
-use crate::checker::product::{Product, product, times};
+use crate::checker::product::{Product, add_row, product, times};
 use crate::model::Matrix;
 use crate::refusal::Refusal;
 

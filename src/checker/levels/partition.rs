@@ -10,52 +10,15 @@
 //! Each group is settled by a whole-level test (`whole.rs`) or its failures are counted (`tree.rs`, `grid.rs`), over a
 //! window of tokens (`window.rs`).
 
-mod grid;
-mod tree;
-mod whole;
-mod window;
-
-use super::arithmetic::Enclosure;
-use super::meter::{Kind, Meter};
-use super::rules::{Attention, DirectPath, Margin, Margins, Set};
-use crate::certificate::{Answers, Count, Group, Partition, Plan, Script, Test};
+use super::margins::Set;
+use super::terms::Level;
+use crate::certificate::levels::{Answers, Count, Group, Partition, Plan, Script, Test};
+use crate::checker::arithmetic::Enclosure;
+use crate::checker::meter::Kind;
 use crate::refusal::{Refusal, Rejection};
 use num_bigint::BigUint;
-use window::Window;
 
-/// The tables that all maxima share.
-#[derive(Debug)]
-pub struct Tables<R> {
-    /// Attention weights.
-    pub attention: Attention<R>,
-    /// Logit rows.
-    pub direct_path: DirectPath<R>,
-    /// Number of tokens, v.
-    pub d_vocab: usize,
-    /// Input length, n.
-    pub n_ctx: usize,
-}
-
-/// All inputs with one maximum m, query by query.
-#[derive(Debug)]
-pub struct Level<'a, R> {
-    tables: &'a Tables<R>,
-    margins: Margins<'a, R>,
-    m: usize,
-    meter: &'a Meter,
-}
-
-impl<'a, R: Enclosure> Level<'a, R> {
-    /// The inputs whose maximum is m.
-    pub fn new(tables: &'a Tables<R>, m: usize, meter: &'a Meter) -> Self {
-        Self {
-            tables,
-            margins: tables.direct_path.margins(m, meter),
-            m,
-            meter,
-        }
-    }
-
+impl<R: Enclosure> Level<'_, R> {
     /// How many inputs of this maximum the hinted plans certify, and how many they show wrong, over all queries.
     ///
     /// # Errors
@@ -75,17 +38,6 @@ impl<'a, R: Enclosure> Level<'a, R> {
             wrong += wrong_here;
         }
         Ok((certified, wrong))
-    }
-
-    /// The number of inputs with query q: `(m+1)^(n−1)`, less `m^(n−1)` without the maximum when q < m.
-    pub fn inputs(&self, q: usize) -> BigUint {
-        let free = u32::try_from(self.tables.n_ctx - 1).unwrap_or(0);
-        let upto = BigUint::from(self.m + 1).pow(free);
-        if q == self.m {
-            upto
-        } else {
-            upto - BigUint::from(self.m).pow(free)
-        }
     }
 
     /// How many inputs with query q ≤ m the groups leave uncertified, at most all of them, and how many of those they
@@ -202,54 +154,5 @@ impl<'a, R: Enclosure> Level<'a, R> {
             }
         }
         Ok(sets)
-    }
-
-    /// φ of each group at token t and position p < n − 1, in the units of (q, m).
-    fn terms<'s>(
-        &'s mut self,
-        groups: &'s [Margin<'_, R>],
-        q: usize,
-        t: usize,
-        p: usize,
-    ) -> impl Iterator<Item = R> + 's {
-        let attention = &self.tables.attention;
-        let (weight, shift) = (
-            attention.weight(q, t, p, self.meter).clone(),
-            attention.shift(q, self.m, t),
-        );
-        self.meter.add(Kind::Terms, groups.len());
-        self.margins
-            .at(groups, t, p)
-            .map(move |margin| weight.mul_scaled(&margin, shift))
-    }
-
-    /// φ of one group.
-    fn term(&mut self, group: &Margin<'_, R>, q: usize, t: usize, p: usize) -> R {
-        self.terms(std::slice::from_ref(group), q, t, p)
-            .next()
-            .unwrap_or_else(R::everything)
-    }
-
-    /// φ of a group at the last position.
-    fn last_term(&mut self, margin: &Margin<'_, R>, q: usize) -> R {
-        let margin = self.margins.last(margin);
-        self.meter.add(Kind::Terms, 1);
-        let attention = &self.tables.attention;
-        let weight = attention.weight(q, q, self.tables.n_ctx - 1, self.meter);
-        weight.mul_scaled(&margin, attention.shift(q, self.m, q))
-    }
-
-    /// An upper bound of φ of every group at every token of the far class, at position p < n − 1.
-    fn far_term(&mut self, window: &Window, q: usize, p: usize) -> R {
-        let margin = self.margins.far(q, p);
-        let Some(strongest) = window.strongest_far else {
-            return R::everything();
-        };
-        self.meter.add(Kind::Far, 2);
-        let attention = &self.tables.attention;
-        let weight = attention.weight(q, strongest, p, self.meter);
-        weight
-            .mul_scaled(&margin, attention.shift(q, self.m, strongest))
-            .max(&R::dyadic(0, 0))
     }
 }

@@ -1,15 +1,15 @@
 //! Certificates with the rule `partition`: what becomes of them when one rule is made exact.
 
 use super::{Cause, Derived, MOST_POSITIONS, Outcome, Replacement, Row};
-use crate::certificate::{
-    Answers, Attention, Certificate, Count, Criterion, DirectPath, ExactAttention, Grid, Group,
-    MAX_GRID_BITS, Partition, Plan, Rows, Split, Test,
+use crate::certificate::levels::{
+    Answers, Count, ExactAttention, Grid, Group, MAX_GRID_BITS, Partition, Plan, Split, Test,
 };
+use crate::certificate::{Attention, Certificate, Criterion, DirectPath, Rows};
 use crate::checker::arithmetic::Fixed;
-use crate::checker::criterion::{Level, Tables};
+use crate::checker::levels::Set;
+use crate::checker::levels::{Level, Tables};
 use crate::checker::meter::Meter;
-use crate::checker::rules::Set;
-use crate::checker::{self, Options, in_order};
+use crate::checker::{Options, in_order};
 use crate::model::Network;
 use crate::refusal::Refusal;
 use num_bigint::BigUint;
@@ -52,7 +52,7 @@ impl<'a> Rules<'a> {
     }
 
     fn tables(self, network: &Network, meter: &Meter) -> Result<Tables<Fixed>, Refusal> {
-        checker::tables(network, self.attention, self.split, meter)
+        Tables::new(network, self.attention, self.split, meter)
     }
 }
 

@@ -10,11 +10,12 @@
 //! **Cost.** One rounding a term; integer operations for the histograms of prefix sums, which drop sums that no
 //! completion can bring into the set, and put those together that every completion leaves in it.
 
-use super::{Level, Window};
-use crate::certificate::{Grid, MAX_GRID_BITS};
+use super::margins::{Margin, Set};
+use super::terms::Level;
+use super::window::Window;
+use crate::certificate::levels::{Grid, MAX_GRID_BITS};
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
-use crate::checker::rules::{Margin, Set};
 use crate::refusal::{Decline, Refusal};
 use num_bigint::BigUint;
 use std::collections::BTreeMap;

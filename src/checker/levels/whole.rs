@@ -7,10 +7,10 @@
 //! **Why.** Position p₀ contributes at most its F, every other at most its M; β(p) > 0.
 //! **Cost.** About 3g + 6 operations pooled, 3(n−1)g unpooled, for g tokens in the window.
 
-use super::Level;
+use super::margins::{Margin, largest};
+use super::terms::Level;
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::Kind;
-use crate::checker::rules::{Margin, largest};
 
 impl<R: Enclosure> Level<'_, R> {
     /// Does the pooled test certify every input with query q?

@@ -4,13 +4,14 @@
 
 use super::Ways;
 use super::orders::Orders;
-use crate::certificate::{Answers, Count, Grid, Group, Partition, Plan, Test};
+use crate::certificate::levels::{Answers, Count, Grid, Group, Partition, Plan, Test};
+use crate::checker::Options;
 use crate::checker::arithmetic::Fixed;
-use crate::checker::criterion::{Level, Tables};
+use crate::checker::levels::Set;
+use crate::checker::levels::{Level, Tables};
 use crate::checker::meter::Meter;
-use crate::checker::rules::Set;
-use crate::checker::{Options, parallel};
 use crate::model::Network;
+use crate::parallel::parallel;
 use crate::refusal::{Decline, Refusal};
 use num_bigint::BigUint;
 use num_traits::{ToPrimitive, Zero};

@@ -2,14 +2,15 @@
 
 use super::exact::{Case, LONGEST, far};
 use super::orders::{Ends, Orders};
-use crate::certificate::{Answers, ENTRY_BITS, Entries, Group, Plan, Test};
+use crate::certificate::levels::{Answers, ENTRY_BITS, Entries, Group, Plan, Test};
+use crate::checker::Options;
 use crate::checker::arithmetic::Fixed;
+use crate::checker::factors::Factors;
+use crate::checker::levels::sides;
 use crate::checker::meter::{Kind, Meter};
-use crate::checker::paths::Factors;
 use crate::checker::product::cost;
-use crate::checker::rules::sides;
-use crate::checker::{Options, parallel};
 use crate::model::Network;
+use crate::parallel::parallel;
 use crate::refusal::Refusal;
 use nalgebra::DMatrix;
 

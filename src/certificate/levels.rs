@@ -1,0 +1,248 @@
+//! Hints of family `levels`.
+
+use super::numbers::text::{self, serialize as written};
+use super::numbers::{Rows, Text};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Offsets D̄ are hinted in units of 2^-20.
+pub const OFFSET_BITS: i32 = 20;
+/// Vectors of [`Entries`] are hinted in units of 2^-30.
+pub const ENTRY_BITS: i32 = 30;
+/// The finest grid, in bits.
+pub const MAX_GRID_BITS: u32 = 16;
+
+/// Hints for rule `exact`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ExactAttention {
+    /// For every query, tokens in descending order of attention.
+    #[serde(skip_serializing_if = "Rows::is_empty")]
+    pub orders: Rows<usize>,
+    /// Which entries of A beside B are computed, if not all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entries: Option<Entries>,
+}
+
+/// Hints for rule `split`, which bounds max over j of `EV + PV + D`: with `D = D̄ + D̃`, the two parts apart.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Split {
+    /// D̄(j) in units of `2^-OFFSET_BITS`; zero where left out.
+    #[serde(skip_serializing_if = "Vec::is_empty", with = "text")]
+    pub offset: Vec<i64>,
+    /// For every (p, t), p-major: answers in descending order of `EV(t,·) + PV(p,·) + D̄`.
+    #[serde(skip_serializing_if = "Rows::is_empty")]
+    pub token_orders: Rows<usize>,
+    /// For every q: answers in descending order of `D̃(q,·)`.
+    #[serde(skip_serializing_if = "Rows::is_empty")]
+    pub query_orders: Rows<usize>,
+    /// For every q: answers in descending order of `EV(q,·) + PV(n−1,·) + D(q,·)`.
+    #[serde(skip_serializing_if = "Rows::is_empty")]
+    pub last_orders: Rows<usize>,
+    /// Which entries of EV above PV are computed, if not all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logits: Option<Box<Entries>>,
+    /// Which entries of D are computed, if not all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub direct: Option<Box<Entries>>,
+}
+
+/// Hints for rule `entries`: which entries of a table XYᵀ are computed, and bounds of the others. Vectors and bounds are
+/// in units of `2^-ENTRY_BITS`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Entries {
+    /// Four numbers for every block that is computed: its first row, the row behind its last, and the same of columns.
+    #[serde(with = "text")]
+    pub blocks: Vec<usize>,
+    /// Added to every row of Y; zero where left out.
+    #[serde(skip_serializing_if = "Vec::is_empty", with = "text")]
+    pub centre: Vec<i64>,
+    /// The rows of B.
+    #[serde(skip_serializing_if = "Rows::is_empty")]
+    pub basis: Rows<i64>,
+    /// For every row of X, a bound on what B does not see of it; 0 where none is needed.
+    #[serde(skip_serializing_if = "Vec::is_empty", with = "text")]
+    pub left: Vec<i64>,
+    /// For every row of Y.
+    #[serde(skip_serializing_if = "Vec::is_empty", with = "text")]
+    pub right: Vec<i64>,
+}
+
+/// Hints for the criterion `partition`: which plan each (query, maximum) follows.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Partition {
+    /// The distinct plans.
+    pub plans: Vec<Plan>,
+    /// For every maximum m, the plan of each query q ≤ m; empty when all follow plan 0.
+    #[serde(default, skip_serializing_if = "Rows::is_empty")]
+    pub assignment: Rows<usize>,
+}
+
+impl Partition {
+    /// The plan for query q and maximum m, with its index.
+    pub fn plan(&self, q: usize, m: usize) -> Option<(&Plan, usize)> {
+        let index = if self.assignment.is_empty() {
+            0
+        } else {
+            *self.assignment.get(m)?.get(q)?
+        };
+        self.plans.get(index).map(|plan| (plan, index))
+    }
+}
+
+/// How the inputs of one (query, maximum) are certified.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// A partition of the wrong answers.
+    pub groups: Vec<Group>,
+    /// How the groups with [`Test::Count`] are counted.
+    #[serde(default, skip_serializing_if = "Count::is_default")]
+    pub count: Count,
+    /// How many tokens the count treats one by one, if not all.
+    #[serde(
+        default,
+        deserialize_with = "window",
+        serialize_with = "written",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub window: Option<usize>,
+}
+
+/// Wrong answers that are tested together.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// Which answers.
+    #[serde(with = "text")]
+    pub answers: Answers,
+    /// How.
+    pub test: Test,
+    /// How many tokens a whole-level test treats one by one, if not all.
+    #[serde(
+        default,
+        deserialize_with = "window",
+        serialize_with = "written",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub window: Option<usize>,
+}
+
+/// The answers of a group.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Answers {
+    /// These.
+    These(Vec<usize>),
+    /// All that no other group names, as one group.
+    Rest,
+    /// All that no other group names, each a group of its own.
+    Each,
+}
+
+impl Text for Answers {
+    fn read(text: &str) -> Result<Self, String> {
+        match text {
+            "rest" => Ok(Self::Rest),
+            "each" => Ok(Self::Each),
+            list => Vec::read(list).map(Self::These),
+        }
+    }
+
+    fn write(&self) -> String {
+        match self {
+            Self::Rest => "rest".into(),
+            Self::Each => "each".into(),
+            Self::These(answers) => answers.write(),
+        }
+    }
+}
+
+/// How a group is settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Test {
+    /// The whole-level test with positions pooled.
+    Pooled,
+    /// The whole-level test position by position.
+    Unpooled,
+    /// Its failures are counted.
+    Count,
+    /// Not at all: every input of this (query, maximum) counts as uncertified.
+    Forfeit,
+}
+
+/// How failures are counted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(tag = "rule", rename_all = "snake_case")]
+pub enum Count {
+    /// All groups together, by a tree over the inputs, which goes everywhere if there is no script.
+    Tree(#[serde(serialize_with = "script")] Option<Box<Script>>),
+    /// Group by group, by convolution on a grid.
+    Grid(Box<Grid>),
+}
+
+ruled!(Count: "tree" => Tree(Box<Script>), "grid" => Grid(Box<Grid>));
+
+/// Counts of sums on a grid of `2^-bits`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grid {
+    /// Fractional bits of the grid, at most [`MAX_GRID_BITS`].
+    #[serde(with = "text")]
+    pub bits: u32,
+    /// For each counted group: nothing, or an earlier one without whose inputs its own are counted, and by how many bits
+    /// the grid is coarser there.
+    #[serde(default, skip_serializing_if = "Rows::is_empty")]
+    pub without: Rows<usize>,
+    /// Nothing, or a counted group of one answer that shows inputs to be wrong; another that shows more, outside the
+    /// first; by how many bits the grid is coarser there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "text")]
+    pub wrong: Vec<usize>,
+}
+
+impl Default for Count {
+    fn default() -> Self {
+        Self::Tree(None)
+    }
+}
+
+impl Count {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A tree over the inputs of one (query, maximum); its items are token m, the window's other tokens, the far class.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Script {
+    /// For each position, then counted group: the items in descending order of their terms.
+    #[serde(skip_serializing_if = "Rows::is_empty")]
+    pub upper: Rows<usize>,
+    /// Likewise: the items in ascending order, where wrong inputs are shown with the group.
+    #[serde(skip_serializing_if = "Rows::is_empty")]
+    pub lower: Rows<usize>,
+    /// The nodes, each before those below it; empty to go everywhere.
+    #[serde(skip_serializing_if = "Vec::is_empty", with = "text")]
+    pub walk: Vec<usize>,
+}
+
+fn script<S: Serializer>(script: &Option<Box<Script>>, serializer: S) -> Result<S::Ok, S::Error> {
+    script
+        .as_deref()
+        .unwrap_or(&Script::default())
+        .serialize(serializer)
+}
+
+/// A number of tokens, or `all`.
+fn window<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    let text = <&str>::deserialize(deserializer)?;
+    if text == "all" {
+        Ok(None)
+    } else {
+        Text::read(text).map_err(D::Error::custom)
+    }
+}
