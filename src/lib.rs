@@ -7,6 +7,7 @@
 //! | room | trusted | what it holds |
 //! |---|---|---|
 //! | [`refusal`] | yes | why something was rejected or declined |
+//! | [`task`] | yes | which inputs there are, where answers are read, which are right |
 //! | [`model`] | yes | reading weights, and what the network means |
 //! | [`certificate`] | yes | the format of a proof |
 //! | [`checker`] | yes | arithmetic, proof rules, counting, the tally of FLOPs |
@@ -54,5 +55,6 @@ pub mod search;
 pub mod strategy;
 #[cfg(feature = "sweep")]
 pub mod sweep;
+pub mod task;
 #[cfg(feature = "train")]
 pub mod train;
