@@ -36,10 +36,7 @@ pub(super) fn read(parameters: &Parameters<'_>) -> Reading {
     let k = parameters.whole("elements", 2..=parameters.sizes.n_ctx.max(2))?;
     parameters.read("eos", "the token behind the values", whole)?;
     let values = Values::read(parameters, 0, 0)?;
-    parameters.fit(
-        values.n == 2 * k,
-        "n_ctx twice the elements and one more, for eos",
-    )?;
+    parameters.fit(values.n == 2 * k, "n_ctx = 2 · elements + 1")?;
     parameters.answers(values.v)?;
     Ok(Arc::new(Composed {
         functions,
@@ -91,17 +88,15 @@ impl Task for Composed {
         self.f(self.values.of(prefix)?.get(..self.k)?)
     }
 
-    /// For each i, the lists with the extreme i of one kind times those with the extreme i of the other kind. For `add_sub`,
-    /// all numbers but the last are free.
+    /// For each number, the lists whose maximum it is times those whose minimum it is; for `add_sub`, all numbers but the
+    /// last are free.
     fn size(&self) -> BigUint {
         let (k, m) = (self.k, self.values.v);
-        // Lists of i different numbers to choose from, one of which must be there.
+        // Lists of k out of i numbers, of which one must be there.
         let with = |i: usize| power(i, k) - power(i.saturating_sub(1), k);
         match self.functions {
             Functions::AddSub => power(m, self.values.n.saturating_sub(1)),
-            _ => (1..=m)
-                .map(|i| with(i) * with(m.saturating_sub(i) + 1))
-                .sum(),
+            _ => (1..=m).map(|i| with(i) * with(m - i + 1)).sum(),
         }
     }
 }

@@ -63,18 +63,12 @@ impl Task for Induction {
     }
 
     fn next(&self, prefix: &[usize]) -> Tokens {
-        let Some(left) = self.n.checked_sub(prefix.len()) else {
-            return Tokens::NONE;
-        };
-        match (left, self.inputs) {
+        match (self.n.saturating_sub(prefix.len()), self.inputs) {
             (0, _) => Tokens::NONE,
             (1, Inputs::Distinct | Inputs::Abcab) => {
                 let times = |token: &usize| prefix.iter().filter(|other| *other == token).count();
-                let (_, earlier) = prefix.split_last().unwrap_or((&0, &[]));
-                let once = earlier.iter().filter(|token| times(token) == 1);
-                let mut once: Vec<usize> = once.copied().collect();
-                once.sort_unstable();
-                Tokens::These(once)
+                let fits = |token: &usize| times(token) == 1 && prefix.last() != Some(token);
+                Tokens::These((0..self.v).filter(fits).collect())
             }
             (_, Inputs::Distinct) => not_among(prefix, self.v),
             _ => Tokens::Range(0..self.v),
