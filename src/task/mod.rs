@@ -21,14 +21,17 @@ mod composed;
 mod extreme;
 mod group;
 mod induction;
+mod labels;
 mod modular;
 mod multifun;
 mod parameters;
 mod place;
 mod sorted_list;
+mod table;
 mod tokens;
 mod values;
 
+pub use labels::{MAX_LABELS_BYTES, labels_file};
 pub use tokens::Tokens;
 
 use crate::refusal::Mismatch;
@@ -67,8 +70,11 @@ pub trait Task: Debug + Send + Sync {
 /// A task as it is read: itself, or why there is none.
 type Reading = Result<Arc<dyn Task>, Mismatch>;
 
+/// What makes a task of its parameters.
+type Read = fn(&Parameters<'_>) -> Reading;
+
 /// Every task: its name, its parameters, and what reads them. A new one is its file and its line here.
-const TASKS: [(&str, &[&str], fn(&Parameters<'_>) -> Reading); 11] = [
+const TASKS: &[(&str, &[&str], Read)] = &[
     ("max_of_n", &["eos"], extreme::largest),
     ("min_of_n", &["eos"], extreme::smallest),
     ("nth_max_of_n", &["nth", "eos"], extreme::nth_largest),
@@ -84,6 +90,7 @@ const TASKS: [(&str, &[&str], fn(&Parameters<'_>) -> Reading); 11] = [
     ("modular", &["function", "p", "eos"], modular::read),
     ("group", &["table", "eos"], group::read),
     ("induction", &["inputs"], induction::read),
+    ("table", &["labels"], table::read),
 ];
 
 /// Reads the field `task` of a network of these sizes, and gives its canonical JSON with it: the bare name of a task

@@ -10,8 +10,11 @@ use std::sync::Arc;
 /// A function of n values below v.
 type Function = fn(&[usize], usize) -> Option<usize>;
 
-/// The functions by name, each with what its answers are below. Places count among the values, from 0; the first counts.
-const FUNCTIONS: [(&str, fn(usize, usize) -> usize, Function); 6] = [
+/// What the answers to n values below v are below.
+type Bound = fn(usize, usize) -> usize;
+
+/// The functions by name. Places count among the values, from 0, and the first counts.
+const FUNCTIONS: [(&str, Bound, Function); 6] = [
     ("max", |_, v| v, |x, _| x.iter().max().copied()),
     ("min", |_, v| v, |x, _| x.iter().min().copied()),
     ("argmax", |n, _| n, |x, _| place(x.iter().max(), x)),

@@ -146,7 +146,7 @@ impl<'a> Parameters<'a> {
 }
 
 /// The beginning of a text that may be long.
-fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> String {
     text.chars().take(80).collect()
 }
 

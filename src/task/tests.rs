@@ -29,6 +29,14 @@ impl Example {
         }
     }
 
+    /// The same with the contents of a file of labels.
+    pub(super) fn with_labels(self, labels: Vec<u8>) -> Self {
+        Self {
+            labels: Some(labels),
+            ..self
+        }
+    }
+
     fn read(&self, task: &Value, sizes: Sizes) -> Result<(Value, Arc<dyn Task>), Mismatch> {
         read(task, sizes, self.labels.as_deref())
     }
@@ -89,6 +97,7 @@ fn examples() -> Vec<Example> {
         modular::tests::examples(),
         group::tests::examples(),
         induction::tests::examples(),
+        table::tests::examples(),
     ]
     .into_iter()
     .flatten()
@@ -172,7 +181,7 @@ fn every_task_is_its_literal_definition() {
 fn every_task_has_examples() {
     let examples = examples();
     for (name, ..) in TASKS {
-        let of = |example: &&Example| example.task["name"] == name;
+        let of = |example: &&Example| example.task["name"] == *name;
         assert!(examples.iter().filter(of).count() > 1, "{name}");
     }
 }
@@ -696,105 +705,30 @@ fn what_is_wrong_is_named() {
     assert_eq!((why.field.as_str(), why.found.len()), ("task.table", 80));
 }
 
+/// The last table of docs/tasks.md: a task in JSON, n_ctx, d_vocab, d_vocab_out, and the number of pairs.
 #[test]
-fn sizes_are_those_counted_elsewhere() {
-    let sizes = [
-        (json!("max_of_n"), 10, 64, 64, "1152921504606846976"),
-        (
-            json!({"name": "max_of_n", "eos": 64}),
-            5,
-            65,
-            64,
-            "16777216",
-        ),
-        (json!("argmax_of_n"), 4, 64, 4, "16777216"),
-        (
-            json!({"name": "multifun", "functions": ["max", "min"], "function_tokens": [64, 65]}),
-            5,
-            66,
-            64,
-            "33554432",
-        ),
-        (
-            json!({"name": "f_g", "functions": "max_min", "elements": 2, "eos": 24}),
-            5,
-            25,
-            24,
-            "9224",
-        ),
-        (
-            json!({"name": "f_g", "functions": "min_max", "elements": 2, "eos": 53}),
-            5,
-            54,
-            53,
-            "99269",
-        ),
-        (
-            json!({"name": "f_g", "functions": "add_sub", "elements": 2, "eos": 13}),
-            5,
-            14,
-            13,
-            "2197",
-        ),
-        (
-            json!({"name": "sorted_list", "length": 3, "separator": 12}),
-            7,
-            13,
-            12,
-            "3960",
-        ),
-        (
-            json!({"name": "sorted_list", "length": 10, "separator": 51}),
-            21,
-            52,
-            51,
-            "463677608338560000",
-        ),
-        (
-            json!({"name": "modular", "function": "x2xyy2", "p": 59}),
-            3,
-            59,
-            59,
-            "205379",
-        ),
-        (
-            json!({"name": "induction", "inputs": "distinct"}),
-            6,
-            16,
-            16,
-            "2096640",
-        ),
-        (
-            json!({"name": "induction", "inputs": "distinct"}),
-            8,
-            16,
-            16,
-            "345945600",
-        ),
-        (
-            json!({"name": "induction", "inputs": "abcab"}),
-            5,
-            26,
-            26,
-            "1218750",
-        ),
-        (
-            json!({"name": "induction", "inputs": "abcab"}),
-            8,
-            26,
-            26,
-            "38085937500",
-        ),
-        (
-            json!({"name": "induction", "inputs": "exhaustive"}),
-            7,
-            4,
-            4,
-            "41664",
-        ),
-    ];
-    for (task, n_ctx, d_vocab, d_vocab_out, size) in sizes {
-        let (_, read) = read(
+fn the_sizes_in_the_documentation_are_those_of_the_tasks() {
+    let (_, page) = include_str!("../../docs/tasks.md")
+        .split_once("## Sizes")
+        .unwrap();
+    let rows = page.lines().filter_map(|line| {
+        line.strip_prefix("| `")?
+            .strip_suffix(" |")?
+            .split_once("` | ")
+    });
+    let mut names = vec![];
+    for (task, numbers) in rows {
+        let task: Value = serde_json::from_str(task).unwrap();
+        let numbers: Vec<u128> = numbers
+            .split(" | ")
+            .map(|number| number.replace(',', "").parse().unwrap())
+            .collect();
+        let [n_ctx, d_vocab, d_vocab_out, pairs] = numbers[..] else {
+            panic!("{task}: {numbers:?}")
+        };
+        let [n_ctx, d_vocab, d_vocab_out] =
+            [n_ctx, d_vocab, d_vocab_out].map(|size| usize::try_from(size).unwrap());
+        let (canonical, read) = read(
             &task,
             Sizes {
                 n_ctx,
@@ -804,6 +738,16 @@ fn sizes_are_those_counted_elsewhere() {
             None,
         )
         .unwrap();
-        assert_eq!(read.size().to_string(), size, "{task}");
+        assert_eq!(read.size(), pairs.into(), "{task}");
+        assert_eq!(canonical, task);
+        names.push(task["name"].as_str().or(task.as_str()).unwrap().to_owned());
     }
+    // The labels of a table are not on the page.
+    let missing = TASKS
+        .iter()
+        .filter(|(name, ..)| !names.iter().any(|there| there == name));
+    assert_eq!(
+        missing.map(|(name, ..)| *name).collect::<Vec<_>>(),
+        ["table"]
+    );
 }
