@@ -99,7 +99,7 @@ pub(super) mod tests {
     use crate::task::tests::{Example, at_the_end, values};
     use serde_json::json;
 
-    /// TASKS' table, word by word.
+    /// The function of that name, word by word.
     fn literal(name: &str, x: &[usize], v: usize) -> usize {
         let (largest, smallest) = (*x.iter().max().unwrap(), *x.iter().min().unwrap());
         match name {
