@@ -7,6 +7,7 @@
 //! | room | trusted | what it holds |
 //! |---|---|---|
 //! | [`refusal`], [`parallel`] | yes | why something was rejected or declined; work shared among threads |
+//! | [`task`] | yes | which inputs there are, where answers are read, which are right |
 //! | [`model`] | yes | reading weights, and what the network means |
 //! | [`certificate`] | yes | the format of a proof |
 //! | [`checker`] | yes | arithmetic, proof rules, counting, the tally of FLOPs |
@@ -55,5 +56,6 @@ pub mod search;
 pub mod strategy;
 #[cfg(feature = "sweep")]
 pub mod sweep;
+pub mod task;
 #[cfg(feature = "train")]
 pub mod train;
