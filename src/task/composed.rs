@@ -88,6 +88,10 @@ impl Task for Composed {
         self.f(self.values.of(prefix)?.get(..self.k)?)
     }
 
+    fn read_outs(&self) -> Vec<(usize, Tokens)> {
+        self.values.last(0)
+    }
+
     /// For each number, the lists whose maximum it is times those whose minimum it is; for `add_sub`, all numbers but the
     /// last are free.
     fn size(&self) -> BigUint {

@@ -45,6 +45,10 @@ impl Task for Group {
         }
     }
 
+    fn read_outs(&self) -> Vec<(usize, Tokens)> {
+        self.values.last(0)
+    }
+
     fn size(&self) -> BigUint {
         self.values.count()
     }

@@ -88,6 +88,19 @@ impl Task for Induction {
         followers.all(|other| other == first).then_some(first)
     }
 
+    fn read_outs(&self) -> Vec<(usize, Tokens)> {
+        let last = self.n.saturating_sub(1);
+        let first = if self.inputs == Inputs::Exhaustive {
+            1
+        } else {
+            last
+        };
+        let all = Tokens::Range(0..self.v);
+        (first..=last)
+            .map(|position| (position, all.clone()))
+            .collect()
+    }
+
     fn size(&self) -> BigUint {
         let (n, v, places) = (self.n, self.v, self.n.saturating_sub(2));
         match self.inputs {

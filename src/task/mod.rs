@@ -63,6 +63,9 @@ pub trait Task: Debug + Send + Sync {
     /// The right answer at the last position of a prefix of an input, if one is read there: below `d_vocab_out`.
     fn answer(&self, prefix: &[usize]) -> Option<usize>;
 
+    /// Where answers may be read: positions, ascending, and the tokens that may stand there. There is none elsewhere.
+    fn read_outs(&self) -> Vec<(usize, Tokens)>;
+
     /// The number of pairs of an input and a read-out of it: at least one.
     fn size(&self) -> BigUint;
 }

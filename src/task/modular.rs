@@ -56,6 +56,10 @@ impl Task for Modular {
         }
     }
 
+    fn read_outs(&self) -> Vec<(usize, Tokens)> {
+        self.values.last(0)
+    }
+
     fn size(&self) -> BigUint {
         self.values.count()
     }

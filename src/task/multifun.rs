@@ -88,6 +88,10 @@ impl Task for Multifun {
         function(values, self.values.v)
     }
 
+    fn read_outs(&self) -> Vec<(usize, Tokens)> {
+        self.values.last(1)
+    }
+
     fn size(&self) -> BigUint {
         self.values.count() * self.functions.len()
     }

@@ -51,6 +51,12 @@ impl Task for SortedList {
         list.iter().find(|value| below(value) == sorted).copied()
     }
 
+    fn read_outs(&self) -> Vec<(usize, Tokens)> {
+        let first = (self.n, Tokens::one(self.separator));
+        let others = (1..self.n).map(|place| (self.n + place, Tokens::Range(0..self.v)));
+        std::iter::once(first).chain(others).collect()
+    }
+
     fn size(&self) -> BigUint {
         arrangements(self.v, self.n) * self.n
     }

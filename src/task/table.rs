@@ -53,6 +53,10 @@ impl Task for Table {
         }
     }
 
+    fn read_outs(&self) -> Vec<(usize, Tokens)> {
+        vec![(self.n.saturating_sub(1), Tokens::Range(0..self.v))]
+    }
+
     fn size(&self) -> BigUint {
         self.labels
             .iter()

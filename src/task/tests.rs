@@ -169,7 +169,12 @@ fn every_task_is_its_literal_definition() {
                     "{canonical} {sizes:?} {input:?} at {position}"
                 );
                 assert!(answer.is_none_or(|answer| answer < sizes.d_vocab_out));
+                let mut listed = read.read_outs().into_iter();
+                let listed = listed.find(|(at, _)| *at == position);
+                let may_be_read = listed.is_some_and(|(_, may)| may.contains(input[position]));
+                assert!(answer.is_none() || may_be_read, "{canonical} at {position}");
             }
+            assert!(read.read_outs().is_sorted_by(|(a, _), (b, _)| a < b));
             pairs += read_outs.len();
         }
         assert_eq!(read.size(), pairs.into(), "{canonical} {sizes:?}");

@@ -49,6 +49,12 @@ impl Values {
         }
     }
 
+    /// The last of them, `in_front` positions further on, with what may stand there.
+    pub(super) fn last(&self, in_front: usize) -> Vec<(usize, Tokens)> {
+        let last = self.positions().saturating_sub(1);
+        vec![(in_front.saturating_add(last), self.next(last))]
+    }
+
     /// The values, once all positions are there.
     pub(super) fn of<'a>(&self, sequence: &'a [usize]) -> Option<&'a [usize]> {
         let is_whole = sequence.len() == self.positions();
