@@ -5,10 +5,12 @@
 //! written as they are: whatever else goes wrong makes coqc fail.
 
 use crate::certificate::levels::{
-    Answers, Count, Entries, ExactAttention, Grid, Group, Partition, Plan, Script, Split, Test,
+    Answers, Block, Count, Entries, ExactAttention, Grid, Group, Levels, Partition, Plan, Script,
+    Split, Test,
 };
-use crate::certificate::{Attention, Certificate, Criterion, DirectPath, Rows};
+use crate::certificate::{Certificate, Hints, Rows};
 use crate::model::{Config, Dyadic, Matrix, Network, Scale};
+use num_traits::Zero;
 use std::collections::BTreeMap;
 
 /// Indices and sizes beyond this are written as this: all are beyond what there is.
@@ -243,20 +245,20 @@ impl Source {
     }
 
     fn certificate(&mut self, certificate: &Certificate) -> Result<String, String> {
-        let missing = |part: &str| {
-            format!(
-                "{part}: expected a rule that is proved in Coq (exact, split, partition), found a published one"
-            )
+        let Hints::Levels(hints) = &certificate.hints else {
+            return Err(
+                "hints.family: expected levels, whose rules are proved in Coq, found another"
+                    .into(),
+            );
         };
-        let Attention::Exact(ExactAttention { orders, entries }) = &certificate.attention else {
-            return Err(missing("attention"));
-        };
-        let DirectPath::Split(split) = &certificate.direct_path else {
-            return Err(missing("direct_path"));
-        };
-        let Criterion::Partition(partition) = &certificate.criterion else {
-            return Err(missing("criterion"));
-        };
+        if !certificate.claim.margin.is_zero() {
+            return Err("claim.margin: expected none: margins are not proved in Coq".into());
+        }
+        let Levels {
+            attention: ExactAttention { orders, entries },
+            direct_path: split,
+            criterion: partition,
+        } = hints;
         let Split {
             offset,
             token_orders,
@@ -292,8 +294,12 @@ impl Source {
         else {
             return "None".into();
         };
+        let blocks: Vec<usize> = blocks
+            .iter()
+            .flat_map(|Block { rows, columns }| [rows.start, rows.end, columns.start, columns.end])
+            .collect();
         let fields = [
-            format!("blocks := {}", self.indices(blocks)),
+            format!("blocks := {}", self.indices(&blocks)),
             format!("centre := {}", self.integers(centre)),
             format!("basis := {}", self.rows("Z", basis, Self::integers)),
             format!("left_bounds := {}", self.integers(left)),
@@ -324,13 +330,18 @@ impl Source {
                     without,
                     wrong,
                 } = grid.as_ref();
+                let wrong = wrong.iter().flat_map(|wrong| match wrong.then_by {
+                    None => vec![wrong.by],
+                    Some(then_by) => vec![wrong.by, then_by, wrong.coarser],
+                });
+                let wrong: Vec<usize> = wrong.collect();
                 let fields = [
                     format!(
                         "grid_bits := {}",
                         self.index(usize::try_from(*bits).unwrap_or(MOST_INDEX))
                     ),
                     format!("without := {}", self.orders(without)),
-                    format!("wrong_groups := {}", self.indices(wrong)),
+                    format!("wrong_groups := {}", self.indices(&wrong)),
                 ];
                 format!("Grid {}", record(&fields))
             }

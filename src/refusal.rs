@@ -50,6 +50,16 @@ pub enum Decline {
         found: String,
         supported: &'static str,
     },
+    /// The hints are for a family of rules that this build does not have.
+    Family {
+        found: String,
+        supported: &'static str,
+    },
+    /// The claim says more than this build can check.
+    Claim {
+        field: &'static str,
+        reason: &'static str,
+    },
     /// The model is not one that the theorems speak about.
     Model {
         at: String,
@@ -161,6 +171,15 @@ impl fmt::Display for Decline {
                     f,
                     "unsupported certificate version {found}: this build reads {supported}"
                 )
+            }
+            Self::Family { found, supported } => {
+                write!(
+                    f,
+                    "unsupported family of rules {found:?}: this build has {supported}"
+                )
+            }
+            Self::Claim { field, reason } => {
+                write!(f, "unsupported claim.{field}: {reason}")
             }
             Self::Model {
                 at,

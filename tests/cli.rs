@@ -115,7 +115,11 @@ fn json_is_one_line_with_every_field() {
         let object: Value = serde_json::from_str(&run.stdout).unwrap();
         assert_eq!(object["verdict"], "ACCEPTED");
         assert_eq!(object["strategy"], "subcubic");
-        assert_eq!(object["rules"][0], "attention/exact");
+        assert_eq!(object["family"], "levels");
+        assert_eq!(
+            (&object["rules"][0], &object["rules"][1]),
+            (&"attention".into(), &"margins".into())
+        );
         assert_eq!(
             (&object["correct"], &object["total"], &object["upper"]),
             (&"109".into(), &"125".into(), &Value::Null)
@@ -171,8 +175,8 @@ fn exit_codes_and_words() {
     let folder = with_certificate();
     let path = folder.path();
     std::fs::write(path.join("not.json"), "accepted").unwrap();
-    std::fs::copy(path.join("cert.json"), path.join("v2.json")).unwrap();
-    edit(&path.join("v2.json"), "\"gbmi\":\"1\"", "\"gbmi\":\"2\"");
+    std::fs::copy(path.join("cert.json"), path.join("v3.json")).unwrap();
+    edit(&path.join("v3.json"), "\"gbmi\":\"2\"", "\"gbmi\":\"3\"");
     std::fs::copy(path.join("cert.json"), path.join("more.json")).unwrap();
     edit(&path.join("more.json"), "\"109\"", "\"110\"");
     std::fs::copy(path.join("cert.json"), path.join("moved.json")).unwrap();
@@ -203,10 +207,10 @@ fn exit_codes_and_words() {
             "malformed certificate",
         ),
         (
-            &["check", "v2.json"],
+            &["check", "v3.json"],
             2,
             "DECLINED\n",
-            "unsupported certificate version \"2\"",
+            "unsupported certificate version \"3\"",
         ),
         (
             &["check", "cert.json", "--max-flops", "100"],
@@ -782,6 +786,73 @@ fn budgets_and_targets() {
         assert!(
             run.code == 3 && run.stderr.contains(message),
             "{args:?}: {}",
+            run.stderr
+        );
+    }
+}
+
+/// A margin is a part of the claim, in every proof of ours and in its verdict.
+#[test]
+fn margins_are_claimed_proved_and_said() {
+    let folder = with_certificate();
+    let prove = |args: &[&str]| {
+        let args = [&["prove", "--model", "model"], args].concat();
+        gbmi(folder.path(), &args)
+    };
+    let mut last = 125;
+    for margin in ["0", "1/1000000000000", "0.1", "3/10", "2", "4096"] {
+        let run = prove(&["--strategy", "exact", "--margin", margin, "--json"]);
+        let object: Value = serde_json::from_str(&run.stdout).unwrap();
+        assert_eq!(run.code, 0, "{margin}: {object}");
+        let correct: u64 = object["correct"].as_str().unwrap().parse().unwrap();
+        let upper = object["upper"]
+            .as_str()
+            .map_or(125, |upper| upper.parse().unwrap());
+        assert!(
+            correct <= upper && upper <= last,
+            "{margin}: {correct} to {upper}"
+        );
+        last = correct;
+        assert_eq!(object["margin"].is_null(), margin == "0");
+        let checked = gbmi(folder.path(), &["check", "cert.json", "--json"]);
+        let again: Value = serde_json::from_str(&checked.stdout).unwrap();
+        assert_eq!((checked.code, &again["margin"]), (0, &object["margin"]));
+        let rational = ["check", "cert.json", "--arithmetic", "rational"];
+        assert_eq!(gbmi(folder.path(), &rational).code, 0, "{margin}");
+    }
+    assert_eq!(last, 0);
+    let run = prove(&["--strategy", "exact", "--margin", "0.5"]);
+    let line = run.stdout.lines().nth(1).unwrap();
+    assert!(
+        line.ends_with("are answered correctly by more than 0.500000000 (1/2)"),
+        "{line}"
+    );
+    for args in [
+        ["--strategy", "auto"].as_slice(),
+        &["--target", "1"],
+        &["--strategy", "brute-force"],
+        &["--budget", "1M", "--class", "subcubic"],
+    ] {
+        let run = prove(&[args, &["--margin", "0.5", "--quiet"]].concat());
+        assert_eq!(
+            (run.code, run.stdout.as_str()),
+            (0, "ACCEPTED\n"),
+            "{args:?}: {}",
+            run.stderr
+        );
+    }
+    let run = prove(&["--strategy", "published-cubic", "--margin", "0.5"]);
+    assert_eq!(run.code, 2);
+    assert!(
+        run.stderr.contains("unsupported claim.margin"),
+        "{}",
+        run.stderr
+    );
+    for margin in ["-1", "NaN", "0x1", "1/0", "1099511627776.1", ""] {
+        let run = prove(&["--margin", margin]);
+        assert!(
+            run.code == 3 && run.stderr.contains("expected a margin from 0 to 2^40"),
+            "{margin}: {}",
             run.stderr
         );
     }

@@ -126,7 +126,7 @@ fn what_coq_has_no_proof_for_is_refused() {
     let network = tiny();
     let published = Strategy::published().last().unwrap();
     let refusal = export(&proof(&network, published), &network).unwrap_err();
-    assert!(refusal.contains("found a published one"), "{refusal}");
+    assert!(refusal.contains("found another"), "{refusal}");
     // About another model: rejected, and nothing is written.
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("cert.json");

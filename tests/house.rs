@@ -393,3 +393,19 @@ fn trusted_rooms_refuse_what_may_panic_or_round() {
     let manifest = std::fs::read_to_string("Cargo.toml").unwrap();
     assert!(manifest.contains("[profile.release]\noverflow-checks = true"));
 }
+
+/// One place for each purpose knows the families; whoever else wants to tell them apart goes through it.
+#[test]
+fn few_files_tell_families_apart() {
+    let allowed = ["checker", "coq", "explain", "search", "strategy::dimension"];
+    for (at, text) in modules() {
+        let matches = text.lines().any(|line| {
+            let tells = line.contains("=>") || line.contains("let ") || line.contains("matches!");
+            tells && format!(" {line}").contains(" Hints::")
+        });
+        assert!(
+            !matches || allowed.contains(&at.as_str()),
+            "{at} tells families apart"
+        );
+    }
+}

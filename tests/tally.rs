@@ -179,7 +179,10 @@ fn random_hints_are_tallied() {
         let mut random = Random::new(seed);
         let (kind, model) = random_model(&mut random);
         let network = model.network();
-        let certificate = reread(&hints(&mut random, &network));
+        let mut certificate = hints(&mut random, &network);
+        // With and without a margin.
+        certificate.claim.margin = random.pick(&[0_u64, 0, 1, 1 << 47]).into();
+        let certificate = reread(&certificate);
         let (done, tallied) = done_and_tallied(&network, &certificate);
         let overcount = i128::from(tallied) - i128::from(done);
         assert_eq!(

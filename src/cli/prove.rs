@@ -8,10 +8,11 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use gbmi::checker::Certified;
 use gbmi::checker::arithmetic::{Enclosure, Fixed};
 use gbmi::model::Network;
+use gbmi::numerals::margin;
 use gbmi::output::Pending;
 use gbmi::refusal::{Refusal, Rejection};
 use gbmi::search::{
-    Goal, Proof, prove_best, prove_best_of, prove_best_published, prove_optimised, steps,
+    Goal, Proof, Request, prove_best, prove_best_of, prove_best_published, prove_by, steps,
 };
 use gbmi::strategy::{ATTENTION, ATTENTION_ERROR, CLASSES, EUPU, Family, Strategy};
 use num_bigint::BigUint;
@@ -64,6 +65,10 @@ pub(crate) struct Args {
     /// Fail unless this is proved: a number of inputs, a fraction p/q, or a decimal up to 1
     #[arg(long, value_name = "BOUND", value_parser = bound)]
     at_least: Option<Bound>,
+    /// Answered correctly by more than this: a decimal or a fraction p/q, rounded up to a multiple of 2^-48; for our own
+    /// strategies
+    #[arg(long, value_name = "MARGIN", default_value = "0", hide_default_value = true, value_parser = margin, allow_hyphen_values = true)]
+    margin: BigUint,
     /// Where the certificate is written; - is stdout, and the verdict goes to stderr
     #[arg(long, value_name = "FILE", default_value = "cert.json")]
     out: PathBuf,
@@ -241,26 +246,20 @@ impl Args {
             Progress::open_ended(common.quiet)
         };
         let step = || progress.step();
-        let options = common.options(&step);
+        let request = Request {
+            margin: self.margin.clone(),
+            ..Request::new(network, suggestion, common.options(&step))
+        };
         match (&self.class, self.published) {
             (Some(class), Some(Which::Best)) => {
-                let best =
-                    prove_best_published(network, class, moves, suggestion.as_deref(), options)?;
+                let best = prove_best_published(&request, class, moves)?;
                 best.ok_or_else(|| {
                     Refusal::Unreadable(format!("no published strategy is of class {class}"))
                 })
             }
-            (Some(class), None) => {
-                prove_best_of(network, goal, class, suggestion.as_deref(), options)
-            }
-            (None, _) if goal.is_open() => Ok((
-                strategy,
-                prove_optimised(network, strategy, moves, suggestion, options)?,
-            )),
-            (None, _) => Ok((
-                strategy,
-                prove_best(network, goal, false, suggestion, options)?,
-            )),
+            (Some(class), None) => prove_best_of(&request, goal, class),
+            (None, _) if goal.is_open() => Ok((strategy, prove_by(&request, strategy, moves)?)),
+            (None, _) => Ok((strategy, prove_best(&request, goal, false)?)),
         }
     }
 }

@@ -4,10 +4,11 @@ use gbmi::certificate::Certificate;
 use gbmi::checker::Certified;
 use gbmi::checker::meter::Kind;
 use gbmi::model::Network;
-use gbmi::numerals::{BILLION, decimal, fraction, grouped};
+use gbmi::numerals::{BILLION, decimal, fraction, grouped, margin_text};
 use gbmi::refusal::Refusal;
-use gbmi::strategy::{rules, unexplained_dimension};
+use gbmi::strategy::unexplained_dimension;
 use num_bigint::BigUint;
+use num_traits::Zero;
 use serde_json::{Value, json};
 
 /// What is known when a verdict is printed.
@@ -47,7 +48,8 @@ impl Verdict<'_> {
         let mut object = json!({
             "verdict": self.word(),
             "strategy": self.strategy,
-            "rules": self.certificate.filter(|_| certified.is_some()).map(rules),
+            "family": certified.map(|certified| certified.family),
+            "rules": certified.map(|certified| certified.meter.rules()),
             "correct": certified.map(|certified| count(&certified.correct)),
             "upper": certified.filter(|certified| certified.upper < certified.total).map(|certified| count(&certified.upper)),
             "total": self.network.map(|(network, _)| count(&network.config.inputs())),
@@ -68,6 +70,14 @@ impl Verdict<'_> {
             "seconds": (self.seconds * 1e6).round() / 1e6,
             "reason": self.result.err().map(ToString::to_string),
         });
+        let margin = certified.map(|certified| &certified.margin);
+        if let (Some(margin), Value::Object(object)) =
+            (margin.filter(|margin| !margin.is_zero()), &mut object)
+        {
+            let (exact, rounded) = margin_text(margin);
+            object.insert("margin".into(), json!(exact));
+            object.insert("margin_decimal".into(), json!(rounded));
+        }
         if let (Some((path, bytes)), Value::Object(object)) = (&self.written, &mut object) {
             object.insert("certificate".into(), json!(path));
             object.insert("certificate_bytes".into(), json!(bytes));
@@ -120,6 +130,12 @@ impl Verdict<'_> {
                 format!("≥ {below}, ≤ {above}"),
             )
         };
+        let by = if certified.margin.is_zero() {
+            String::new()
+        } else {
+            let (exact, rounded) = margin_text(&certified.margin);
+            format!(" by more than {rounded} ({exact})")
+        };
         let (done, search) = if self.written.is_some() {
             ("proved ", " with the search")
         } else {
@@ -127,7 +143,7 @@ impl Verdict<'_> {
         };
         let mut lines = vec![
             word.to_string(),
-            format!("{claim} of all {all} inputs are answered correctly"),
+            format!("{claim} of all {all} inputs are answered correctly{by}"),
             format!("  accuracy  {accuracy}"),
             format!(
                 "  network   {source}, d_vocab {}, n_ctx {}",
@@ -136,8 +152,9 @@ impl Verdict<'_> {
             format!("  sha256    {}", network.sha256),
             format!("  strategy  {} (a label)", self.strategy),
             format!(
-                "  rules     {}",
-                self.certificate.map(rules).unwrap_or_default().join(", ")
+                "  rules     {}: {}",
+                certified.family,
+                certified.meter.rules().join(", ")
             ),
             format!(
                 "  length    {} FLOPs, {} integer operations",

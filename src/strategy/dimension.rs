@@ -1,8 +1,8 @@
 //! The unexplained dimension of a proof (paper, section 5): how many numbers its rules treat as without structure.
 
 use crate::certificate::levels::{Answers, Count, Partition, Test};
-use crate::certificate::published::{LowRank, Residual};
-use crate::certificate::{Attention, Certificate, Criterion, DirectPath};
+use crate::certificate::published::{Attention, DirectPath, LowRank, Published, Residual};
+use crate::certificate::{Certificate, Hints};
 use crate::model::Config;
 use num_bigint::BigUint;
 
@@ -17,19 +17,21 @@ use num_bigint::BigUint;
 /// | published family: logits and positions | v² + v |
 pub fn unexplained_dimension(certificate: &Certificate, config: &Config) -> BigUint {
     let (v, n, d) = (config.d_vocab, config.n_ctx, config.d_model);
-    match &certificate.criterion {
-        Criterion::Partition(partition) if walks_everything(partition) => {
+    let gaps = match &certificate.hints {
+        Hints::Levels(levels) if walks_everything(&levels.criterion) => {
             return config.inputs() * v;
         }
-        Criterion::Partition(_) | Criterion::Convexity(_) => return (3 * v * v + 2 * n * v).into(),
-        Criterion::Gaps(_) => {}
-    }
-    let direct = match &certificate.direct_path {
-        DirectPath::GlobalMaxDiffExact(_) | DirectPath::Split(_) => 2,
+        Hints::Levels(_) | Hints::Published(Published::Convexity(_)) => {
+            return (3 * v * v + 2 * n * v).into();
+        }
+        Hints::Published(Published::Gaps(gaps)) => gaps,
+    };
+    let direct = match &gaps.direct_path {
+        DirectPath::GlobalMaxDiffExact(_) => 2,
         DirectPath::MaxDiffExact(_) => 2 * v,
         DirectPath::MaxDiff(hints) => v * d + 2 + if hints.mean.is_empty() { 0 } else { v },
     };
-    let scores = match &certificate.attention {
+    let scores = match &gaps.attention {
         Attention::Exact(_) => v * v,
         Attention::LowRank(LowRank { error, .. }) => match error {
             Residual::Exact(_) => 4 * v,

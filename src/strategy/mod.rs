@@ -2,11 +2,9 @@
 
 mod dimension;
 mod family;
-mod rules;
 
 pub use dimension::unexplained_dimension;
 pub use family::{ATTENTION, ATTENTION_ERROR, EUPU, Family};
-pub use rules::rules;
 
 use std::borrow::Cow;
 

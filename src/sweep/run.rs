@@ -8,7 +8,7 @@ use crate::model::{MAX_CONFIG_BYTES, MAX_WEIGHT_BYTES, Network, read_limited};
 use crate::output::{Pending, remove_abandoned, unwritable};
 use crate::parallel::parallel;
 use crate::refusal::Refusal;
-use crate::search::{self, MOST_INPUTS, Row};
+use crate::search::{self, MOST_INPUTS, Request, Row};
 use crate::strategy::Strategy;
 use crate::train::{Inputs, Recipe, Trained, evaluate, keep, kept, train};
 use candle_core::Device;
@@ -348,7 +348,9 @@ fn attempt(
         Work::Strategy(strategy) => {
             vec![search::prove(network, strategy, None, options).map_err(refused)?]
         }
-        Work::Frontier => search::frontier(network, false, None, options).map_err(refused)?,
+        Work::Frontier => {
+            search::frontier(&Request::new(network, None, options), false).map_err(refused)?
+        }
     };
     let seconds = start.elapsed().as_secs_f64();
     let strategy = if let Work::Strategy(strategy) = work {

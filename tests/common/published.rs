@@ -1,12 +1,11 @@
 //! Random hints of the published strategies: those of the search, perturbed, and others guided by nothing.
 
 use super::{Model, NOTHING, Paths, Random, bare, change, reread};
-use gbmi::certificate::levels::ExactAttention;
 use gbmi::certificate::published::{
-    Chain, Gaps, LowRank, MaxDiff, Means, NoHints, Peel, Residual, SPECTRAL_BITS, Spectral,
-    VECTOR_BITS,
+    Attention, Chain, DirectPath, Gaps, LowRank, MaxDiff, Means, NoHints, Peel, Published,
+    Residual, SPECTRAL_BITS, Spectral, VECTOR_BITS,
 };
-use gbmi::certificate::{Attention, Certificate, Criterion, DirectPath, Rows};
+use gbmi::certificate::{Certificate, Hints, Rows};
 use gbmi::checker::Options;
 use gbmi::model::Network;
 use gbmi::search::prove;
@@ -189,22 +188,22 @@ fn jitter(random: &mut Random, vectors: &mut [Vec<i64>]) {
     }
 }
 
+/// The hints of the published subcubic family.
+pub(crate) fn gaps_of(certificate: &mut Certificate) -> &mut Gaps {
+    let Hints::Published(Published::Gaps(gaps)) = &mut certificate.hints else {
+        panic!("other hints")
+    };
+    gaps
+}
+
 /// A little off, or replaced in part.
 fn perturb(random: &mut Random, network: &Network, certificate: &mut Certificate) {
-    let Certificate {
-        attention,
-        direct_path,
-        criterion,
-        ..
-    } = certificate;
-    let Criterion::Gaps(hints) = criterion else {
-        unreachable!("a family has gaps")
-    };
+    let hints = gaps_of(certificate);
     if let Attention::LowRank(LowRank {
         factors,
         peel,
         error,
-    }) = attention
+    }) = &mut hints.attention
     {
         if random.once_in(3) {
             for Peel { left, right } in peel.iter_mut() {
@@ -243,9 +242,9 @@ fn perturb(random: &mut Random, network: &Network, certificate: &mut Certificate
         }
     }
     if random.once_in(4) {
-        *direct_path = direct(random, network);
+        hints.direct_path = direct(random, network);
     }
-    match (direct_path, random.within(0, 2)) {
+    match (&mut hints.direct_path, random.within(0, 2)) {
         (DirectPath::MaxDiff(MaxDiff { mean }), 0) => jitter(random, std::slice::from_mut(mean)),
         _ if random.once_in(3) => (hints.references, hints.slopes) = references(random, network),
         _ => {
@@ -276,14 +275,9 @@ fn perturb(random: &mut Random, network: &Network, certificate: &mut Certificate
 
 /// A certificate of any published rule, written and read as any other. It claims nothing.
 pub(crate) fn published_hints(random: &mut Random, network: &Network) -> Certificate {
-    let exact = || Attention::Exact(ExactAttention::default());
+    let exact = || Attention::Exact(NoHints {});
     let certificate = if random.once_in(16) {
-        bare(
-            network,
-            exact(),
-            DirectPath::MaxDiffExact(NoHints {}),
-            Criterion::Convexity(NoHints {}),
-        )
+        bare(network, Hints::Published(Published::Convexity(NoHints {})))
     } else if random.once_in(3) {
         let attention = if random.once_in(6) {
             exact()
@@ -293,11 +287,13 @@ pub(crate) fn published_hints(random: &mut Random, network: &Network) -> Certifi
         let (direct_path, (references, slopes)) =
             (direct(random, network), references(random, network));
         let gaps = Gaps {
+            attention,
+            direct_path,
             references,
             slopes,
             gaps: gaps(random, network),
         };
-        bare(network, attention, direct_path, Criterion::Gaps(gaps))
+        bare(network, Hints::Published(Published::Gaps(Box::new(gaps))))
     } else {
         let families: Vec<Family> = Family::all().collect();
         let proof = prove(
@@ -307,13 +303,7 @@ pub(crate) fn published_hints(random: &mut Random, network: &Network) -> Certifi
             Options::default(),
         )
         .unwrap();
-        let Certificate {
-            attention,
-            direct_path,
-            criterion,
-            ..
-        } = proof.certificate;
-        let mut certificate = bare(network, attention, direct_path, criterion);
+        let mut certificate = bare(network, proof.certificate.hints);
         perturb(random, network, &mut certificate);
         certificate
     };

@@ -40,6 +40,7 @@ impl<R: Enclosure> Tables<R> {
     /// # Errors
     /// [`crate::refusal::Decline::Work`].
     pub fn new(network: &Network, meter: &Meter) -> Result<Self, Refusal> {
+        meter.goes_by("convexity");
         let (v, n) = (network.config.d_vocab, network.config.n_ctx);
         let factors = Factors::<R>::new(network, meter)?;
         let [scores, logits, direct] = factors.chains();

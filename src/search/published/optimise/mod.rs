@@ -9,8 +9,10 @@ mod bounds;
 mod count;
 
 use super::witnesses::{Hints, bound_anew, closed, units};
-use crate::certificate::published::{LowRank, MaxDiff, Means, Peel, Residual, VECTOR_BITS};
-use crate::certificate::{Attention, DirectPath, Rows};
+use crate::certificate::Rows;
+use crate::certificate::published::{
+    Attention, DirectPath, LowRank, MaxDiff, Means, Peel, Residual, VECTOR_BITS,
+};
 use crate::checker::arithmetic::Fixed;
 use crate::checker::factors::Factors;
 use crate::checker::meter::{Kind, Meter};
