@@ -41,7 +41,25 @@ fn brute_force(criterion: &mut Criterion) {
         })
     });
     group.bench_function("float32", |b| {
-        b.iter(|| float32::brute_force(&network, options().threads))
+        b.iter(|| float32::brute_force(&network.one_head().unwrap(), options().threads))
+    });
+    group.finish();
+}
+
+fn exhaustive(criterion: &mut Criterion) {
+    let folder = "tests/data/families/second_max_of_3_two_heads";
+    let network = Network::load(folder.as_ref()).unwrap();
+    let certificate = proof(&network, Strategy::Exhaustive);
+    let mut group = criterion.benchmark_group("exhaustive");
+    group.bench_function("rigorous", |b| {
+        b.iter(|| {
+            check::<Fixed>(&network, &certificate, options())
+                .unwrap()
+                .correct
+        })
+    });
+    group.bench_function("float32", |b| {
+        b.iter(|| float32::exhaustive(&network, options().threads))
     });
     group.finish();
 }
@@ -69,7 +87,7 @@ fn arithmetic(criterion: &mut Criterion) {
     group.bench_function("tables/fixed", |b| {
         b.iter_batched(
             || Meter::new(u64::MAX),
-            |meter| Paths::<Fixed>::new(&network, [None; 3], &meter),
+            |meter| Paths::<Fixed>::new(&network.one_head().unwrap(), [None; 3], &meter),
             BatchSize::SmallInput,
         );
     });
@@ -83,5 +101,5 @@ fn arithmetic(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, brute_force, strategies, arithmetic);
+criterion_group!(benches, brute_force, exhaustive, strategies, arithmetic);
 criterion_main!(benches);

@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .filter(|model| asked.is_empty() || asked.iter().any(|asked| asked == model))
     {
         let network = Network::load(&Path::new("models").join(model))?;
-        let total = network.config.inputs();
+        let total = network.task.size();
         let head = "| class | direct path | attention error | closed | FLOPs | optimised | FLOPs | gain | s |\n";
         write!(
             tables,

@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .filter(|strategy| !apart.contains(strategy))
         {
             if matches!(strategy, Strategy::BruteForce | Strategy::Exact { .. })
-                && network.config.n_ctx > 5
+                && network.sizes.n_ctx > 5
             {
                 continue;
             }

@@ -1,6 +1,7 @@
 (** What the theorems rest on: `make -C proofs assumptions` compares what this prints with `assumptions.txt`. *)
 
 From gbmi Require Import Theory TheoryMatrix TheoryBounds Counting FixedSound CheckerSound.
+From gbmi Require Import Margin Exhaustive ExhaustiveColumns Decoder.
 
 Print Assumptions correct_iff_right.
 Print Assumptions right_shift.
@@ -14,3 +15,15 @@ Print Assumptions mul_scaled_encloses.
 Print Assumptions dot_encloses.
 Print Assumptions exp_encloses.
 Print Assumptions check_sound.
+Print Assumptions margin_additive.
+Print Assumptions margin_additive_upper.
+Print Assumptions correct_by_iff.
+Print Assumptions causal.
+Print Assumptions decoder_of_logit.
+Print Assumptions count_right_max_of_n.
+Print Assumptions exhaustive_counts.
+Print Assumptions exhaustive_counts_by_query.
+Print Assumptions layer_columns.
+Print Assumptions logits_by_columns.
+Print Assumptions logits_compared.
+Print Assumptions walk_counts.

@@ -68,7 +68,7 @@ Definition with_orders (hints : list (list nat)) (t : table) : list ordered :=
 
 Definition no_row : ordered := {| row_of := []; order_of := None |}.
 
-(** ** Rule `attention exact` *)
+(** ** Rule `attention` *)
 
 (** exp A(q,t) = [alpha] * 2^[exponent], and [alpha] * exp B(q,p) / 2^c(q) for every position p. *)
 Record source := { alpha : ival; exponent : Z; by_position : row }.
@@ -93,7 +93,7 @@ Definition head_of (v n : nat) (r : row) (hint : option (list nat)) : head :=
      beta_min := or_everything (reduce imin but_last);
      token_order := option_map (fun hint => descending hint a) hint |}.
 
-(** ** Rule `direct_path split` *)
+(** ** Rule `margins` *)
 
 (** A set of wrong answers: one, or the marked ones. *)
 Inductive answer_set := One (answer : nat) | Marked (marks : list bool).

@@ -24,7 +24,7 @@ Proof.
   - intros i x hint I E _. now apply H.
 Qed.
 
-(** ** Rule `attention exact` *)
+(** ** Rule `attention` *)
 
 Lemma sum_fold k f : sum k f = fold_right Rplus 0%R (map f (seq 0 k)).
 Proof.
@@ -116,7 +116,7 @@ Proof.
   - apply reduce_imin_encloses, (entrywise_firstn _ _ _ _ Hbeta). lia.
 Qed.
 
-(** ** Rule `direct_path split` *)
+(** ** Rule `margins` *)
 
 Definition offset_of (c : cert) (j : nat) : R := (IZR (nth j (offset c) 0%Z) * powerRZ 2 (-20))%R.
 

@@ -4,7 +4,7 @@ From Coq Require Import Reals List Arith Lia Lra.
 From gbmi Require Export Theory.
 Local Open Scope R_scope.
 
-(** ** Rule `partition` (`mod.rs`) *)
+(** ** Rule `partition` (`partition.rs`) *)
 
 Section Partition.
   Variables (T : tables) (v n : nat) (x : list nat).
@@ -41,7 +41,7 @@ Section Partition.
   Qed.
 End Partition.
 
-(** ** Rule `attention exact` (`src/checker/levels/attention.rs`) *)
+(** ** Rule `attention` (`src/checker/levels/attention.rs`) *)
 
 (** In any unit for each query and maximum, weights lead to the same sign. *)
 Theorem weights_scale T n m j x unit : 0 < unit ->
@@ -52,7 +52,7 @@ Proof.
   - apply Rmult_lt_reg_l with (1 := U). lra.
 Qed.
 
-(** ** Rule `direct_path split` (`src/checker/levels/margins.rs`) *)
+(** ** Rule `margins` (`src/checker/levels/margins.rs`) *)
 
 (** The direct path is split in any way, D = D1 + D2; rows with D1 and differences of D2 have their own bounds. *)
 Theorem margin_split T q m j t p D1 D2 row most :

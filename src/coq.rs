@@ -5,10 +5,12 @@
 //! written as they are: whatever else goes wrong makes coqc fail.
 
 use crate::certificate::levels::{
-    Answers, Count, Entries, ExactAttention, Grid, Group, Partition, Plan, Script, Split, Test,
+    Answers, Block, Count, Entries, ExactAttention, Grid, Group, Levels, Partition, Plan, Script,
+    Split, Test,
 };
-use crate::certificate::{Attention, Certificate, Criterion, DirectPath, Rows};
-use crate::model::{Config, Dyadic, Matrix, Network, Scale};
+use crate::certificate::{Certificate, Hints, Rows};
+use crate::model::{Config, Dyadic, Matrix, OneHead, Scale};
+use num_traits::Zero;
 use std::collections::BTreeMap;
 
 /// Indices and sizes beyond this are written as this: all are beyond what there is.
@@ -22,13 +24,13 @@ const FEWEST_NAMED: usize = 9;
 ///
 /// # Errors
 /// The rule of the certificate that `proofs/` does not have.
-pub fn export(certificate: &Certificate, network: &Network) -> Result<String, String> {
+pub fn export(certificate: &Certificate, network: &OneHead<'_>) -> Result<String, String> {
     let mut source = Source::default();
     let hints = source.certificate(certificate)?;
     let weights = source.weights(network);
     let claim = &certificate.claim;
     let Config { d_vocab, n_ctx, .. } = network.config;
-    let total = network.config.inputs();
+    let total = network.network.task.size();
     let (correct, right) = (
         &claim.correct,
         "Z.of_nat (count_correct (sizes the_weights) (network_of the_weights))",
@@ -54,8 +56,11 @@ pub fn export(certificate: &Certificate, network: &Network) -> Result<String, St
     let numbers: String = (1..=source.most)
         .map(|n| format!("Definition n{n} : nat := S n{}.\n", n - 1))
         .collect();
-    let (digest, strategy, definitions) =
-        (&network.sha256, &certificate.strategy, &source.definitions);
+    let (digest, strategy, definitions) = (
+        &network.network.sha256,
+        &certificate.strategy,
+        &source.definitions,
+    );
     let strategy: String = strategy
         .chars()
         .filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-')
@@ -178,7 +183,7 @@ impl Source {
     }
 
     /// The tensors, row by row; biases are one row.
-    fn weights(&mut self, network: &Network) -> String {
+    fn weights(&mut self, network: &OneHead<'_>) -> String {
         let Config {
             d_vocab,
             n_ctx,
@@ -199,7 +204,7 @@ impl Source {
             let pair = |x: &Dyadic| format!("({}, {})", x.mantissa, x.exponent);
             source.list("Z * Z", &row.iter().map(pair).collect::<Vec<_>>())
         };
-        let Network {
+        let OneHead {
             w_e,
             w_pos,
             w_q,
@@ -213,7 +218,7 @@ impl Source {
             b_o,
             b_u,
             ..
-        } = network;
+        } = *network;
         let tables: [(&str, &Matrix<Dyadic>); 7] = [
             ("w_e", w_e),
             ("w_pos", w_pos),
@@ -243,20 +248,20 @@ impl Source {
     }
 
     fn certificate(&mut self, certificate: &Certificate) -> Result<String, String> {
-        let missing = |part: &str| {
-            format!(
-                "{part}: expected a rule that is proved in Coq (exact, split, partition), found a published one"
-            )
+        let Hints::Levels(hints) = &certificate.hints else {
+            return Err(
+                "hints.family: expected levels, whose rules are proved in Coq, found another"
+                    .into(),
+            );
         };
-        let Attention::Exact(ExactAttention { orders, entries }) = &certificate.attention else {
-            return Err(missing("attention"));
-        };
-        let DirectPath::Split(split) = &certificate.direct_path else {
-            return Err(missing("direct_path"));
-        };
-        let Criterion::Partition(partition) = &certificate.criterion else {
-            return Err(missing("criterion"));
-        };
+        if !certificate.claim.margin.is_zero() {
+            return Err("claim.margin: expected none: margins are not proved in Coq".into());
+        }
+        let Levels {
+            attention: ExactAttention { orders, entries },
+            direct_path: split,
+            criterion: partition,
+        } = hints.as_ref();
         let Split {
             offset,
             token_orders,
@@ -292,8 +297,12 @@ impl Source {
         else {
             return "None".into();
         };
+        let blocks: Vec<usize> = blocks
+            .iter()
+            .flat_map(|Block { rows, columns }| [rows.start, rows.end, columns.start, columns.end])
+            .collect();
         let fields = [
-            format!("blocks := {}", self.indices(blocks)),
+            format!("blocks := {}", self.indices(&blocks)),
             format!("centre := {}", self.integers(centre)),
             format!("basis := {}", self.rows("Z", basis, Self::integers)),
             format!("left_bounds := {}", self.integers(left)),
@@ -324,13 +333,18 @@ impl Source {
                     without,
                     wrong,
                 } = grid.as_ref();
+                let wrong = wrong.iter().flat_map(|wrong| match wrong.then_by {
+                    None => vec![wrong.by],
+                    Some(then_by) => vec![wrong.by, then_by, wrong.coarser],
+                });
+                let wrong: Vec<usize> = wrong.collect();
                 let fields = [
                     format!(
                         "grid_bits := {}",
                         self.index(usize::try_from(*bits).unwrap_or(MOST_INDEX))
                     ),
                     format!("without := {}", self.orders(without)),
-                    format!("wrong_groups := {}", self.indices(wrong)),
+                    format!("wrong_groups := {}", self.indices(&wrong)),
                 ];
                 format!("Grid {}", record(&fields))
             }

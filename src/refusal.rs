@@ -3,6 +3,7 @@
 //! *Rejected* means: this certificate does not prove its claim about this network. *Declined* means: the question is
 //! outside what the checker supports or is allowed to spend. *Unreadable* means: a file could not be read at all.
 
+use num_bigint::BigUint;
 use std::fmt;
 
 /// The reason for a verdict other than "accepted".
@@ -21,7 +22,7 @@ pub enum Refusal {
 #[allow(missing_docs)] // the fields are what their names say
 pub enum Rejection {
     /// Not JSON, or not of the certificate's shape: unknown, missing or repeated fields, wrong types, too deep; a number
-    /// that is too large or not in its one spelling; rules that do not go together.
+    /// that is too large or not in its one spelling.
     Malformed { path: String, found: String },
     /// The groups of a plan do not cover every wrong answer exactly once.
     NotAPartition { path: String, found: String },
@@ -50,6 +51,16 @@ pub enum Decline {
         found: String,
         supported: &'static str,
     },
+    /// The hints are for a family of rules that this build does not have.
+    Family {
+        found: String,
+        supported: &'static str,
+    },
+    /// The claim says more than this build can check.
+    Claim {
+        field: &'static str,
+        reason: &'static str,
+    },
     /// The model is not one that the theorems speak about.
     Model {
         at: String,
@@ -66,6 +77,14 @@ pub enum Decline {
     },
     /// The proof asks for more work than allowed (`--max-flops`).
     Work { limit: u64 },
+    /// The proof would take more work than allowed: about how much is known before it begins.
+    Estimate { flops: BigUint, limit: u64 },
+    /// The network has no proofs by this strategy.
+    Strategy { found: String, has: String },
+    /// A proof of which there is nothing to explain.
+    Explain { reason: &'static str },
+    /// A task has not as many pairs of an input and a read-out as it says.
+    Task { expected: BigUint, found: BigUint },
     /// The arithmetic asked for is not built in.
     Arithmetic { found: String, hint: &'static str },
 }
@@ -162,6 +181,15 @@ impl fmt::Display for Decline {
                     "unsupported certificate version {found}: this build reads {supported}"
                 )
             }
+            Self::Family { found, supported } => {
+                write!(
+                    f,
+                    "unsupported family of rules {found:?}: this build has {supported}"
+                )
+            }
+            Self::Claim { field, reason } => {
+                write!(f, "unsupported claim.{field}: {reason}")
+            }
             Self::Model {
                 at,
                 expected,
@@ -193,6 +221,22 @@ impl fmt::Display for Decline {
                 write!(
                     f,
                     "the proof takes more than {limit} FLOPs or integer operations; raise --max-flops to allow it"
+                )
+            }
+            Self::Estimate { flops, limit } => {
+                write!(
+                    f,
+                    "the proof would take about {flops} FLOPs, more than the {limit} that are allowed"
+                )
+            }
+            Self::Strategy { found, has } => {
+                write!(f, "no strategy {found} for this network: it has {has}")
+            }
+            Self::Explain { reason } => write!(f, "nothing to explain of this proof: {reason}"),
+            Self::Task { expected, found } => {
+                write!(
+                    f,
+                    "the task has {expected} pairs of an input and a read-out by its formula, and {found} were found"
                 )
             }
             Self::Arithmetic { found, hint } => {

@@ -445,25 +445,79 @@ fn exponentials_contain<R: Probe>(mantissa: i64, fraction: i32, width: Option<i3
     }
 }
 
-fn roots_contain<R: Probe>(n: usize) {
-    let root = R::inverse_sqrt(n);
-    let n = BigRational::from_integer(n.into());
-    // 1/√n lies between the bounds of a root to 200 bits.
-    let bound: BigUint = ((BigUint::one() << 400_u32) / n.to_integer().magnitude()).sqrt();
-    let unit = power_of_two(-200);
+/// Bounds of 1/√x, for x > 0, to 200 bits or more.
+fn inverse_root(x: &BigRational) -> (BigRational, BigRational) {
+    let bits = 200 + x.numer().bits();
+    let square = (BigUint::one() << (2 * bits)) * x.denom().magnitude() / x.numer().magnitude();
+    let bound = square.sqrt();
+    let unit = power_of_two(-i64::try_from(bits).unwrap());
     let (low, high) = (
         BigRational::from(BigInt::from(bound.clone())) * &unit,
         BigRational::from(BigInt::from(bound + 1_u8)) * unit,
     );
-    assert!(&low * &low * &n <= BigRational::one() && BigRational::one() <= &high * &high * n);
+    assert!(&low * &low * x <= BigRational::one() && BigRational::one() < &high * &high * x);
+    (low, high)
+}
+
+/// The enclosure does not lie to one side of both bounds.
+fn between<R: Probe>(y: &R, (low, high): &(BigRational, BigRational), what: &str) {
     assert!(
-        !root.is_below(&low) && !R::dyadic(0, 0).sub(&root).is_below(&-&high),
-        "{root:?}"
+        !y.is_below(low) && !R::dyadic(0, 0).sub(y).is_below(&-high),
+        "{what} from {low} to {high} is not in {y:?}"
     );
-    let tight = power_of_two(-45);
+}
+
+/// Nothing is known of a number.
+fn is_anything<R: Probe>(y: &R) -> bool {
+    let far = power_of_two(999);
+    !y.excludes(&far) && !y.excludes(&-far) && !y.is_negative() && !y.is_nonnegative()
+}
+
+/// 1/x and 1/√x of an enclosure contain those of its points; if one of these is not above zero, they are everything.
+fn inverses_contain<R: Probe>(draw: Draw) {
+    let (x, points) = draw.operand::<R>();
+    let (inverse, root) = (x.inverse(), x.inverse_sqrt());
+    if !points.iter().all(BigRational::is_positive) {
+        assert!(
+            is_anything(&inverse) && is_anything(&root),
+            "of {x:?}: {inverse:?}, {root:?}"
+        );
+        return;
+    }
+    for point in &points {
+        contains(&inverse, &point.recip(), "inverse");
+        between(&root, &inverse_root(point), "inverse root");
+    }
+    // Half an interval: the numbers from this one on.
+    let above = R::everything().max(&x);
+    let far = &points[0] + power_of_two(80);
+    contains(
+        &above.inverse(),
+        &far.recip(),
+        "inverse of half an interval",
+    );
+    between(
+        &above.inverse_sqrt(),
+        &inverse_root(&far),
+        "inverse root of half an interval",
+    );
+    // From zero on there is no least inverse.
+    let from_zero = R::dyadic(0, 0).hull(&x);
+    assert!(is_anything(&from_zero.inverse()) && is_anything(&from_zero.inverse_sqrt()));
+    let both = R::dyadic(0, 0).sub(&x).hull(&x);
+    assert!(is_anything(&both.inverse()) && is_anything(&both.inverse_sqrt()));
+}
+
+fn nice_inverses_are_tight<R: Probe>((mantissa, exponent): (i64, i32)) {
+    let (x, point) = (R::dyadic(mantissa, exponent), rational(mantissa, exponent));
+    let unit = power_of_two(-46);
+    is_near(&x.inverse(), &point.recip(), &unit, "inverse");
+    let (low, high) = inverse_root(&point);
+    let root = x.inverse_sqrt();
+    between(&root, &(low.clone(), high.clone()), "inverse root");
     assert!(
-        root.excludes(&(high + &tight)) && root.excludes(&(low - tight)),
-        "{root:?} is wide"
+        root.excludes(&(high + &unit)) && root.excludes(&(low - unit)),
+        "1/√{point}: {root:?} is wide"
     );
 }
 
@@ -526,6 +580,22 @@ macro_rules! encloses {
                 fn small_exponentials(mantissa in any::<i32>(), exponent in -80_i32..-31) {
                     exponentials_contain::<$arithmetic>(mantissa.into(), exponent, None);
                 }
+
+                #[test]
+                fn inverses(draw in draws()) {
+                    inverses_contain::<$arithmetic>(draw);
+                }
+
+                #[test]
+                fn inverses_of_any_size(mantissa in 1_i64.., exponent in -150_i32..80, width in prop::option::of(-48_i32..80)) {
+                    let wide = |width: i32| Draw::Wide(mantissa, exponent, width);
+                    inverses_contain::<$arithmetic>(width.map_or(Draw::Point(mantissa, exponent), wide));
+                }
+
+                #[test]
+                fn tight_inverses((mantissa, exponent) in small()) {
+                    nice_inverses_are_tight::<$arithmetic>((mantissa.abs() + 1, exponent));
+                }
             }
 
             #[test]
@@ -543,11 +613,26 @@ macro_rules! encloses {
             }
 
             #[test]
-            fn roots() {
+            fn roots_and_inverses_of_whole_numbers() {
                 for n in (1..300).chain([4095, 4096, 1 << 20]) {
-                    roots_contain::<$arithmetic>(n);
+                    nice_inverses_are_tight::<$arithmetic>((n, 0));
                 }
-                assert!(!<$arithmetic>::inverse_sqrt(0).excludes(&power_of_two(99)));
+            }
+
+            #[test]
+            fn extreme_inverses() {
+                // Zero, the least and the greatest number of any format here, and what is next to them; powers of two and of
+                // four, which have exact inverses and roots.
+                for exponent in (-1100..=-150).step_by(190).chain(-150..=130).chain([300, 971, 1023]) {
+                    for mantissa in [0, 1, 2, 3, 5, (1 << 24) - 1, (1 << 53) - 1, 1 << 62, i64::MAX, -1, i64::MIN] {
+                        inverses_contain::<$arithmetic>(Draw::Point(mantissa, exponent));
+                    }
+                }
+                for exponent in [-150, -48, 0, 48, 100] {
+                    inverses_contain::<$arithmetic>(Draw::Everything(1, exponent));
+                }
+                let everything = <$arithmetic>::everything();
+                assert!(is_anything(&everything.inverse()) && is_anything(&everything.inverse_sqrt()));
             }
 
             #[test]

@@ -73,6 +73,8 @@ fn describe(refusal: &Refusal) -> (&'static str, String) {
             Rejection::NotEstablished { path, .. } => (VARIANTS[4], (*path).into()),
         },
         Refusal::Declined(Decline::Version { .. }) => ("Version", String::new()),
+        Refusal::Declined(Decline::Family { .. }) => ("Family", String::new()),
+        Refusal::Declined(Decline::Claim { field, .. }) => ("Claim", (*field).into()),
         other => panic!("no certificate of the corpora should lead to {other:?}"),
     }
 }

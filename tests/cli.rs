@@ -115,7 +115,11 @@ fn json_is_one_line_with_every_field() {
         let object: Value = serde_json::from_str(&run.stdout).unwrap();
         assert_eq!(object["verdict"], "ACCEPTED");
         assert_eq!(object["strategy"], "subcubic");
-        assert_eq!(object["rules"][0], "attention/exact");
+        assert_eq!(object["family"], "levels");
+        assert_eq!(
+            (&object["rules"][0], &object["rules"][1]),
+            (&"attention".into(), &"margins".into())
+        );
         assert_eq!(
             (&object["correct"], &object["total"], &object["upper"]),
             (&"109".into(), &"125".into(), &Value::Null)
@@ -171,8 +175,8 @@ fn exit_codes_and_words() {
     let folder = with_certificate();
     let path = folder.path();
     std::fs::write(path.join("not.json"), "accepted").unwrap();
-    std::fs::copy(path.join("cert.json"), path.join("v2.json")).unwrap();
-    edit(&path.join("v2.json"), "\"gbmi\":\"1\"", "\"gbmi\":\"2\"");
+    std::fs::copy(path.join("cert.json"), path.join("v3.json")).unwrap();
+    edit(&path.join("v3.json"), "\"gbmi\":\"2\"", "\"gbmi\":\"3\"");
     std::fs::copy(path.join("cert.json"), path.join("more.json")).unwrap();
     edit(&path.join("more.json"), "\"109\"", "\"110\"");
     std::fs::copy(path.join("cert.json"), path.join("moved.json")).unwrap();
@@ -203,10 +207,10 @@ fn exit_codes_and_words() {
             "malformed certificate",
         ),
         (
-            &["check", "v2.json"],
+            &["check", "v3.json"],
             2,
             "DECLINED\n",
-            "unsupported certificate version \"2\"",
+            "unsupported certificate version \"3\"",
         ),
         (
             &["check", "cert.json", "--max-flops", "100"],
@@ -265,7 +269,7 @@ fn exit_codes_and_words() {
             &["prove", "--model", "model", "--strategy", "magic"],
             3,
             "",
-            "expected brute-force",
+            "expected exhaustive, brute-force",
         ),
         (
             &["prove", "--model", "model", "--out", "no/such/folder.json"],
@@ -544,7 +548,7 @@ fn published_strategies_by_name_and_by_parts() {
     let run = gbmi(path, &["check", "a.json"]);
     assert_eq!(run.code, 0, "{}", run.stderr);
     assert!(
-        run.stdout.contains(name) && run.stdout.contains("published/gaps"),
+        run.stdout.contains(name) && run.stdout.contains("published: "),
         "{}",
         run.stdout
     );
@@ -641,7 +645,7 @@ fn compare_goes_on_past_what_is_broken() {
     edit(
         &path.join("unsupported/config.json"),
         "\"n_layers\": 1",
-        "\"n_layers\": 2",
+        "\"n_layers\": 5",
     );
     let compare = |models: &[&str]| {
         let run = gbmi(
@@ -662,7 +666,8 @@ fn compare_goes_on_past_what_is_broken() {
         (run.code, verdicts, run.stderr)
     };
     let missing = "no model at missing: there is no such file";
-    let unsupported = "unsupported model at config.json, n_layers: expected 1, found 2";
+    let unsupported =
+        "unsupported model at config.json, n_layers: expected a whole number from 1 to 4, found 5";
     let (code, verdicts, said) = compare(&["missing", "model", "unsupported", "twice/model"]);
     assert_eq!(
         verdicts,
@@ -787,6 +792,73 @@ fn budgets_and_targets() {
     }
 }
 
+/// A margin is a part of the claim, in every proof of ours and in its verdict.
+#[test]
+fn margins_are_claimed_proved_and_said() {
+    let folder = with_certificate();
+    let prove = |args: &[&str]| {
+        let args = [&["prove", "--model", "model"], args].concat();
+        gbmi(folder.path(), &args)
+    };
+    let mut last = 125;
+    for margin in ["0", "1/1000000000000", "0.1", "3/10", "2", "4096"] {
+        let run = prove(&["--strategy", "exact", "--margin", margin, "--json"]);
+        let object: Value = serde_json::from_str(&run.stdout).unwrap();
+        assert_eq!(run.code, 0, "{margin}: {object}");
+        let correct: u64 = object["correct"].as_str().unwrap().parse().unwrap();
+        let upper = object["upper"]
+            .as_str()
+            .map_or(125, |upper| upper.parse().unwrap());
+        assert!(
+            correct <= upper && upper <= last,
+            "{margin}: {correct} to {upper}"
+        );
+        last = correct;
+        assert_eq!(object["margin"].is_null(), margin == "0");
+        let checked = gbmi(folder.path(), &["check", "cert.json", "--json"]);
+        let again: Value = serde_json::from_str(&checked.stdout).unwrap();
+        assert_eq!((checked.code, &again["margin"]), (0, &object["margin"]));
+        let rational = ["check", "cert.json", "--arithmetic", "rational"];
+        assert_eq!(gbmi(folder.path(), &rational).code, 0, "{margin}");
+    }
+    assert_eq!(last, 0);
+    let run = prove(&["--strategy", "exact", "--margin", "0.5"]);
+    let line = run.stdout.lines().nth(1).unwrap();
+    assert!(
+        line.ends_with("are answered correctly by more than 0.500000000 (1/2)"),
+        "{line}"
+    );
+    for args in [
+        ["--strategy", "auto"].as_slice(),
+        &["--target", "1"],
+        &["--strategy", "brute-force"],
+        &["--budget", "1M", "--class", "subcubic"],
+    ] {
+        let run = prove(&[args, &["--margin", "0.5", "--quiet"]].concat());
+        assert_eq!(
+            (run.code, run.stdout.as_str()),
+            (0, "ACCEPTED\n"),
+            "{args:?}: {}",
+            run.stderr
+        );
+    }
+    let run = prove(&["--strategy", "published-cubic", "--margin", "0.5"]);
+    assert_eq!(run.code, 2);
+    assert!(
+        run.stderr.contains("unsupported claim.margin"),
+        "{}",
+        run.stderr
+    );
+    for margin in ["-1", "NaN", "0x1", "1/0", "1099511627776.1", ""] {
+        let run = prove(&["--margin", margin]);
+        assert!(
+            run.code == 3 && run.stderr.contains("expected a margin from 0 to 2^40"),
+            "{margin}: {}",
+            run.stderr
+        );
+    }
+}
+
 /// Longer proofs prove more; the same files every time.
 #[test]
 fn the_frontier_rises_and_is_drawn() {
@@ -886,12 +958,13 @@ fn nothing_half_written_is_left() {
     edit(
         &folder.path().join("model/config.json"),
         "\"n_layers\": 1",
-        "\"n_layers\": 2",
+        "\"n_layers\": 5",
     );
     let run = gbmi(folder.path(), &["prove", "--model", "model"]);
     assert_eq!((run.code, run.stdout.as_str()), (2, "DECLINED\n"));
     assert!(
-        run.stderr.contains("n_layers: expected 1, found 2"),
+        run.stderr
+            .contains("n_layers: expected a whole number from 1 to 4, found 5"),
         "{}",
         run.stderr
     );
@@ -908,7 +981,7 @@ fn nothing_half_written_is_left() {
     std::fs::create_dir(folder.path().join("cert.json")).unwrap();
     edit(
         &folder.path().join("model/config.json"),
-        "\"n_layers\": 2",
+        "\"n_layers\": 5",
         "\"n_layers\": 1",
     );
     let run = gbmi(folder.path(), &["prove", "--model", "model"]);
@@ -1013,7 +1086,7 @@ fn lists_and_help() {
     snapshot!("strategies", gbmi(folder.path(), &["strategies"]).stdout);
     let rows: Value =
         serde_json::from_str(&gbmi(folder.path(), &["strategies", "--json"]).stdout).unwrap();
-    assert_eq!(rows.as_array().unwrap().len(), 107);
+    assert_eq!(rows.as_array().unwrap().len(), 108);
     for (name, args) in [
         ("help", vec!["--help"]),
         ("help_prove", vec!["prove", "--help"]),

@@ -141,7 +141,7 @@ fn what_changes_the_function_is_declined_by_name() {
         ("use_qk_norm", json!(-1)),
         ("attention_dir", Value::Null),
         ("positional_embedding_type", Value::Null),
-        ("normalization_type", json!("LNPre")),
+        ("normalization_type", json!("RMS")),
         ("normalisation_type", json!("LN")),
         ("attn_scale", json!(0)),
         ("attn_scale", json!(-2)),
@@ -191,7 +191,7 @@ fn a_field_with_another_default_must_be_there() {
 fn all_reasons_are_given_at_once() {
     let mut config = dump(DUMPS[3]);
     for (field, value) in [
-        ("n_layers", json!(2)),
+        ("n_layers", json!(5)),
         ("clip_qkv", json!(1)),
         ("final_rms", json!(true)),
     ] {
@@ -201,11 +201,11 @@ fn all_reasons_are_given_at_once() {
     let refusal = read(&config).unwrap_err();
     assert_eq!(
         in_the_way(&config),
-        ["n_layers", "normalization_type", "clip_qkv", "final_rms"]
+        ["n_layers", "clip_qkv", "normalization_type", "final_rms"]
     );
     let message = refusal.to_string();
     assert!(
-        message.contains("at config.json, n_layers: expected 1, found 2;"),
+        message.contains("at config.json, n_layers: expected a whole number from 1 to 1, found 5;"),
         "{message}"
     );
     assert!(message.contains("\"training\""), "{message}");

@@ -29,7 +29,7 @@ fn proof(network: &Network, strategy: Strategy) -> Certificate {
 #[test]
 fn a_theorem_reads_as_it_should() {
     let network = tiny();
-    insta::assert_snapshot!(export(&proof(&network, EXACT), &network).unwrap());
+    insta::assert_snapshot!(export(&proof(&network, EXACT), &network.one_head().unwrap()).unwrap());
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn the_statement_is_the_claim() {
     ] {
         certificate.claim.correct = correct.into();
         certificate.claim.upper = upper.map(Into::into);
-        let text = export(&certificate, &network).unwrap();
+        let text = export(&certificate, &network.one_head().unwrap()).unwrap();
         assert!(
             text.contains(&format!("Theorem correct_inputs :\n{statement}\n")),
             "{text}"
@@ -87,7 +87,7 @@ fn the_weights_are_those_of_the_model() {
     for seed in 0..40 {
         let (_, model) = random_model(&mut Random::new(seed));
         let network = model.network();
-        let text = export(&proof(&network, EXACT), &network).unwrap();
+        let text = export(&proof(&network, EXACT), &network.one_head().unwrap()).unwrap();
         let names: BTreeMap<&str, &str> = text.lines().filter_map(definition).collect();
         let weights = names["the_weights"];
         let sizes: [usize; 4] = ["d_vocab", "n_ctx", "d_model", "d_head"].map(|size| {
@@ -125,8 +125,8 @@ fn the_weights_are_those_of_the_model() {
 fn what_coq_has_no_proof_for_is_refused() {
     let network = tiny();
     let published = Strategy::published().last().unwrap();
-    let refusal = export(&proof(&network, published), &network).unwrap_err();
-    assert!(refusal.contains("found a published one"), "{refusal}");
+    let refusal = export(&proof(&network, published), &network.one_head().unwrap()).unwrap_err();
+    assert!(refusal.contains("found another"), "{refusal}");
     // About another model: rejected, and nothing is written.
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("cert.json");

@@ -1,10 +1,14 @@
 //! What a certificate can cost: every hint at its worst takes no more than ten times the time of an honest one for each
 //! tallied operation, at every size. A check that would take longer is stopped by the limit on what is tallied.
 
-use crate::common::{Model, by_hand, group, partition, plan, published_hints, split};
-use gbmi::certificate::levels::{Count, Entries, ExactAttention, Grid, Plan, Script, Split, Test};
-use gbmi::certificate::published::{Chain, Gaps, LowRank, Means, Peel, Residual};
-use gbmi::certificate::{Attention, Certificate, Criterion, DirectPath, Rows};
+use crate::common::{Model, bare, by_hand, group, levels, partition, plan, split};
+use gbmi::certificate::levels::{
+    Block, Count, Entries, ExactAttention, Grid, Plan, Script, Split, Test, Wrong,
+};
+use gbmi::certificate::published::{
+    Attention, Chain, DirectPath, Gaps, LowRank, Means, NoHints, Peel, Published, Residual,
+};
+use gbmi::certificate::{Certificate, Hints, Rows};
 use gbmi::checker::arithmetic::Fixed;
 use gbmi::checker::{Options, certify};
 use gbmi::model::Network;
@@ -118,12 +122,8 @@ fn pairs(v: usize, m: usize, test: Test, window: &str) -> Vec<gbmi::certificate:
 }
 
 /// One plan for every maximum.
-fn by_maximum(
-    network: &Network,
-    direct_path: DirectPath,
-    plan: impl Fn(usize) -> Plan,
-) -> Certificate {
-    let v = network.config.d_vocab;
+fn by_maximum(network: &Network, direct_path: Split, plan: impl Fn(usize) -> Plan) -> Certificate {
+    let v = network.one_head().unwrap().config.d_vocab;
     let mut certificate = by_hand(network, direct_path, (0..v).map(plan).collect());
     partition(&mut certificate).assignment = (0..v).map(|m| vec![m; m + 1]).collect();
     certificate
@@ -138,12 +138,12 @@ fn worst(v: usize, n: usize) -> Vec<(&'static str, Certificate)> {
     };
     let tree = |script: Script| Count::Tree(Some(Box::new(script)));
     let orders = |row: &[usize], rows: usize| -> Rows<usize> { vec![row.to_vec(); rows].into() };
-    let plain = || DirectPath::Split(Split::default());
+    let plain = Split::default;
     let attended = |mut certificate: Certificate, order: Vec<usize>| {
-        certificate.attention = Attention::Exact(ExactAttention {
+        levels(&mut certificate).attention = ExactAttention {
             orders: orders(&order, v),
             entries: None,
-        });
+        };
         certificate
     };
     let mut cases = vec![];
@@ -241,7 +241,11 @@ fn worst(v: usize, n: usize) -> Vec<(&'static str, Certificate)> {
         let overlaps = Grid {
             bits,
             without: chain.clone(),
-            wrong: vec![0, 1, 0],
+            wrong: Some(Wrong {
+                by: 0,
+                then_by: Some(1),
+                coarser: 0,
+            }),
         };
         cases.push((
             "overlaps",
@@ -251,14 +255,17 @@ fn worst(v: usize, n: usize) -> Vec<(&'static str, Certificate)> {
 
     let entries = |entries: Entries| {
         let mut certificate = by_hand(network, plain(), vec![]);
-        certificate.attention = Attention::Exact(ExactAttention {
-            orders: Rows::EMPTY,
-            entries: Some(entries),
-        });
+        levels(&mut certificate).attention.entries = Some(entries);
         certificate
     };
-    let block = |block: [usize; 4], times: usize| Entries {
-        blocks: block.repeat(times),
+    let block = |[row, rows, column, columns]: [usize; 4], times: usize| Entries {
+        blocks: vec![
+            Block {
+                rows: row..rows,
+                columns: column..columns,
+            };
+            times
+        ],
         ..Entries::default()
     };
     cases.push(("blocks of nothing", entries(block([1, 1, 0, v], 100_000))));
@@ -281,12 +288,13 @@ fn worst(v: usize, n: usize) -> Vec<(&'static str, Certificate)> {
 /// Every hint of the published strategies at its worst.
 fn worst_published(v: usize, n: usize) -> Vec<(&'static str, Certificate)> {
     let network = &empty(v, n);
-    let base = published_hints(&mut crate::common::Random::new(1), network);
-    let with = |attention: Attention, direct_path: DirectPath, gaps: Gaps| Certificate {
-        attention,
-        direct_path,
-        criterion: Criterion::Gaps(gaps),
-        ..base.clone()
+    let with = |attention: Attention, direct_path: DirectPath, gaps: Gaps| {
+        let gaps = Gaps {
+            attention,
+            direct_path,
+            ..gaps
+        };
+        bare(network, Hints::Published(Published::Gaps(Box::new(gaps))))
     };
     let many = |rows: usize| -> Rows<i64> { vec![vec![]; rows].into() };
     let low_rank = |peel: Vec<Peel>, error| {
@@ -296,14 +304,21 @@ fn worst_published(v: usize, n: usize) -> Vec<(&'static str, Certificate)> {
             error,
         })
     };
-    let exact = || Attention::Exact(ExactAttention::default());
-    let direct = || DirectPath::GlobalMaxDiffExact(gbmi::certificate::published::NoHints {});
+    let exact = || Attention::Exact(NoHints {});
+    let direct = || DirectPath::GlobalMaxDiffExact(NoHints {});
     let means = || Means {
         means: vec![vec![1]; 1000].into(),
     };
+    let no_gaps = || Gaps {
+        attention: exact(),
+        direct_path: direct(),
+        references: Rows::EMPTY,
+        slopes: Rows::EMPTY,
+        gaps: Rows::EMPTY,
+    };
     let gaps = |gap: usize| Gaps {
         gaps: vec![vec![gap; v * n]; v].into(),
-        ..Gaps::default()
+        ..no_gaps()
     };
     let peel = vec![
         Peel {
@@ -319,7 +334,7 @@ fn worst_published(v: usize, n: usize) -> Vec<(&'static str, Certificate)> {
             with(
                 low_rank(peel, Residual::MaxDiff(means())),
                 direct(),
-                Gaps::default(),
+                no_gaps(),
             ),
         ),
         (
@@ -327,7 +342,7 @@ fn worst_published(v: usize, n: usize) -> Vec<(&'static str, Certificate)> {
             with(
                 low_rank(vec![], Residual::Recursive(means())),
                 direct(),
-                Gaps::default(),
+                no_gaps(),
             ),
         ),
         ("gaps", with(exact(), direct(), gaps(1))),
@@ -396,11 +411,7 @@ fn the_verdict_is_one_for_any_number_of_threads() {
         Count::default(),
         "all",
     );
-    let mut certificate = by_hand(
-        &network,
-        DirectPath::Split(Split::default()),
-        vec![each, broken],
-    );
+    let mut certificate = by_hand(&network, Split::default(), vec![each, broken]);
     let mut verdicts = std::collections::BTreeSet::new();
     for first in [0, 10, 20, 31] {
         let row = |m: usize| {
@@ -454,59 +465,103 @@ fn reading_takes_a_bounded_multiple_of_the_file() {
     const LENGTH: usize = 64 << 20;
     const MOST: u64 = 700 << 20;
     let network = Model::zero(5, 3, 1, 1).network();
-    let claim =
-        r#""strategy":"x","claim":{"task":"max_of_n","d_vocab":"5","n_ctx":"3","correct":"0"},"#;
-    let exact = r#""attention":{"rule":"exact"},"direct_path":{"rule":"split"},"#;
-    let plans = format!(r#"{exact}"criterion":{{"rule":"partition","plans":["#);
-    let gaps = r#""direct_path":{"rule":"max_diff_exact"},"criterion":{"rule":"gaps","gaps":["#;
-    let peel = r#""attention":{"rule":"low_rank","factors":"4","error":{"rule":"exact"},"peel":["#;
+    let total = r#""total":"125"},"#;
+    let start = format!(r#""strategy":"x","claim":{{"task":"max_of_n","correct":"0",{total}"#);
+    let levels = format!(r#"{start}"hints":{{"family":"levels","#);
+    let plans = format!(r#"{levels}"attention":{{}},"direct_path":{{}},"criterion":{{"plans":["#);
+    let entries = format!(r#"{levels}"attention":{{"entries":{{"#);
+    let gaps = r#""direct_path":{"rule":"max_diff_exact"},"gaps":["#;
+    let published = format!(r#"{start}"hints":{{"family":"published","rule":"gaps","#);
+    let peel = format!(
+        r#"{published}"attention":{{"rule":"low_rank","factors":"4","error":{{"rule":"exact"}},"peel":["#
+    );
     let low_rank = format!(r#"]}},{gaps}]}}}}"#);
-    let cases: [(&str, &str, &str, &str); 11] = [
-        (&plans, r#"{"groups":[]}"#, ",", "]}}"),
+    let claim = r#""strategy":"x","claim":{"correct":"0","total":"125","#;
+    let end = format!(r#""}},{}"#, r#""hints":{"family":"levels"}}"#);
+    let cases: Vec<(String, &str, &str, &str)> = vec![
+        (plans.clone(), r#"{"groups":[]}"#, ",", "]}}}"),
         (
-            &plans,
+            plans.clone(),
             r#"{"groups":[],"count":{"rule":"tree"}}"#,
             ",",
-            "]}}",
+            "]}}}",
         ),
         (
-            &plans,
+            plans.clone(),
             r#"{"groups":[],"count":{"rule":"grid","bits":"1"}}"#,
             ",",
-            "]}}",
+            "]}}}",
         ),
         (
-            &plans,
+            plans.clone(),
             r#"{"groups":[{"answers":"0","test":"count"}]}"#,
             ",",
-            "]}}",
+            "]}}}",
         ),
         (
-            &format!(r#"{plans}{{"groups":["#),
+            format!(r#"{plans}{{"groups":["#),
             r#"{"answers":"0","test":"count"}"#,
             ",",
-            "]}]}}",
+            "]}]}}}",
         ),
         (
-            &format!(r#"{plans}{{"groups":[],"count":{{"rule":"tree","walk":""#),
+            format!(r#"{plans}{{"groups":[],"count":{{"rule":"tree","walk":""#),
             "0",
             " ",
-            r#""}}]}}"#,
+            r#""}}]}}}"#,
         ),
-        (&format!(r#"{plans}],"assignment":["#), r#""""#, ",", "]}}"),
-        (&format!(r#"{plans}],"assignment":["#), r#""0""#, ",", "]}}"),
+        (
+            format!(r#"{plans}{{"groups":[],"count":{{"rule":"grid","bits":"1","without":["#),
+            r#""""#,
+            ",",
+            "]}}]}}}",
+        ),
+        (
+            format!(r#"{plans}{{"groups":[],"count":{{"rule":"grid","bits":"1","wrong":""#),
+            "0",
+            " ",
+            r#""}}]}}}"#,
+        ),
+        (
+            format!(r#"{entries}"blocks":""#),
+            "0",
+            " ",
+            r#""}},"direct_path":{},"criterion":{"plans":[]}}}"#,
+        ),
+        (format!(r#"{plans}],"assignment":["#), r#""""#, ",", "]}}}"),
+        (format!(r#"{plans}],"assignment":["#), r#""0""#, ",", "]}}}"),
         (peel, r#"{"left":[],"right":[]}"#, ",", &low_rank),
         (
-            &format!(r#""attention":{{"rule":"exact"}},{gaps}"#),
+            format!(r#"{published}"attention":{{"rule":"exact"}},{gaps}"#),
             r#""0""#,
             ",",
             "]}}",
         ),
         (
-            r#""attention":{"rule":"exact","unknown":["#,
+            format!(r#"{levels}"attention":{{"unknown":["#),
+            "{}",
+            ",",
+            "]}}}",
+        ),
+        (
+            format!(r#"{start}"hints":{{"family":"pairs","signs":["#),
             "{}",
             ",",
             "]}}",
+        ),
+        (format!(r#"{claim}"margin":""#), "9", "", &end),
+        (format!(r#"{claim}"task":""#), "a", "", &end),
+        (
+            format!(r#"{claim}"task":["#),
+            "[]",
+            ",",
+            r#"]},"hints":{"family":"levels"}}"#,
+        ),
+        (
+            format!(r#"{claim}"float32":["#),
+            "[]",
+            ",",
+            r#"]},"hints":{"family":"levels"}}"#,
         ),
     ];
     let folder = tempfile::tempdir().unwrap();
@@ -517,7 +572,7 @@ fn reading_takes_a_bounded_multiple_of_the_file() {
     std::fs::write(model.join("model.safetensors"), zero.weights()).unwrap();
     for (before, item, between, after) in cases {
         let mut text = format!(
-            r#"{{"gbmi":"1","network":"{}",{claim}{before}{item}"#,
+            r#"{{"gbmi":"2","network":"{}",{before}{item}"#,
             network.sha256
         );
         let repeated = (LENGTH - text.len() - after.len()) / (item.len() + between.len());

@@ -48,13 +48,13 @@ proptest! {
     fn mixed_tables_enclose_the_true_ones(seed in any::<u64>()) {
         let mut random = Random::new(seed);
         let network = random_model(&mut random).1.network();
-        let (v, n) = (network.config.d_vocab, network.config.n_ctx);
-        let (d, h) = (network.config.d_model, network.config.d_head.min(network.config.d_model));
+        let (v, n) = (network.one_head().unwrap().config.d_vocab, network.one_head().unwrap().config.n_ctx);
+        let (d, h) = (network.one_head().unwrap().config.d_model, network.one_head().unwrap().config.d_head.min(network.one_head().unwrap().config.d_model));
         let free = Meter::new(u64::MAX);
-        let truth = Paths::<Rational>::new(&network, [None; 3], &free).unwrap();
+        let truth = Paths::<Rational>::new(&network.one_head().unwrap(), [None; 3], &free).unwrap();
         let hints = [(v, v + n, h), (v + n, v, h), (v, v, d)];
         let hints = hints.map(|(rows, cols, d)| entries(&mut random, rows, cols, d));
-        let mixed = Paths::<Fixed>::new(&network, hints.each_ref().map(Some), &free).unwrap();
+        let mixed = Paths::<Fixed>::new(&network.one_head().unwrap(), hints.each_ref().map(Some), &free).unwrap();
         let tables = [(&truth.scores, &mixed.scores), (&truth.logits, &mixed.logits), (&truth.direct, &mixed.direct)];
         for (truth, mixed) in tables {
             for (truth, row) in truth.iter_rows().zip(mixed.iter_rows()) {
@@ -97,14 +97,27 @@ fn the_cost_of_a_table() {
     let mut known = 0;
     for _ in 0..64 {
         let network = random_model(&mut random).1.network();
-        let (v, n) = (network.config.d_vocab, network.config.n_ctx);
-        let h = network.config.d_head.min(network.config.d_model);
+        let (v, n) = (
+            network.one_head().unwrap().config.d_vocab,
+            network.one_head().unwrap().config.n_ctx,
+        );
+        let h = network
+            .one_head()
+            .unwrap()
+            .config
+            .d_head
+            .min(network.one_head().unwrap().config.d_model);
         let free = Meter::new(u64::MAX);
         let hints = Entries {
             blocks: vec![],
             ..entries(&mut random, v + n, v, h)
         };
-        let mixed = Paths::<Fixed>::new(&network, [None, Some(&hints), None], &free).unwrap();
+        let mixed = Paths::<Fixed>::new(
+            &network.one_head().unwrap(),
+            [None, Some(&hints), None],
+            &free,
+        )
+        .unwrap();
         known += mixed
             .logits
             .iter_rows()

@@ -723,16 +723,8 @@ fn the_config_decides_the_sizes() {
     let text = std::fs::read_to_string(config()).unwrap();
     for (from, to, expected_at) in [
         ("\"n_ctx\": 4", "\"n_ctx\": 5", "state_dict"),
-        (
-            "\"d_vocab\": 64",
-            "\"d_vocab\": 65",
-            "config.json, d_vocab_out",
-        ),
-        (
-            "\"n_layers\": 1",
-            "\"n_layers\": 2",
-            "config.json, n_layers",
-        ),
+        ("\"d_vocab\": 64", "\"d_vocab\": 65", "config.json, task"),
+        ("\"n_layers\": 1", "\"n_layers\": 2", "state_dict"),
     ] {
         assert!(text.contains(from));
         let config = folder.path().join("config.json");

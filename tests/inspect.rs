@@ -2,7 +2,10 @@
 #![cfg(feature = "inspect")]
 
 use gbmi::inspect::{Format, draw, inspect};
-use gbmi::model::{Config, Dyadic, Matrix, Network, Scale};
+use gbmi::model::{
+    Dyadic, Function, Head, Layer, Matrix, Network, OneHead, Scale, Shape, Transformer,
+};
+use gbmi::task::{self, Sizes};
 use std::path::{Path, PathBuf};
 
 fn model(name: &str) -> Network {
@@ -27,28 +30,66 @@ fn tiny(scale: Scale) -> Network {
         })
     };
     let (v, n, d, h) = (4, 2, 3, 2);
-    Network {
-        config: Config {
-            d_vocab: v,
-            n_ctx: n,
-            d_model: d,
-            d_head: h,
-            scale,
-        },
-        w_e: weights(v, d),
-        w_pos: weights(n, d),
+    let sizes = Sizes {
+        n_ctx: n,
+        d_vocab: v,
+        d_vocab_out: v,
+    };
+    let head = Head {
         w_q: weights(d, h),
         w_k: weights(d, h),
         w_v: weights(d, h),
         w_o: weights(h, d),
-        w_u: weights(d, v),
         b_q: weights(1, h),
         b_k: weights(1, h),
         b_v: weights(1, h),
+    };
+    let layer = Layer {
+        ln1: None,
+        heads: vec![head],
         b_o: weights(1, d),
+        mlp: None,
+    };
+    let model = Transformer {
+        shape: Shape {
+            d_vocab: v,
+            d_vocab_out: v,
+            n_ctx: n,
+            d_model: d,
+            d_head: h,
+            n_layers: 1,
+            n_heads: 1,
+            d_mlp: None,
+            norms: None,
+            attention_rate: Dyadic::NONE,
+            scale,
+        },
+        w_e: weights(v, d),
+        w_pos: weights(n, d),
+        layers: vec![layer],
+        ln_final: None,
+        w_u: weights(d, v),
         b_u: weights(1, v),
+    };
+    let (task_name, task) = task::read(&"max_of_n".into(), sizes, None).unwrap();
+    Network {
+        function: Function::Transformer(model),
+        task,
+        task_name,
+        sizes,
         sha256: String::new(),
     }
+}
+
+fn transformer(network: &mut Network) -> &mut Transformer {
+    match &mut network.function {
+        Function::Transformer(model) => model,
+        Function::TwoEmbeddings(_) => panic!("a transformer"),
+    }
+}
+
+fn head(network: &mut Network) -> &mut Head {
+    &mut transformer(network).layers[0].heads[0]
 }
 
 fn at(table: &Matrix<Dyadic>, row: usize, col: usize) -> f64 {
@@ -82,7 +123,7 @@ fn row(table: &Matrix<Dyadic>, row: usize) -> Vec<f64> {
 }
 
 /// The paths A, B, EV, PV, D by their definitions, one input vector at a time.
-fn paths(network: &Network) -> [Table; 5] {
+fn paths(network: &OneHead<'_>) -> [Table; 5] {
     let (v, n) = (network.config.d_vocab, network.config.n_ctx);
     let scale = if network.config.scale == Scale::One {
         1.0
@@ -96,29 +137,29 @@ fn paths(network: &Network) -> [Table; 5] {
             .sum::<f64>()
             / scale
     };
-    let stream = |q: usize| add(&row(&network.w_e, q), &row(&network.w_pos, n - 1));
-    let query = |q: usize| add(&apply(&stream(q), &network.w_q), &row(&network.b_q, 0));
+    let stream = |q: usize| add(&row(network.w_e, q), &row(network.w_pos, n - 1));
+    let query = |q: usize| add(&apply(&stream(q), network.w_q), &row(network.b_q, 0));
     let scores = |q: usize, keys: &Matrix<Dyadic>| -> Vec<f64> {
         (0..keys.rows())
-            .map(|key| dot(&query(q), &apply(&row(keys, key), &network.w_k)))
+            .map(|key| dot(&query(q), &apply(&row(keys, key), network.w_k)))
             .collect()
     };
-    let logits = |x: &[f64]| apply(&apply(&apply(x, &network.w_v), &network.w_o), &network.w_u);
+    let logits = |x: &[f64]| apply(&apply(&apply(x, network.w_v), network.w_o), network.w_u);
     let bias = add(
-        &apply(&row(&network.b_v, 0), &network.w_o),
-        &row(&network.b_o, 0),
+        &apply(&row(network.b_v, 0), network.w_o),
+        &row(network.b_o, 0),
     );
     let direct = |q: usize| {
         add(
-            &apply(&add(&stream(q), &bias), &network.w_u),
-            &row(&network.b_u, 0),
+            &apply(&add(&stream(q), &bias), network.w_u),
+            &row(network.b_u, 0),
         )
     };
     [
-        (0..v).map(|q| scores(q, &network.w_e)).collect(),
-        (0..v).map(|q| scores(q, &network.w_pos)).collect(),
-        (0..v).map(|t| logits(&row(&network.w_e, t))).collect(),
-        (0..n).map(|p| logits(&row(&network.w_pos, p))).collect(),
+        (0..v).map(|q| scores(q, network.w_e)).collect(),
+        (0..v).map(|q| scores(q, network.w_pos)).collect(),
+        (0..v).map(|t| logits(&row(network.w_e, t))).collect(),
+        (0..n).map(|p| logits(&row(network.w_pos, p))).collect(),
         (0..v).map(direct).collect(),
     ]
 }
@@ -142,8 +183,8 @@ fn path_sizes_are_those_of_the_definitions() {
         tiny(Scale::SqrtDHead),
         model("max_of_2_seed123"),
     ] {
-        let found = inspect(&network).paths;
-        for (mut table, found) in paths(&network)
+        let found = inspect(&network.one_head().unwrap()).paths;
+        for (mut table, found) in paths(&network.one_head().unwrap())
             .into_iter()
             .zip([found.a, found.b, found.ev, found.pv, found.d])
         {
@@ -181,11 +222,11 @@ fn singular_values_have_the_right_moments() {
         tiny(Scale::SqrtDHead),
         model("max_of_4_seed123"),
     ] {
-        let found = inspect(&network);
-        let [a, _, ev, ..] = paths(&network);
+        let found = inspect(&network.one_head().unwrap());
+        let [a, _, ev, ..] = paths(&network.one_head().unwrap());
         for (table, spectrum) in [(a, found.qk), (ev, found.ov)] {
             let values = spectrum.singular_values;
-            assert_eq!(values.len(), network.config.d_head);
+            assert_eq!(values.len(), network.one_head().unwrap().config.d_head);
             assert!(values.is_sorted_by(|one, other| one >= other));
             assert_eq!(spectrum.ratio, Some(values[0] / values[1]));
             // tr MᵀM and tr (MᵀM)²: together they also fix both values of a table of rank two.
@@ -207,8 +248,8 @@ fn singular_values_have_the_right_moments() {
 #[test]
 fn a_circuit_of_zeros_has_no_ratio() {
     let mut network = tiny(Scale::One);
-    network.w_k = Matrix::from_fn(3, 2, Dyadic::ZERO, |_, _| Dyadic::ZERO);
-    let found = inspect(&network);
+    head(&mut network).w_k = Matrix::from_fn(3, 2, Dyadic::ZERO, |_, _| Dyadic::ZERO);
+    let found = inspect(&network.one_head().unwrap());
     assert_eq!(
         (found.qk.singular_values.as_slice(), found.qk.ratio),
         ([0.0, 0.0].as_slice(), None)
@@ -218,12 +259,12 @@ fn a_circuit_of_zeros_has_no_ratio() {
         "{found}"
     );
     let folder = tempfile::tempdir().unwrap();
-    draw(&network, folder.path(), Format::Svg).unwrap();
+    draw(&network.one_head().unwrap(), folder.path(), Format::Svg).unwrap();
 }
 
 #[test]
 fn attention_to_the_maximum_is_nearly_of_rank_one() {
-    let found = inspect(&model("max_of_4_seed123"));
+    let found = inspect(&model("max_of_4_seed123").one_head().unwrap());
     assert!(
         found.qk.ratio.unwrap() > 10.0 * found.ov.ratio.unwrap(),
         "{found}"
@@ -277,12 +318,17 @@ fn the_pictures_show_the_tables_upright() {
             }
         })
     };
-    network.w_e = unit(4, 3, &[(0, 0, 1), (3, 1, 1)]);
-    network.w_v = unit(3, 2, &[(0, 0, 1), (1, 1, 1)]);
-    network.w_o = unit(2, 3, &[(0, 0, 1), (1, 1, 1)]);
-    network.w_u = unit(3, 4, &[(0, 3, 4), (0, 1, -4), (1, 0, -4), (1, 1, 4)]);
+    transformer(&mut network).w_e = unit(4, 3, &[(0, 0, 1), (3, 1, 1)]);
+    head(&mut network).w_v = unit(3, 2, &[(0, 0, 1), (1, 1, 1)]);
+    head(&mut network).w_o = unit(2, 3, &[(0, 0, 1), (1, 1, 1)]);
+    transformer(&mut network).w_u = unit(3, 4, &[(0, 3, 4), (0, 1, -4), (1, 0, -4), (1, 1, 4)]);
     let folder = tempfile::tempdir().unwrap();
-    let paths = draw(&network, &folder.path().join("new"), Format::Svg).unwrap();
+    let paths = draw(
+        &network.one_head().unwrap(),
+        &folder.path().join("new"),
+        Format::Svg,
+    )
+    .unwrap();
     assert_eq!(
         paths,
         ["new/qk.svg", "new/ov.svg"].map(|name| folder.path().join(name))
@@ -320,7 +366,7 @@ fn pictures_are_whole_files_only() {
     let folder = tempfile::tempdir().unwrap();
     let network = model("max_of_4_seed123");
     for format in [Format::Png, Format::Svg] {
-        for path in draw(&network, folder.path(), format).unwrap() {
+        for path in draw(&network.one_head().unwrap(), folder.path(), format).unwrap() {
             let bytes = std::fs::read(&path).unwrap();
             let (start, end): (&[u8], &[u8]) = match format {
                 Format::Png => (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"),
@@ -339,7 +385,7 @@ fn pictures_are_whole_files_only() {
         "no temporary files are left"
     );
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
-    let refusal = draw(&network, &file, Format::Png).unwrap_err();
+    let refusal = draw(&network.one_head().unwrap(), &file, Format::Png).unwrap_err();
     assert!(
         matches!(refusal, gbmi::refusal::Refusal::Unreadable(_)),
         "{refusal:?}"

@@ -3,7 +3,7 @@
 use crate::common::{
     Random, by_hand, certified_by_pair, correct_by_pair, group, plan, random_model, sorted,
 };
-use gbmi::certificate::levels::{Count, Grid, Test};
+use gbmi::certificate::levels::{Count, Grid, Test, Wrong};
 use num_bigint::BigUint;
 
 /// Every wrong answer apart, on this grid.
@@ -26,17 +26,26 @@ fn inputs_are_counted_once_and_never_wrongly() {
         let mut random = Random::new(seed);
         let model = random_model(&mut random).1;
         let network = model.network();
-        let v = network.config.d_vocab;
+        let v = network.one_head().unwrap().config.d_vocab;
         let bits = u32::try_from(random.within(3, 12)).unwrap();
         let window = random.pick(&["all", "2", "3"]);
-        let truth: Vec<(u64, u64)> = correct_by_pair(&model).into_values().collect();
+        let truth: Vec<(u64, u64)> = correct_by_pair(&model, &BigUint::default())
+            .into_values()
+            .collect();
+        let by = |by, then_by, coarser| {
+            Some(Wrong {
+                by,
+                then_by,
+                coarser,
+            })
+        };
         let grid = |without: Vec<Vec<usize>>, wrong| Grid {
             bits,
             without: without.into(),
             wrong,
         };
-        let apart = each(&network, grid(vec![], vec![0]), window);
-        let no_group = each(&network, grid(vec![vec![v, 3]; v], vec![0]), window);
+        let apart = each(&network, grid(vec![], by(0, None, 0)), window);
+        let no_group = each(&network, grid(vec![vec![v, 3]; v], by(0, None, 0)), window);
         assert_eq!(
             no_group, apart,
             "seed {seed}: a number that is not of an earlier group counts for nothing"
@@ -46,8 +55,8 @@ fn inputs_are_counted_once_and_never_wrongly() {
                 .map(|i| if i == 0 { vec![] } else { vec![i - 1, coarser] })
                 .collect()
         };
-        let once = each(&network, grid(chain(0), vec![0, 1, 0]), window);
-        let coarse = each(&network, grid(chain(2), vec![0, 1, 2]), window);
+        let once = each(&network, grid(chain(0), by(0, Some(1), 0)), window);
+        let coarse = each(&network, grid(chain(2), by(0, Some(1), 2)), window);
         for (pair, (least, most)) in truth.into_iter().enumerate() {
             for found in [&apart, &once, &coarse] {
                 let (certified, upper) = &found[pair];

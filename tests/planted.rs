@@ -23,10 +23,10 @@
 //! path is zero, W_Q and W_K have rank one. So H and the error vanish however they are handled: all 50 strategies with
 //! `mean_query+diff` pass these cases.
 
-use crate::common::{Exact, Model, correct_by_pair, exact_correct, exp_of_minus, power_of_two};
-use gbmi::certificate::levels::ExactAttention;
-use gbmi::certificate::published::NoHints;
-use gbmi::certificate::{Attention, Criterion, DirectPath};
+use crate::common::{
+    Exact, Model, correct_by_pair, exact_correct, exp_of_minus, gaps_of, power_of_two,
+};
+use gbmi::certificate::published::{Attention, DirectPath, NoHints};
 use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
 use gbmi::checker::meter::Meter;
 use gbmi::checker::published::gaps::{Level, Tables};
@@ -35,7 +35,7 @@ use gbmi::model::Network;
 use gbmi::refusal::{Refusal, Rejection};
 use gbmi::search::prove;
 use gbmi::strategy::{Family, Strategy};
-use num_bigint::Sign;
+use num_bigint::{BigUint, Sign};
 use num_rational::BigRational;
 use num_traits::{Signed, Zero};
 use std::path::PathBuf;
@@ -321,7 +321,7 @@ impl Published {
 /// thereby more inputs than are right, and that we do neither.
 fn planted(name: &str, wrong: &[(usize, usize)], about: i64) {
     let (model, network) = (load(name), network(name));
-    let truth = correct_by_pair(&model);
+    let truth = correct_by_pair(&model, &BigUint::default());
     assert_eq!(wrong[0], (0, 2));
     assert!(wrong.iter().all(|pair| truth[pair] == (0, 0)), "{truth:?}");
     assert_eq!(exact_correct(&model), (4, 4));
@@ -342,8 +342,8 @@ fn planted(name: &str, wrong: &[(usize, usize)], about: i64) {
 
     let meter = Meter::new(u64::MAX);
     let tables = Tables::<Fixed>::new(
-        &network,
-        &Attention::Exact(ExactAttention::default()),
+        &network.one_head().unwrap(),
+        &Attention::Exact(NoHints {}),
         &DirectPath::MaxDiffExact(NoHints {}),
         &meter,
     )
@@ -379,9 +379,7 @@ fn planted(name: &str, wrong: &[(usize, usize)], about: i64) {
         .unwrap();
         assert!(proof.certified.correct <= 4_u8.into(), "{}", family);
         let mut certificate = proof.certificate;
-        let Criterion::Gaps(hints) = &mut certificate.criterion else {
-            unreachable!()
-        };
+        let hints = gaps_of(&mut certificate);
         assert_eq!(
             hints.gaps.get(2).unwrap()[0],
             0,

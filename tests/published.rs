@@ -4,11 +4,11 @@
 use crate::common::{
     Kind, NOTHING, Paths, Random, bare, published_hints, random_model, tight_model, verdicts,
 };
-use gbmi::certificate::levels::ExactAttention;
 use gbmi::certificate::published::{
-    Chain, Gaps, LowRank, MaxDiff, Means, NoHints, Residual, SPECTRAL_BITS, Spectral, VECTOR_BITS,
+    Attention, Chain, DirectPath, Gaps, LowRank, MaxDiff, Means, NoHints, Published, Residual,
+    SPECTRAL_BITS, Spectral, VECTOR_BITS,
 };
-use gbmi::certificate::{Attention, Certificate, Criterion, DirectPath, Rows};
+use gbmi::certificate::{Certificate, Hints, Rows};
 use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
 use gbmi::checker::meter::Meter;
 use gbmi::checker::published::{convexity, gaps, residual};
@@ -27,10 +27,7 @@ const HINTS: usize = 8;
 /// Strategies of the search for each model: all, for every fortieth.
 const STRATEGIES: usize = 4;
 
-const EXACT: Attention = Attention::Exact(ExactAttention {
-    orders: Rows::EMPTY,
-    entries: None,
-});
+const EXACT: Attention = Attention::Exact(NoHints {});
 const NO_MEAN: DirectPath = DirectPath::MaxDiff(MaxDiff { mean: vec![] });
 
 type Verdicts = Vec<(Vec<usize>, Option<bool>)>;
@@ -47,9 +44,15 @@ struct Tally {
 
 /// The rules of these hints, with the finer distinctions that matter.
 fn rules(certificate: &Certificate) -> Vec<String> {
-    let Criterion::Gaps(Gaps { references, .. }) = &certificate.criterion else {
+    let Hints::Published(Published::Gaps(gaps)) = &certificate.hints else {
         return vec!["convexity".into()];
     };
+    let Gaps {
+        attention,
+        direct_path,
+        references,
+        ..
+    } = gaps.as_ref();
     let mut rules = vec![
         if references.is_empty() {
             "gaps, no reference"
@@ -58,20 +61,19 @@ fn rules(certificate: &Certificate) -> Vec<String> {
         }
         .to_string(),
     ];
-    rules.push(match &certificate.direct_path {
+    rules.push(match direct_path {
         DirectPath::MaxDiff(MaxDiff { mean }) if mean.is_empty() => {
             "direct max_diff, no mean".into()
         }
         DirectPath::MaxDiff(MaxDiff { .. }) => "direct max_diff, mean".into(),
         DirectPath::MaxDiffExact(NoHints {}) => "direct max_diff_exact".into(),
         DirectPath::GlobalMaxDiffExact(NoHints {}) => "direct global_max_diff_exact".into(),
-        DirectPath::Split(_) => unreachable!("no published rule"),
     });
     let Attention::LowRank(LowRank {
         factors,
         peel,
         error,
-    }) = &certificate.attention
+    }) = attention
     else {
         rules.push("scores exact".into());
         return rules;
@@ -109,15 +111,20 @@ fn certified<R: Enclosure>(
     certificate: &Certificate,
     verdicts: &Verdicts,
 ) -> BigUint {
-    let (v, n) = (network.config.d_vocab, network.config.n_ctx);
+    let (v, n) = (
+        network.one_head().unwrap().config.d_vocab,
+        network.one_head().unwrap().config.n_ctx,
+    );
     let meter = Meter::new(u64::MAX);
     let maximum = |input: &Vec<usize>| *input.iter().max().unwrap();
     let mut sum = BigUint::default();
-    let hints = match &certificate.criterion {
-        Criterion::Gaps(hints) => hints,
-        Criterion::Partition(_) => unreachable!("no published rule"),
-        Criterion::Convexity(NoHints {}) => {
-            let tables = convexity::Tables::<R>::new(network, &meter).unwrap();
+    let Hints::Published(hints) = &certificate.hints else {
+        unreachable!("no published rule")
+    };
+    let hints = match hints {
+        Published::Gaps(hints) => hints,
+        Published::Convexity(NoHints {}) => {
+            let tables = convexity::Tables::<R>::new(&network.one_head().unwrap(), &meter).unwrap();
             for m in 0..v {
                 let certified = tables.certified(m, &meter).unwrap();
                 let most = verdicts
@@ -133,12 +140,13 @@ fn certified<R: Enclosure>(
             return sum;
         }
     };
-    let (attention, direct_path) = (&certificate.attention, &certificate.direct_path);
-    let tables = gaps::Tables::<R>::new(network, attention, direct_path, &meter).unwrap();
+    let (attention, direct_path) = (&hints.attention, &hints.direct_path);
+    let tables =
+        gaps::Tables::<R>::new(&network.one_head().unwrap(), attention, direct_path, &meter)
+            .unwrap();
     let bare = |gaps| Gaps {
-        references: hints.references.clone(),
-        slopes: hints.slopes.clone(),
         gaps,
+        ..hints.as_ref().clone()
     };
     for m in 0..v {
         let level = gaps::Level::new(&tables, m, &meter);
@@ -241,9 +249,9 @@ fn one_model(seed: u64) -> BTreeMap<String, Tally> {
             .unwrap()
             .correct;
         let context = format!("seed {seed}, {kind:?}, {certificate:?}, {model:?}");
-        let sum = std::panic::catch_unwind(|| {
+        let sum = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             self::certified::<Fixed>(&network, &certificate, &verdicts)
-        });
+        }));
         assert_eq!(
             sum.unwrap_or_else(|_| panic!("{context}")),
             number,
@@ -414,8 +422,10 @@ fn lines_with_a_reference_bound_every_answer() {
     for seed in 0..200 {
         let mut random = Random::new(seed);
         let network = tight_model(&mut random).network();
-        let tables = gaps::Tables::<Rational>::new(&network, &EXACT, &NO_MEAN, &meter).unwrap();
-        for m in 0..network.config.d_vocab {
+        let tables =
+            gaps::Tables::<Rational>::new(&network.one_head().unwrap(), &EXACT, &NO_MEAN, &meter)
+                .unwrap();
+        for m in 0..network.one_head().unwrap().config.d_vocab {
             let level = gaps::Level::new(&tables, m, &meter);
             let mut ratio =
                 || Rational::dyadic((random.next() >> 42).try_into().unwrap(), -VECTOR_BITS);
@@ -553,10 +563,13 @@ fn a_line_that_falls_is_largest_at_no_attention() {
     model.set("unembed.b_U", 2, 1.0);
     let network = model.network();
     let gaps = Gaps {
+        attention: EXACT,
+        direct_path: NO_MEAN,
+        references: Rows::EMPTY,
+        slopes: Rows::EMPTY,
         gaps: (0..3_usize).map(|m| vec![m.min(1); m + 1]).collect(),
-        ..Gaps::default()
     };
-    let hints = bare(&network, EXACT, NO_MEAN, Criterion::Gaps(gaps));
+    let hints = bare(&network, Hints::Published(Published::Gaps(Box::new(gaps))));
     // With token 2 before it, 0 gets too little attention to help; beside 1, which would, it is the same class.
     assert!(certified::<Fixed>(&network, &hints, &verdicts(&model)).is_zero());
 }
@@ -575,12 +588,7 @@ fn convexity_looks_at_both_ends() {
     let model = paths.model();
     // Three other tokens before a 2 at the end: all right, and all that is certified.
     let network = model.network();
-    let hints = bare(
-        &network,
-        EXACT,
-        DirectPath::MaxDiffExact(NoHints {}),
-        Criterion::Convexity(NoHints {}),
-    );
+    let hints = bare(&network, Hints::Published(Published::Convexity(NoHints {})));
     assert_eq!(
         certified::<Fixed>(&network, &hints, &verdicts(&model)),
         8_u8.into()

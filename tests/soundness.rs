@@ -10,7 +10,7 @@ use gbmi::checker::arithmetic::{Fixed, Rational};
 use gbmi::checker::{Certified, Options, certify};
 use gbmi::parallel::parallel;
 use gbmi::refusal::{Refusal, Rejection};
-use gbmi::search::prove;
+use gbmi::search::{Request, prove, prove_by};
 use gbmi::strategy::Strategy;
 use num_bigint::BigUint;
 use num_traits::Zero;
@@ -33,15 +33,7 @@ struct Tally {
 
 #[test]
 fn nothing_certifies_more_than_the_truth() {
-    let tallies = parallel((0..MODELS).collect(), 2, |_, seed| one_model(seed));
-    let sum = tallies.into_iter().fold(Tally::default(), |a, b| Tally {
-        cases: a.cases + b.cases,
-        positive: a.positive + b.positive,
-        whole: a.whole + b.whole,
-        undecided: a.undecided + b.undecided,
-        equalities: a.equalities + b.equalities,
-    });
-    println!("{sum:?}");
+    let sum = many_models(MODELS, |_| BigUint::default());
     // Not vacuous: what could be certified often is.
     assert!(
         sum.cases >= 10_000 && sum.positive * 4 > sum.cases && sum.whole * 20 > sum.cases,
@@ -50,11 +42,45 @@ fn nothing_certifies_more_than_the_truth() {
     assert!(sum.equalities > 500 && sum.undecided == 0, "{sum:?}");
 }
 
-fn one_model(seed: u64) -> Tally {
+/// The same by more than a margin: tiny ones, ones that tie with differences of plain logits, and any.
+#[test]
+fn nothing_certifies_more_than_the_truth_by_a_margin() {
+    let sum = many_models(MODELS / 3, |random| {
+        let plain = random.pick(&[1, 1 << 20, 1 << 44, 1 << 46, 1 << 47, 1 << 48, 3 << 47]);
+        let any = random.next() >> 14;
+        if random.once_in(2) { plain } else { any }.into()
+    });
+    assert!(
+        sum.cases >= 3_000 && sum.positive * 5 > sum.cases && sum.whole * 25 > sum.cases,
+        "{sum:?}"
+    );
+    assert!(sum.equalities > 150 && sum.undecided == 0, "{sum:?}");
+}
+
+fn many_models(models: u64, margin: impl Fn(&mut Random) -> BigUint + Sync) -> Tally {
+    let tallies = parallel((0..models).collect(), 2, |_, seed| {
+        one_model(seed, &margin(&mut Random::new(!seed)))
+    });
+    let sum = tallies.into_iter().fold(Tally::default(), |a, b| Tally {
+        cases: a.cases + b.cases,
+        positive: a.positive + b.positive,
+        whole: a.whole + b.whole,
+        undecided: a.undecided + b.undecided,
+        equalities: a.equalities + b.equalities,
+    });
+    println!("{sum:?}");
+    sum
+}
+
+fn one_model(seed: u64, margin: &BigUint) -> Tally {
     let mut random = Random::new(seed);
     let (kind, model) = random_model(&mut random);
     let network = model.network();
-    let pairs = correct_by_pair(&model);
+    let pairs = correct_by_pair(&model, margin);
+    let request = Request {
+        margin: margin.clone(),
+        ..Request::new(&network, None, Options::default())
+    };
     let (least, most) = pairs
         .values()
         .fold((0, 0), |sum, pair| (sum.0 + pair.0, sum.1 + pair.1));
@@ -63,7 +89,9 @@ fn one_model(seed: u64) -> Tally {
         ..Tally::default()
     };
     let context = |what: &str| {
-        format!("seed {seed}, {kind:?}, {what}: the truth is {least} to {most}; {model:?}")
+        format!(
+            "seed {seed}, {kind:?}, by {margin}, {what}: the truth is {least} to {most}; {model:?}"
+        )
     };
     let mut judge = |what: &str, certified: &BigUint| {
         assert!(
@@ -76,7 +104,8 @@ fn one_model(seed: u64) -> Tally {
         tally.whole += usize::from(!certified.is_zero() && *certified == most.into());
     };
     for index in 0..HINTS {
-        let certificate = hints(&mut random, &network);
+        let mut certificate = hints(&mut random, &network);
+        certificate.claim.margin.clone_from(margin);
         // Pair by pair, lest one pair's caution hide another's fault.
         let by_pair = certified_by_pair(&network, &certificate);
         for (pair, (certified, upper)) in &by_pair {
@@ -102,7 +131,7 @@ fn one_model(seed: u64) -> Tally {
         }
     }
     for strategy in Strategy::OWN {
-        let proof = prove(&network, strategy, None, Options::default());
+        let proof = prove_by(&request, strategy, 0);
         let Certified { correct, upper, .. } = proof.unwrap().certified;
         judge(&strategy.name(), &correct);
         assert!(
@@ -112,7 +141,7 @@ fn one_model(seed: u64) -> Tally {
         );
         if kind.is_plain() && strategy == (Strategy::Exact { two_sided: true }) {
             // As brute force: ties of real numbers may stay undecided.
-            let brute_force = prove(&network, Strategy::BruteForce, None, Options::default())
+            let brute_force = prove_by(&request, Strategy::BruteForce, 0)
                 .unwrap()
                 .certified;
             assert_eq!(
@@ -123,7 +152,7 @@ fn one_model(seed: u64) -> Tally {
             );
         }
     }
-    let brute_force = prove(&network, Strategy::BruteForce, None, Options::default()).unwrap();
+    let brute_force = prove_by(&request, Strategy::BruteForce, 0).unwrap();
     let certificate = Certificate::read(&brute_force.text).unwrap();
     let rational = certify::<Rational>(&network, &certificate, Options::default())
         .unwrap()
@@ -156,7 +185,7 @@ fn mutated_trees_show_nothing_false() {
             Options::default(),
         )
         .unwrap();
-        let truth = correct_by_pair(&model);
+        let truth = correct_by_pair(&model, &BigUint::default());
         let mut certificate = proof.certificate;
         for plan in &mut partition(&mut certificate).plans {
             let Count::Tree(Some(script)) = &mut plan.count else {
@@ -172,8 +201,14 @@ fn mutated_trees_show_nothing_false() {
                     let at = random.within(0, numbers.len() - 1);
                     match random.within(0, 2) {
                         0 => drop(numbers.remove(at)),
-                        1 => numbers.insert(at, random.within(0, network.config.d_vocab)),
-                        _ => numbers[at] = random.within(0, network.config.d_vocab),
+                        1 => numbers.insert(
+                            at,
+                            random.within(0, network.one_head().unwrap().config.d_vocab),
+                        ),
+                        _ => {
+                            numbers[at] =
+                                random.within(0, network.one_head().unwrap().config.d_vocab)
+                        }
                     }
                 }
             };

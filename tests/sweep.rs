@@ -233,7 +233,7 @@ fn a_broken_model_is_named_and_written_down_and_stops_nothing() {
     let config = path.join("unsupported/config.json");
     let unsupported = std::fs::read_to_string(&config)
         .unwrap()
-        .replace("\"n_layers\": 1", "\"n_layers\": 2");
+        .replace("\"n_layers\": 1", "\"n_layers\": 5");
     std::fs::write(&config, &unsupported).unwrap();
     halve(&path.join("truncated/model.safetensors"));
     let run = || {
@@ -254,7 +254,10 @@ fn a_broken_model_is_named_and_written_down_and_stops_nothing() {
     );
     let reasons = [
         ("missing", "there is no such file"),
-        ("unsupported", "n_layers: expected 1, found 2"),
+        (
+            "unsupported",
+            "n_layers: expected a whole number from 1 to 4, found 5",
+        ),
         ("truncated", "unsupported model at model.safetensors"),
     ];
     assert_eq!(said.lines().count(), reasons.len(), "{said}");
@@ -435,7 +438,7 @@ fn wrong_configurations_and_folders_are_refused() {
         ),
         (
             "strategies = []\n[[train]]\nseeds = 0\nn_ctx = 1",
-            "n_ctx: expected 2 to 20, found 1",
+            "n_ctx: expected 2 to 32, found 1",
         ),
         (
             "strategies = []\n[[train]]\nseeds = 0\n[[train]]\nseeds = 0",

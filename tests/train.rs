@@ -55,9 +55,9 @@ fn a_model_is_learnt_read_and_proved() {
     let network = Network::load(&model).unwrap();
     assert_eq!(
         (
-            network.config.n_ctx,
-            network.config.d_vocab,
-            network.config.d_model
+            network.one_head().unwrap().config.n_ctx,
+            network.one_head().unwrap().config.d_vocab,
+            network.one_head().unwrap().config.d_model
         ),
         (2, 6, 8)
     );
@@ -68,7 +68,7 @@ fn a_model_is_learnt_read_and_proved() {
     let proof =
         gbmi::search::prove(&network, strategy, None, gbmi::checker::Options::default()).unwrap();
     let evaluated = gbmi::train::evaluate(
-        &network,
+        &network.one_head().unwrap(),
         gbmi::train::Inputs::All,
         &candle_core::Device::Cpu,
         2,
@@ -112,7 +112,7 @@ fn impossible_recipes_are_refused_and_leave_nothing() {
     for args in [
         ["--steps", "0"],
         ["--d-vocab", "1"],
-        ["--n-ctx", "21"],
+        ["--n-ctx", "33"],
         ["--lr", "NaN"],
         ["--lr", "-1"],
         ["--batch-size", "0"],

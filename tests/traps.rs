@@ -4,11 +4,11 @@
 //! Paths are written down as tables; without scores attention is uniform, and every weight is one.
 
 use crate::common::{
-    Model, NOTHING, Paths, assert_sound, by_hand, certified, exact_correct, group, numbers,
-    partition, plan, reread, sorted, split, tables, tokens,
+    Model, NOTHING, Paths, assert_sound, by_hand, certified, correct_by_pair, exact_correct, group,
+    levels, numbers, partition, plan, reread, sorted, split, tables, tokens,
 };
-use gbmi::certificate::levels::{Count, ExactAttention, Grid, Plan, Test};
-use gbmi::certificate::{Attention, Certificate, DirectPath, Rows};
+use gbmi::certificate::levels::{Count, Grid, Plan, Test};
+use gbmi::certificate::{Certificate, Rows};
 use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
 use gbmi::checker::levels::Level;
 use gbmi::checker::meter::Meter;
@@ -49,7 +49,7 @@ fn with_plan(network: &Network, plan: Plan) -> u64 {
     let number = certified::<Fixed>(network, &file);
     assert_eq!(number, certified::<Rational>(network, &file));
     for order in ["", "0", "1", "1 0"] {
-        file.direct_path = split(network, order);
+        levels(&mut file).direct_path = split(network, order);
         assert!(certified::<Fixed>(network, &file) <= number);
     }
     u64::try_from(number).unwrap()
@@ -64,10 +64,7 @@ fn truth(model: &Model) -> u64 {
 
 /// Attention in descending order.
 fn attend(mut certificate: Certificate, rows: &[&str]) -> Certificate {
-    certificate.attention = Attention::Exact(ExactAttention {
-        orders: rows.iter().map(|row| numbers(row)).collect(),
-        entries: None,
-    });
+    levels(&mut certificate).attention.orders = rows.iter().map(|row| numbers(row)).collect();
     certificate
 }
 
@@ -144,10 +141,9 @@ fn t8_failures_are_added_over_groups_not_successes_combined() {
         let tables = tables(&network, &certificate, &meter);
         let mut level = Level::new(&tables, 2, &meter);
         let plan = &partition(&mut file).plans[0];
-        let uncertified = level
-            .uncertified(2, &level.partition(plan, "").unwrap(), plan)
-            .unwrap();
-        assert_eq!(uncertified.0, 2_u8.into());
+        let sets = level.partition(plan, "").unwrap();
+        let settled = level.settled(2, &sets, plan).unwrap();
+        assert_eq!(level.inputs(2) - settled.right, 2_u8.into());
         assert_sound(&model, &file);
     }
 }
@@ -417,12 +413,11 @@ fn t4_a_negative_margin_beyond_the_window_takes_the_least_weight() {
             Level::new(&tables, 2, &meter),
             &partition(&mut file).plans[0],
         );
-        let uncertified = level
-            .uncertified(2, &level.partition(plan, "").unwrap(), plan)
-            .unwrap();
+        let sets = level.partition(plan, "").unwrap();
+        let settled = level.settled(2, &sets, plan).unwrap();
         assert!(
-            uncertified.0 >= 2_u8.into(),
-            "(0, 2) and (2, 2) are wrong, {uncertified:?} uncertified"
+            level.inputs(2) - &settled.right >= 2_u8.into(),
+            "(0, 2) and (2, 2) are wrong, {settled:?}"
         );
         assert_sound(&model, &file);
     }
@@ -659,10 +654,7 @@ fn t2_any_offset_is_sound_and_cancels() {
     ];
     for offset in offsets {
         let mut file = by_hand(&network, split(&network, ""), vec![tree("each")]);
-        let DirectPath::Split(hints) = &mut file.direct_path else {
-            unreachable!()
-        };
-        hints.offset = offset.to_vec();
+        levels(&mut file).direct_path.offset = offset.to_vec();
         // One answer's margin is exact whatever the offset; groups of several may lose, never gain.
         assert_eq!(
             certified::<Fixed>(&network, &file),
@@ -671,5 +663,66 @@ fn t2_any_offset_is_sound_and_cancels() {
         );
         partition(&mut file).plans[0] = tree("rest");
         assert_sound(&model, &file);
+    }
+}
+
+/// The softmax's denominator is far from one, on either side; a margin is of logits all the same, and what exceeds by exactly
+/// as much is not right by more.
+#[test]
+fn t12_a_margin_is_of_logits_whatever_the_weights_add_up_to() {
+    let scores: [fn(usize, usize) -> f32; 4] = [
+        |_, _| 0.0,
+        |_, p| [3.0, 5.0][p],
+        |_, p| [-20.0, -23.0][p],
+        |q, p| (8 * q + p) as f32,
+    ];
+    for position_score in scores {
+        // (0, 0) and (1, 1) exceed by 2 and 4; one 1 beside a 0 by the mean of 4 and −2.
+        let model = Paths {
+            token_logit: |t, j| if t == j { (2 + 2 * t) as f32 } else { 0.0 },
+            position_score,
+            ..NOTHING
+        }
+        .model();
+        let network = model.network();
+        let unit = BigUint::from(1_u8) << 48_u32;
+        for margin in [
+            &unit / 4_u8,
+            &unit - 1_u8,
+            unit.clone(),
+            &unit * 2_u8 - 1_u8,
+            &unit * 2_u8,
+            &unit * 4_u8 - 1_u8,
+            &unit * 4_u8,
+            &unit << 60_u32,
+        ] {
+            let truth = correct_by_pair(&model, &margin);
+            let (least, most) = truth
+                .values()
+                .fold((0, 0), |sum, pair| (sum.0 + pair.0, sum.1 + pair.1));
+            for plan in [
+                tree("each"),
+                tree("rest"),
+                grid("each", 16),
+                whole(Test::Pooled, "all"),
+                whole(Test::Unpooled, "all"),
+            ] {
+                let exact = plan == tree("each");
+                let mut file = by_hand(&network, sorted(&network, &[]), vec![plan]);
+                file.claim.margin.clone_from(&margin);
+                assert_sound(&model, &file);
+                if exact {
+                    // One step of the arithmetic below a tie is too near for fixed point.
+                    let found = certified::<Fixed>(&network, &file);
+                    assert!(
+                        found == least.into() || margin.bit(0),
+                        "{margin}: {found}, {truth:?}"
+                    );
+                    assert_eq!(certified::<Rational>(&network, &file), most.into());
+                    let upper = certify::<Rational>(&network, &reread(&file), Options::default());
+                    assert_eq!(upper.unwrap().upper, most.into());
+                }
+            }
+        }
     }
 }

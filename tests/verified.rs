@@ -74,7 +74,7 @@ fn the_verified_checker_derives_the_same() {
             let more = random.within(0, 1);
             certificate.claim.correct = &correct + more;
             certificate.claim.upper = (random.within(0, 1) == 1).then(|| upper.clone());
-            if certificate.claim.correct > network.config.inputs() {
+            if certificate.claim.correct > network.task.size() {
                 continue;
             }
             let expected = (

@@ -3,10 +3,14 @@
 //! Attention weights and logit rows are tabulated once; each input costs one addition and one comparison a wrong
 //! answer, by `Σ_p w(q,x_p,p)·c(x_p,p,j)` compared across j. No enclosure, no error bound, ties by rounding.
 
-use gbmi::model::{Matrix, Network};
+mod heads;
+
+pub(crate) use heads::exhaustive;
+
+use gbmi::model::{Matrix, OneHead};
 
 /// The correct inputs, as float32 sees them, by `threads` threads.
-pub(crate) fn brute_force(network: &Network, threads: usize) -> u64 {
+pub(crate) fn brute_force(network: &OneHead<'_>, threads: usize) -> u64 {
     let (v, n) = (network.config.d_vocab, network.config.n_ctx);
     let dense = |weights: &Matrix<gbmi::model::Dyadic>| -> Vec<f32> {
         weights
@@ -15,23 +19,23 @@ pub(crate) fn brute_force(network: &Network, threads: usize) -> u64 {
             .map(|w| w.mantissa as f32 * (w.exponent as f32).exp2())
             .collect()
     };
-    let (e, pos) = (dense(&network.w_e), dense(&network.w_pos));
+    let (e, pos) = (dense(network.w_e), dense(network.w_pos));
     let (d, h) = (network.config.d_model, network.config.d_head);
     let query: Vec<f32> = (0..v * d)
         .map(|i| e[i] + pos[(n - 1) * d + i % d])
         .collect();
-    let queries = product(&query, &dense(&network.w_q), d, h);
+    let queries = product(&query, &dense(network.w_q), d, h);
     let sources: Vec<f32> = e.iter().chain(&pos).copied().collect();
-    let keys = product(&sources, &dense(&network.w_k), d, h);
+    let keys = product(&sources, &dense(network.w_k), d, h);
     let scores = product(&queries, &transposed(&keys, h), h, v + n);
     let values = product(
-        &product(&sources, &dense(&network.w_v), d, h),
-        &dense(&network.w_o),
+        &product(&sources, &dense(network.w_v), d, h),
+        &dense(network.w_o),
         h,
         d,
     );
-    let logits = product(&values, &dense(&network.w_u), d, v);
-    let direct = product(&query, &dense(&network.w_u), d, v);
+    let logits = product(&values, &dense(network.w_u), d, v);
+    let direct = product(&query, &dense(network.w_u), d, v);
     let scale = (h as f32).sqrt();
 
     let one_query = |q: usize| {

@@ -4,7 +4,7 @@ exception Declined of string
 
 open Json
 
-type claim = { network : string; task : string; d_vocab : Z.t; n_ctx : Z.t; correct : Z.t; upper : Z.t option }
+type claim = { network : string; task : Json.t; correct : Z.t; upper : Z.t option; total : Z.t }
 
 (* {1 Numbers and lists, which stand in strings} *)
 
@@ -39,13 +39,14 @@ let optional get key read place = Option.map (read (place ^ "." ^ key)) (get key
 let or_empty get key read place = Option.value (optional get key read place) ~default:[]
 let needed get key read place = Option.get (optional get key read place)
 
-(* The name of the rule, which is the first field. *)
-let rule place = function
-  | Object (("rule", rule) :: _) -> string place rule
-  | Object _ -> fail "%s: the first field must be the rule" place
+(* The name that the first field gives: of a rule, or of a family of rules. *)
+let named field place = function
+  | Object ((first, name) :: _) when first = field -> string place name
+  | Object _ -> fail "%s: the first field must be the %s" place field
   | _ -> fail "%s: expected an object" place
 
-let unverified name = raise (Declined (Printf.sprintf "the rule %s is not verified" name))
+let rule = named "rule"
+let unverified what = raise (Declined (Printf.sprintf "%s is not verified" what))
 
 let entries place json : Checker.entries =
   let get = fields place ["blocks"] ["centre"; "basis"; "left"; "right"] json in
@@ -97,11 +98,14 @@ let plan place json : Checker.plan =
     plan_window = Option.join (optional get "window" window place) }
 
 let claim network place json =
-  let get = fields place ["task"; "d_vocab"; "n_ctx"; "correct"] ["upper"] json in
-  let size place text = within place Z.zero (two_to 64) (natural place text) in
-  { network; task = needed get "task" string place;
-    d_vocab = needed get "d_vocab" (text size) place; n_ctx = needed get "n_ctx" (text size) place;
-    correct = needed get "correct" (text natural) place; upper = optional get "upper" (text natural) place }
+  let get = fields place ["task"; "correct"; "total"] ["upper"; "margin"; "float32"; "all_read_outs"] json in
+  let positive place text = let x = natural place text in if Z.sign x = 0 then fail "%s: zero" place else x in
+  let claim = { network; task = Option.get (get "task");
+    correct = needed get "correct" (text natural) place; upper = optional get "upper" (text natural) place;
+    total = needed get "total" (text natural) place } in
+  if optional get "margin" (text positive) place <> None then unverified "a margin";
+  List.iter (fun name -> if get name <> None then unverified ("a claim with " ^ name)) ["float32"; "all_read_outs"];
+  claim
 
 (* {1 The certificate} *)
 
@@ -111,28 +115,25 @@ let read bytes =
   (match json with
    | Object (("gbmi", version) :: others) ->
        if List.mem_assoc "gbmi" others then fail "field \"gbmi\" twice";
-       if string "gbmi" version <> "1" then raise (Declined "another version")
+       if string "gbmi" version <> "2" then raise (Declined "another version")
    | _ -> fail "the first field must be \"gbmi\"");
-  let get = fields "certificate"
-      ["gbmi"; "network"; "strategy"; "claim"; "attention"; "direct_path"; "criterion"] ["model"] json in
+  (* Hints of another family may be of any shape. *)
+  (match json with
+   | Object given ->
+       Option.iter (fun hints -> match named "family" "hints" hints with
+         | "levels" -> ()
+         | family -> unverified ("the family " ^ family)) (List.assoc_opt "hints" given)
+   | _ -> ());
+  let get = fields "certificate" ["gbmi"; "network"; "strategy"; "claim"; "hints"] ["model"] json in
   let network = needed get "network" string "certificate" in
   ignore (needed get "strategy" string "certificate");
   ignore (optional get "model" string "certificate");
-  let claim = needed get "claim" (claim network) "certificate" in
-  let part key = Option.get (get key) in
-  let attention = match rule "attention" (part "attention") with
-    | "exact" -> fields "attention" ["rule"] ["orders"; "entries"] (part "attention")
-    | "low_rank" -> unverified "low_rank"
-    | _ -> fail "attention: unknown rule" in
-  let direct = match rule "direct_path" (part "direct_path") with
-    | "split" -> fields "direct_path" ["rule"]
-        ["offset"; "token_orders"; "query_orders"; "last_orders"; "logits"; "direct"] (part "direct_path")
-    | "max_diff" | "max_diff_exact" | "global_max_diff_exact" as name -> unverified name
-    | _ -> fail "direct_path: unknown rule" in
-  let criterion = match rule "criterion" (part "criterion") with
-    | "partition" -> fields "criterion" ["rule"; "plans"] ["assignment"] (part "criterion")
-    | "gaps" | "convexity" as name -> unverified name
-    | _ -> fail "criterion: unknown rule" in
+  let hints = fields "hints" ["family"; "attention"; "direct_path"; "criterion"] [] (Option.get (get "hints")) in
+  let part key = Option.get (hints key) in
+  let attention = fields "attention" [] ["orders"; "entries"] (part "attention") in
+  let direct = fields "direct_path" []
+      ["offset"; "token_orders"; "query_orders"; "last_orders"; "logits"; "direct"] (part "direct_path") in
+  let criterion = fields "criterion" ["plans"] ["assignment"] (part "criterion") in
   let orders get key = or_empty get key (rows index) "orders" in
   let entries get key = optional get key entries key in
   let certificate : Checker.cert = {
@@ -143,4 +144,6 @@ let read bytes =
     logit_entries = entries direct "logits"; direct_entries = entries direct "direct";
     plans = List.map (plan "plans") (array "plans" (Option.get (criterion "plans")));
     assignment = orders criterion "assignment" } in
+  (* Last, so that what is malformed is rejected before a claim is declined. *)
+  let claim = needed get "claim" (claim network) "certificate" in
   (claim, certificate)

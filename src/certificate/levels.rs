@@ -4,6 +4,7 @@ use super::numbers::text::{self, serialize as written};
 use super::numbers::{Rows, Text};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::ops::Range;
 
 /// Offsets D̄ are hinted in units of 2^-20.
 pub const OFFSET_BITS: i32 = 20;
@@ -12,7 +13,19 @@ pub const ENTRY_BITS: i32 = 30;
 /// The finest grid, in bits.
 pub const MAX_GRID_BITS: u32 = 16;
 
-/// Hints for rule `exact`.
+/// The hints of the family.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Levels {
+    /// Scores token by token.
+    pub attention: ExactAttention,
+    /// Margins answer by answer.
+    pub direct_path: Split,
+    /// Partition of the wrong answers, window, whole-level test, count.
+    pub criterion: Partition,
+}
+
+/// Hints for rule `attention`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ExactAttention {
@@ -24,7 +37,7 @@ pub struct ExactAttention {
     pub entries: Option<Entries>,
 }
 
-/// Hints for rule `split`, which bounds max over j of `EV + PV + D`: with `D = D̄ + D̃`, the two parts apart.
+/// Hints for rule `margins`, which bounds max over j of `EV + PV + D`: with `D = D̄ + D̃`, the two parts apart.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Split {
@@ -53,9 +66,9 @@ pub struct Split {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Entries {
-    /// Four numbers for every block that is computed: its first row, the row behind its last, and the same of columns.
+    /// What is computed.
     #[serde(with = "text")]
-    pub blocks: Vec<usize>,
+    pub blocks: Vec<Block>,
     /// Added to every row of Y; zero where left out.
     #[serde(skip_serializing_if = "Vec::is_empty", with = "text")]
     pub centre: Vec<i64>,
@@ -68,6 +81,48 @@ pub struct Entries {
     /// For every row of Y.
     #[serde(skip_serializing_if = "Vec::is_empty", with = "text")]
     pub right: Vec<i64>,
+}
+
+/// A block of a table: rows and columns, each from the first to before the last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// Its rows.
+    pub rows: Range<usize>,
+    /// Its columns.
+    pub columns: Range<usize>,
+}
+
+/// Four numbers each; up to three at the end count for nothing.
+impl Text for Vec<Block> {
+    fn read(text: &str) -> Result<Self, String> {
+        let mut numbers = text
+            .split(' ')
+            .filter(|_| !text.is_empty())
+            .map(usize::read);
+        let mut blocks = Vec::new();
+        while let Some(first) = numbers.next() {
+            let rest = [numbers.next(), numbers.next(), numbers.next()];
+            let (first, [row, column, last]) = (first?, rest.map(Option::transpose));
+            if let (Some(row), Some(column), Some(last)) = (row?, column?, last?) {
+                blocks.push(Block {
+                    rows: first..row,
+                    columns: column..last,
+                });
+            }
+        }
+        Ok(blocks)
+    }
+
+    fn write(&self) -> String {
+        let numbers = |block: &Block| {
+            let Block { rows, columns } = block;
+            [rows.start, rows.end, columns.start, columns.end]
+        };
+        self.iter()
+            .flat_map(numbers)
+            .collect::<Vec<usize>>()
+            .write()
+    }
 }
 
 /// Hints for the criterion `partition`: which plan each (query, maximum) follows.
@@ -184,7 +239,7 @@ pub enum Count {
     Grid(Box<Grid>),
 }
 
-ruled!(Count: "tree" => Tree(Box<Script>), "grid" => Grid(Box<Grid>));
+named!("rule", Count: "tree" => Tree(Box<Script>), "grid" => Grid(Box<Grid>));
 
 /// Counts of sums on a grid of `2^-bits`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -197,10 +252,69 @@ pub struct Grid {
     /// the grid is coarser there.
     #[serde(default, skip_serializing_if = "Rows::is_empty")]
     pub without: Rows<usize>,
-    /// Nothing, or a counted group of one answer that shows inputs to be wrong; another that shows more, outside the
-    /// first; by how many bits the grid is coarser there.
-    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "text")]
-    pub wrong: Vec<usize>,
+    /// Counted groups of one answer that show inputs to be wrong, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text")]
+    pub wrong: Option<Wrong>,
+}
+
+impl Grid {
+    /// What is said of a counted group.
+    pub fn without(&self, group: usize) -> Option<Without> {
+        let numbers = self.without.get(group)?;
+        Some(Without {
+            group: *numbers.first()?,
+            coarser: numbers.get(1).copied().unwrap_or(0),
+        })
+    }
+}
+
+/// A group without whose inputs those of another are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Without {
+    /// The group.
+    pub group: usize,
+    /// By how many bits the grid is coarser there.
+    pub coarser: usize,
+}
+
+/// What shows inputs to be wrong on a grid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Wrong {
+    /// A group.
+    pub by: usize,
+    /// Another one, which shows more outside the inputs of the first.
+    pub then_by: Option<usize>,
+    /// By how many bits the grid is coarser for that one.
+    pub coarser: usize,
+}
+
+/// Up to three numbers; what is behind them counts for nothing.
+impl Text for Option<Wrong> {
+    fn read(text: &str) -> Result<Self, String> {
+        let numbers = Vec::<usize>::read(text)?;
+        Ok(numbers.first().map(|by| Wrong {
+            by: *by,
+            then_by: numbers.get(1).copied(),
+            coarser: numbers.get(2).copied().unwrap_or(0),
+        }))
+    }
+
+    fn write(&self) -> String {
+        let Some(Wrong {
+            by,
+            then_by,
+            coarser,
+        }) = self
+        else {
+            return String::new();
+        };
+        let numbers = match then_by {
+            None => vec![*by],
+            Some(then_by) if *coarser == 0 => vec![*by, *then_by],
+            Some(then_by) => vec![*by, *then_by, *coarser],
+        };
+        numbers.write()
+    }
 }
 
 impl Default for Count {
@@ -225,9 +339,76 @@ pub struct Script {
     /// Likewise: the items in ascending order, where wrong inputs are shown with the group.
     #[serde(skip_serializing_if = "Rows::is_empty")]
     pub lower: Rows<usize>,
-    /// The nodes, each before those below it; empty to go everywhere.
+    /// The nodes, each before those below it, in words (docs/certificate.md): how long a node is, only the walk itself
+    /// shows. Empty to go everywhere.
     #[serde(skip_serializing_if = "Vec::is_empty", with = "text")]
     pub walk: Vec<usize>,
+}
+
+/// What a script says of a node that its dropped groups do not settle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Its inputs stay undecided.
+    Leave,
+    /// They are wrong, by the group that follows.
+    Wrong,
+    /// By the items of the next position, of which labels follow.
+    Split,
+}
+
+impl Action {
+    /// As a word.
+    pub fn word(self) -> usize {
+        match self {
+            Self::Leave => 0,
+            Self::Wrong => 1,
+            Self::Split => 2,
+        }
+    }
+
+    /// From a word: others leave it.
+    pub fn read(word: usize) -> Self {
+        match word {
+            1 => Self::Wrong,
+            2 => Self::Split,
+            _ => Self::Leave,
+        }
+    }
+}
+
+/// What a script says of an item of a split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Label {
+    /// All items so labelled are right at once.
+    Right,
+    /// A node of its own.
+    Node,
+    /// Its inputs stay undecided.
+    Undecided,
+    /// All items so labelled are wrong at once, by this group.
+    Wrong(usize),
+}
+
+impl Label {
+    /// As a word.
+    pub fn word(self) -> usize {
+        match self {
+            Self::Right => 0,
+            Self::Node => 1,
+            Self::Undecided => 2,
+            Self::Wrong(group) => group.saturating_add(3),
+        }
+    }
+
+    /// From a word.
+    pub fn read(word: usize) -> Self {
+        match word {
+            0 => Self::Right,
+            1 => Self::Node,
+            2 => Self::Undecided,
+            group => Self::Wrong(group - 3),
+        }
+    }
 }
 
 fn script<S: Serializer>(script: &Option<Box<Script>>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,4 +1,4 @@
-//! The format of a proof: certificate version 1, specified in `docs/certificate.md`.
+//! The format of a proof: certificate version 2, specified in `docs/certificate.md`.
 //!
 //! A certificate is a claim and hints, and stands in the file as it stands here. Reading it checks its form only: fields
 //! and canonical numbers. Nothing in it is believed; the checker derives everything it uses from the weights, and a hint
@@ -19,28 +19,37 @@
 
 #[macro_use]
 mod rule;
+pub mod exhaustive;
+mod json;
 pub mod levels;
 mod numbers;
 pub mod published;
 
 pub use numbers::Rows;
 
-use crate::model::{Config, Network};
+use crate::model::Network;
 use crate::refusal::{Decline, Refusal, Rejection};
-use levels::{ExactAttention, Partition, Split};
+use exhaustive::Exhaustive;
+use levels::Levels;
 use num_bigint::BigUint;
-use numbers::text;
-use published::{Gaps, LowRank, MaxDiff, NoHints};
-use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Unexpected, Visitor};
+use num_traits::Zero;
+use numbers::{margin, text};
+use published::Published;
+use rule::Family;
+use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use serde_path_to_error::Track;
 use std::fmt;
 use std::marker::PhantomData;
 
 /// The certificate version that this build reads and writes.
-pub const VERSION: &str = "1";
+pub const VERSION: &str = "2";
 /// The largest certificate that is read, in bytes.
 pub const MAX_BYTES: u64 = 64 << 20;
+/// Margins are claimed in units of 2^-48, the finest step of the checker's arithmetic.
+pub const MARGIN_BITS: i32 = 48;
+
 /// A certificate: a claim, and hints for the rules that prove it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -56,81 +65,69 @@ pub struct Certificate {
     pub strategy: String,
     /// What is claimed.
     pub claim: Claim,
-    /// The attention rule.
-    pub attention: Attention,
-    /// The direct-path rule.
-    pub direct_path: DirectPath,
-    /// The criterion.
-    pub criterion: Criterion,
+    /// What makes it cheap to check.
+    pub hints: Hints,
 }
 
-/// What is claimed.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// What is claimed: so many inputs are answered correctly.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claim {
-    /// [`Config::TASK`].
-    pub task: String,
-    /// Number of tokens.
-    #[serde(with = "text")]
-    pub d_vocab: usize,
-    /// Input length.
-    #[serde(with = "text")]
-    pub n_ctx: usize,
+    /// The network's task.
+    #[serde(deserialize_with = "json::bounded")]
+    pub task: Value,
     /// At least this many inputs are answered correctly.
     #[serde(with = "text")]
     pub correct: BigUint,
     /// At most this many inputs are answered correctly, if claimed.
     #[serde(default, with = "text", skip_serializing_if = "Option::is_none")]
     pub upper: Option<BigUint>,
+    /// Of this many.
+    #[serde(with = "text")]
+    pub total: BigUint,
+    /// An input is answered correctly if its logit exceeds every other by more than this, in units of `2^-MARGIN_BITS`.
+    #[serde(default, with = "margin", skip_serializing_if = "Zero::is_zero")]
+    pub margin: BigUint,
+    /// Reserved: is float32 evaluation claimed about?
+    #[serde(default, deserialize_with = "present", skip_serializing)]
+    pub float32: bool,
+    /// Reserved: is an answer claimed about only if all answers of its input are?
+    #[serde(default, deserialize_with = "present", skip_serializing)]
+    pub all_read_outs: bool,
 }
 
-/// The attention rule.
+/// A field that is reserved: whatever it holds.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| true)
+}
+
+/// The hints of one family of rules.
 #[derive(Debug, Clone, Serialize)]
-#[serde(tag = "rule", rename_all = "snake_case")]
-pub enum Attention {
-    /// Scores answered for one by one.
-    Exact(ExactAttention),
-    /// Published: a low-rank part, and a bound on the rest.
-    LowRank(LowRank),
+#[serde(tag = "family", rename_all = "snake_case")]
+pub enum Hints {
+    /// Every input, evaluated.
+    Exhaustive(Exhaustive),
+    /// Max-of-n level by level of the maximum: our own proofs.
+    Levels(Box<Levels>),
+    /// The proofs of the published strategies.
+    Published(Published),
 }
 
-ruled!(Attention: "exact" => Exact(ExactAttention), "low_rank" => LowRank(LowRank));
+named!("family", Hints: "exhaustive" => Exhaustive(Exhaustive), "levels" => Levels(Levels), "published" => Published(Published));
 
-/// The direct-path rule.
-#[derive(Debug, Clone, Serialize)]
-#[serde(tag = "rule", rename_all = "snake_case")]
-pub enum DirectPath {
-    /// Margins answer by answer.
-    Split(Split),
-    /// Published: dimension by dimension.
-    MaxDiff(MaxDiff),
-    /// Published: the range of every query's row.
-    MaxDiffExact(NoHints),
-    /// Published: the range of all rows together.
-    GlobalMaxDiffExact(NoHints),
-}
-
-ruled!(DirectPath: "split" => Split(Split), "max_diff" => MaxDiff(MaxDiff), "max_diff_exact" => MaxDiffExact(NoHints),
-    "global_max_diff_exact" => GlobalMaxDiffExact(NoHints));
-
-/// The criterion.
-#[derive(Debug, Clone, Serialize)]
-#[serde(tag = "rule", rename_all = "snake_case")]
-pub enum Criterion {
-    /// Partition of the wrong answers, window, whole-level test, count.
-    Partition(Partition),
-    /// Published: a gap below the maximum.
-    Gaps(Gaps),
-    /// Published.
-    Convexity(NoHints),
-}
-
-ruled!(Criterion: "partition" => Partition(Partition), "gaps" => Gaps(Gaps), "convexity" => Convexity(NoHints));
+/// The families that this build has, as a refusal names them.
+const FAMILIES: &str = "exhaustive, levels, published";
 
 /// The version alone, whatever else the file holds.
 #[derive(Deserialize)]
 struct Version {
     gbmi: String,
+}
+
+/// The family alone, likewise.
+#[derive(Deserialize)]
+struct Named {
+    hints: Family,
 }
 
 impl Certificate {
@@ -165,7 +162,29 @@ impl Certificate {
             }
             .into());
         }
-        let certificate = deserialize(PhantomData, text)?;
+        let certificate = deserialize(PhantomData, text).map_err(|malformed| {
+            // Hints of another family may be of any shape.
+            match deserialize(PhantomData, text) {
+                Ok(Named {
+                    hints: Family(found),
+                }) if !FAMILIES.split(", ").any(|family| family == found) => Decline::Family {
+                    found: found.chars().take(40).collect(),
+                    supported: FAMILIES,
+                }
+                .into(),
+                _ => malformed,
+            }
+        })?;
+        let Self { claim, .. } = &certificate;
+        for (field, is_there) in [
+            ("float32", claim.float32),
+            ("all_read_outs", claim.all_read_outs),
+        ] {
+            if is_there {
+                let reason = "such claims are not built yet";
+                return Err(Decline::Claim { field, reason }.into());
+            }
+        }
         deserialize(Shape { list: false }, text)?;
         Ok(certificate)
     }
@@ -183,12 +202,12 @@ impl Certificate {
                 found: network.sha256.clone(),
             });
         }
-        self.claim.fits(&network.config)
+        self.claim.fits(network)
     }
 }
 
 impl Claim {
-    fn fits(&self, config: &Config) -> Result<(), Rejection> {
+    fn fits(&self, network: &Network) -> Result<(), Rejection> {
         let fits = |path, fits: bool, expected: String, found: &dyn ToString| {
             if fits {
                 Ok(())
@@ -196,31 +215,21 @@ impl Claim {
                 Err(Rejection::WrongClaim {
                     path,
                     expected,
-                    found: found.to_string(),
+                    found: found.to_string().chars().take(80).collect(),
                 })
             }
         };
-        let Config { d_vocab, n_ctx, .. } = config;
+        let task = &network.task_name;
+        let expected = task.to_string().chars().take(80).collect();
+        fits("claim.task", self.task == *task, expected, &self.task)?;
+        let (total, upper) = (network.task.size(), self.upper.clone().unwrap_or_default());
         fits(
-            "claim.task",
-            self.task == Config::TASK,
-            Config::TASK.into(),
-            &self.task,
+            "claim.total",
+            self.total == total,
+            total.to_string(),
+            &self.total,
         )?;
-        fits(
-            "claim.d_vocab",
-            self.d_vocab == *d_vocab,
-            d_vocab.to_string(),
-            &self.d_vocab,
-        )?;
-        fits(
-            "claim.n_ctx",
-            self.n_ctx == *n_ctx,
-            n_ctx.to_string(),
-            &self.n_ctx,
-        )?;
-        let (total, upper) = (config.inputs(), self.upper.clone().unwrap_or_default());
-        let most = || format!("at most d_vocab^n_ctx = {total}");
+        let most = || format!("at most claim.total = {total}");
         fits(
             "claim.correct",
             self.correct <= total,
@@ -279,6 +288,11 @@ impl<'de> Visitor<'de> for Shape {
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
         while let Some(name) = fields.next_key::<String>()? {
+            if name == "task" {
+                // Any JSON: it has been read already.
+                fields.next_value::<IgnoredAny>()?;
+                continue;
+            }
             fields.next_value_seed(Self {
                 list: ARRAYS.split(' ').any(|array| array == name),
             })?;
@@ -292,15 +306,5 @@ impl<'de> Visitor<'de> for Shape {
         }
         while items.next_element_seed(Self { list: false })?.is_some() {}
         Ok(())
-    }
-}
-
-impl Config {
-    /// The number of inputs, `d_vocab^n_ctx`.
-    pub fn inputs(&self) -> BigUint {
-        u32::try_from(self.n_ctx).map_or_else(
-            |_| BigUint::default(),
-            |n| BigUint::from(self.d_vocab).pow(n),
-        )
     }
 }

@@ -89,6 +89,24 @@ pub(super) mod text {
     }
 }
 
+/// For `serde(with = …)`: a natural that is not given when it is zero.
+pub(super) mod margin {
+    use super::{BigUint, Deserializer, Error, text};
+    use num_traits::Zero;
+
+    pub(crate) use super::text::serialize;
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BigUint, D::Error> {
+        let number: BigUint = text::deserialize(deserializer)?;
+        if number.is_zero() {
+            return Err(D::Error::custom("expected a number above 0, found \"0\""));
+        }
+        Ok(number)
+    }
+}
+
 /// Lists of numbers, one after the other: a file of short lists takes no more memory than one of long ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rows<T> {

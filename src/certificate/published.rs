@@ -15,6 +15,45 @@ pub const MAX_RANK: usize = 32;
 #[serde(deny_unknown_fields)]
 pub struct NoHints {}
 
+/// The hints of the family: the rule, with those that go with it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "rule", rename_all = "snake_case")]
+pub enum Published {
+    /// A gap below the maximum: the subcubic family.
+    Gaps(Box<Gaps>),
+    /// The cubic proof, which has no hints.
+    Convexity(NoHints),
+}
+
+named!("rule", Published: "gaps" => Gaps(Gaps), "convexity" => Convexity(NoHints));
+
+/// How scores are read.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "rule", rename_all = "snake_case")]
+pub enum Attention {
+    /// One by one.
+    Exact(NoHints),
+    /// A low-rank part, and a bound on the rest.
+    LowRank(LowRank),
+}
+
+named!("rule", Attention: "exact" => Exact(NoHints), "low_rank" => LowRank(LowRank));
+
+/// How the direct path is bounded.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "rule", rename_all = "snake_case")]
+pub enum DirectPath {
+    /// Dimension by dimension.
+    MaxDiff(MaxDiff),
+    /// The range of every query's row.
+    MaxDiffExact(NoHints),
+    /// The range of all rows together.
+    GlobalMaxDiffExact(NoHints),
+}
+
+named!("rule", DirectPath: "max_diff" => MaxDiff(MaxDiff), "max_diff_exact" => MaxDiffExact(NoHints),
+    "global_max_diff_exact" => GlobalMaxDiffExact(NoHints));
+
 /// Hints for rule `low_rank`: the scores are a product of factors; a part of low rank is computed, the rest is bounded.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,7 +102,7 @@ pub enum Residual {
     Recursive(Means),
 }
 
-ruled!(Residual: "exact" => Exact(NoHints), "svd" => Svd(Spectral), "max_diff" => MaxDiff(Means), "recursive" => Recursive(Means));
+named!("rule", Residual: "exact" => Exact(NoHints), "svd" => Svd(Spectral), "max_diff" => MaxDiff(Means), "recursive" => Recursive(Means));
 
 /// Hints for rule `svd`, in units of 2^-SPECTRAL_BITS.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -96,9 +135,13 @@ pub struct MaxDiff {
 }
 
 /// Hints of the subcubic family: one gap for every (query, maximum, copies).
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Gaps {
+    /// How scores are read.
+    pub attention: Attention,
+    /// How the direct path is bounded.
+    pub direct_path: DirectPath,
     /// By maximum, then copies c − 1: the ratio at which all answers are compared. Empty when the answer is pessimised
     /// apart from attention.
     #[serde(default, skip_serializing_if = "Rows::is_empty")]

@@ -4,7 +4,7 @@
 use super::arithmetic::Enclosure;
 use super::meter::{Kind, Meter};
 use super::product::{add_row, product, stack};
-use crate::model::{Dyadic, Matrix, Network, Scale};
+use crate::model::{Dyadic, Matrix, OneHead, Scale};
 use crate::refusal::Refusal;
 
 /// Matrices to be multiplied.
@@ -38,35 +38,36 @@ impl<R: Enclosure> Factors<R> {
     ///
     /// # Errors
     /// [`crate::refusal::Decline::Work`] when the products pass the meter's limit.
-    pub fn new(network: &Network, meter: &Meter) -> Result<Self, Refusal> {
+    pub fn new(network: &OneHead<'_>, meter: &Meter) -> Result<Self, Refusal> {
         let (v, n) = (network.config.d_vocab, network.config.n_ctx);
-        let w_e: Matrix<R> = enclose(&network.w_e);
-        let w_pos = enclose(&network.w_pos);
+        let w_e: Matrix<R> = enclose(network.w_e);
+        let w_pos = enclose(network.w_pos);
         meter.add(Kind::Attention, v * w_e.cols());
         let query = add_row(&w_e, w_pos.row(n - 1));
         let sources = stack(&w_e, &w_pos);
 
         // The query bias is a further row of W_Q, met by a column of ones.
-        let mut w_q: Matrix<R> = enclose(&network.w_q);
-        if let Some(b_q) = nonzero(&network.b_q) {
+        let mut w_q: Matrix<R> = enclose(network.w_q);
+        if let Some(b_q) = nonzero(network.b_q) {
             w_q = stack(&w_q, &b_q);
         }
         if network.config.scale == Scale::SqrtDHead {
-            let scale = R::inverse_sqrt(network.config.d_head);
+            let scale =
+                R::dyadic(i64::try_from(network.config.d_head).unwrap_or(0), 0).inverse_sqrt();
             meter.add(Kind::Attention, w_q.rows() * w_q.cols());
             w_q = Matrix::from_fn(w_q.rows(), w_q.cols(), R::everything(), |row, col| {
                 w_q.at(row, col).mul(&scale)
             });
         }
-        let (w_v, w_o): (_, Matrix<R>) = (enclose(&network.w_v), enclose(&network.w_o));
+        let (w_v, w_o): (_, Matrix<R>) = (enclose(network.w_v), enclose(network.w_o));
         // The attention-weighted biases reach every position alike: (b_V W_O + b_O) joins the residual stream.
         let mut stream = query.clone();
-        if let Some(b_v) = nonzero(&network.b_v) {
+        if let Some(b_v) = nonzero(network.b_v) {
             let row = product(vec![b_v, w_o.clone()], meter, Kind::Logits)?;
             meter.add(Kind::Logits, v * row.cols());
             stream = add_row(&stream, row.row(0));
         }
-        if let Some(b_o) = nonzero(&network.b_o) {
+        if let Some(b_o) = nonzero(network.b_o) {
             meter.add(Kind::Logits, v * b_o.cols());
             stream = add_row(&stream, b_o.row(0));
         }
@@ -75,13 +76,13 @@ impl<R: Enclosure> Factors<R> {
                 query.row(q).get(col).cloned().unwrap_or(R::dyadic(1, 0))
             }),
             w_q,
-            w_k: enclose(&network.w_k).transposed(),
+            w_k: enclose(network.w_k).transposed(),
             sources,
             w_v,
             w_o,
             stream,
-            w_u: enclose(&network.w_u),
-            b_u: nonzero(&network.b_u),
+            w_u: enclose(network.w_u),
+            b_u: nonzero(network.b_u),
         })
     }
 
@@ -117,7 +118,8 @@ impl<R: Enclosure> Factors<R> {
     }
 }
 
-fn enclose<R: Enclosure>(weights: &Matrix<Dyadic>) -> Matrix<R> {
+/// The weights, enclosed.
+pub fn enclose<R: Enclosure>(weights: &Matrix<Dyadic>) -> Matrix<R> {
     Matrix::from_fn(
         weights.rows(),
         weights.cols(),
@@ -130,7 +132,7 @@ fn enclose<R: Enclosure>(weights: &Matrix<Dyadic>) -> Matrix<R> {
 }
 
 /// The enclosed bias, unless every entry is exactly zero: adding it would be no operation.
-fn nonzero<R: Enclosure>(bias: &Matrix<Dyadic>) -> Option<Matrix<R>> {
+pub fn nonzero<R: Enclosure>(bias: &Matrix<Dyadic>) -> Option<Matrix<R>> {
     bias.row(0)
         .iter()
         .any(|entry| entry.mantissa != 0)

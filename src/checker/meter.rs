@@ -1,7 +1,8 @@
-//! The proof length (THEORY T9): operations counted where they happen, and the limit on them.
+//! The proof length (THEORY T9): operations counted where they happen, and the limit on them; and the rules run through.
 
 use crate::refusal::{Decline, Refusal};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 
 /// What an operation was for. FLOPs are operations on real quantities; [`Kind::Integer`] are operations on counts,
 /// histogram indices and bins.
@@ -49,6 +50,7 @@ impl Kind {
 #[derive(Debug, Clone)]
 pub struct Meter {
     counts: [Cell<u64>; Kind::ALL.len()],
+    rules: RefCell<BTreeSet<&'static str>>,
     limit: u64,
 }
 
@@ -57,6 +59,7 @@ impl Meter {
     pub fn new(limit: u64) -> Self {
         Self {
             counts: Default::default(),
+            rules: RefCell::default(),
             limit,
         }
     }
@@ -71,6 +74,23 @@ impl Meter {
         for (mine, theirs) in self.counts.iter().zip(&other.counts) {
             mine.set(mine.get().saturating_add(theirs.get()));
         }
+        other
+            .rules()
+            .into_iter()
+            .for_each(|rule| self.goes_by(rule));
+    }
+
+    /// Notes that the proof goes by a rule.
+    pub fn goes_by(&self, rule: &'static str) {
+        if let Ok(mut rules) = self.rules.try_borrow_mut() {
+            rules.insert(rule);
+        }
+    }
+
+    /// The rules that the proof goes by, in alphabetical order.
+    pub fn rules(&self) -> Vec<&'static str> {
+        let rules = self.rules.try_borrow();
+        rules.map_or_else(|_| Vec::new(), |rules| rules.iter().copied().collect())
     }
 
     fn slot(&self, kind: Kind) -> Option<&Cell<u64>> {

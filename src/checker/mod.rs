@@ -21,6 +21,7 @@
 )]
 
 pub mod arithmetic;
+pub mod exhaustive;
 pub mod factors;
 pub mod levels;
 pub mod meter;
@@ -29,13 +30,31 @@ pub mod product;
 pub mod published;
 mod run;
 
-pub use run::{Certified, DEFAULT_MAX_FLOPS, Options, in_order};
+pub use run::{DEFAULT_MAX_FLOPS, Decided, Options, Run, in_order};
 
-use crate::certificate::{self as hints, Certificate, Claim};
+use crate::certificate::{Certificate, Claim, Hints, MARGIN_BITS};
 use crate::model::Network;
 use crate::refusal::{Refusal, Rejection};
 use arithmetic::Enclosure;
+use meter::{Kind, Meter};
 use num_bigint::BigUint;
+
+/// What was established about the network, whatever the certificate claims.
+#[derive(Debug)]
+pub struct Certified {
+    /// At least this many inputs are answered correctly.
+    pub correct: BigUint,
+    /// At most this many.
+    pub upper: BigUint,
+    /// Of this many: the pairs of an input and a read-out of it.
+    pub total: BigUint,
+    /// The margin by which they are, in units of `2^-MARGIN_BITS`.
+    pub margin: BigUint,
+    /// The family of rules that the proof goes by.
+    pub family: &'static str,
+    /// The proof's length, and its rules.
+    pub meter: Meter,
+}
 
 /// Checks a certificate: derives the bound and compares it with the claim.
 ///
@@ -88,18 +107,46 @@ pub fn certify<R: Enclosure>(
     certificate: &Certificate,
     options: Options<'_>,
 ) -> Result<Certified, Refusal> {
-    let Certificate {
-        attention,
-        direct_path,
-        criterion,
-        ..
-    } = certificate;
-    match (attention, direct_path, criterion) {
-        (
-            hints::Attention::Exact(exact),
-            hints::DirectPath::Split(split),
-            hints::Criterion::Partition(partition),
-        ) => levels::certify::<R>(network, (exact, split, partition), options),
-        _ => published::certify::<R>(network, certificate, options),
+    let meter = Meter::new(options.max_flops);
+    let margin = &certificate.claim.margin;
+    let run = Run {
+        meter: &meter,
+        margin: self::margin::<R>(margin, &meter),
+        options,
+    };
+    let (family, decided) = match &certificate.hints {
+        Hints::Exhaustive(_) => ("exhaustive", exhaustive::decide(network, &run)?),
+        Hints::Levels(hints) => ("levels", levels::decide(&network.one_head()?, hints, &run)?),
+        Hints::Published(hints) => (
+            "published",
+            published::decide(&network.one_head()?, hints, &run)?,
+        ),
+    };
+    let total = network.task.size();
+    Ok(Certified {
+        correct: decided.right,
+        upper: &total - decided.wrong,
+        total,
+        margin: margin.clone(),
+        family,
+        meter,
+    })
+}
+
+/// How many times [`certify`] calls `progress`.
+pub fn parts(network: &Network, certificate: &Certificate) -> usize {
+    match certificate.hints {
+        Hints::Exhaustive(_) => exhaustive::parts(network),
+        Hints::Levels(_) | Hints::Published(_) => network.sizes.d_vocab,
     }
+}
+
+/// A claim's margin as a number; none for zero, so that nothing is added to any logit.
+pub fn margin<R: Enclosure>(units: &BigUint, meter: &Meter) -> Option<R> {
+    let digits = units.iter_u32_digits().zip((-MARGIN_BITS..).step_by(32));
+    let parts = digits.map(|(digit, exponent)| R::dyadic(digit.into(), exponent));
+    parts.reduce(|sum, part| {
+        meter.add(Kind::Terms, 1);
+        sum.add(&part)
+    })
 }

@@ -1,9 +1,11 @@
-//! What a check may spend, what it comes to, and the loop over parts whose tallies are joined in order.
+//! What a check may spend, what its parts come to, and the loop over parts whose tallies are joined in order.
 
 use super::meter::Meter;
 use crate::parallel::parallel;
 use crate::refusal::Refusal;
 use num_bigint::BigUint;
+use std::iter::Sum;
+use std::ops::Add;
 use std::sync::{Mutex, PoisonError};
 
 /// The default limit on FLOPs and on integer operations: about a minute for an honest certificate. The longest proof among
@@ -31,17 +33,41 @@ impl Default for Options<'_> {
     }
 }
 
-/// What was established about the network, whatever the certificate claims.
-#[derive(Debug)]
-pub struct Certified {
-    /// At least this many inputs are answered correctly.
-    pub correct: BigUint,
-    /// At most this many.
-    pub upper: BigUint,
-    /// The number of inputs, `d_vocab^n_ctx`.
-    pub total: BigUint,
-    /// The proof's length.
-    pub meter: Meter,
+/// What a family of rules decides for: the claim's margin, and what it may spend.
+pub struct Run<'a, R> {
+    /// The tally of the whole proof.
+    pub meter: &'a Meter,
+    /// By how much the right logit is to exceed every other, if by more than zero.
+    pub margin: Option<R>,
+    /// What it may spend.
+    pub options: Options<'a>,
+}
+
+/// Inputs that are shown to be answered correctly, and inputs that are shown not to be: the rest is undecided. Those of
+/// disjoint parts add up.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Decided {
+    /// Shown right.
+    pub right: BigUint,
+    /// Shown wrong.
+    pub wrong: BigUint,
+}
+
+impl Add for Decided {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            right: self.right + other.right,
+            wrong: self.wrong + other.wrong,
+        }
+    }
+}
+
+impl Sum for Decided {
+    fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
+        parts.fold(Self::default(), Add::add)
+    }
 }
 
 /// The results of `work` on each item, in the order of the items, its tallies joined to `meter`. The refusal is that of

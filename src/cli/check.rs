@@ -7,7 +7,7 @@ use gbmi::certificate::Certificate;
 #[cfg(feature = "mpfr")]
 use gbmi::checker::arithmetic::Mpfr;
 use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
-use gbmi::checker::{Certified, check};
+use gbmi::checker::{Certified, check, parts};
 use gbmi::model::Network;
 use gbmi::refusal::Refusal;
 use gbmi::strategy::Strategy;
@@ -104,6 +104,6 @@ fn certified<R: Enclosure>(
     certificate: &Certificate,
     common: &Common,
 ) -> Result<Certified, Refusal> {
-    let progress = Progress::new(network.config.d_vocab, common.quiet);
+    let progress = Progress::new(parts(network, certificate), common.quiet);
     check::<R>(network, certificate, common.options(&|| progress.step()))
 }

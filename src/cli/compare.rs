@@ -143,7 +143,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
                 class: strategy.class(),
                 strategy: strategy.name().into_owned(),
                 verdict: "accepted".into(),
-                total: found.network.config.inputs().to_string(),
+                total: found.network.task.size().to_string(),
                 ..Row::default()
             };
             if let Err(reason) = args.fill(
@@ -205,8 +205,10 @@ impl Args {
         truth: Option<&BigUint>,
         out: Option<&Path>,
     ) -> Result<(), Refusal> {
-        let total = network.config.inputs();
-        if strategy == Strategy::BruteForce && total > MOST_INPUTS.into() {
+        let total = network.task.size();
+        if matches!(strategy, Strategy::Exhaustive | Strategy::BruteForce)
+            && total > MOST_INPUTS.into()
+        {
             row.verdict = format!("not run: {total} inputs");
             return Ok(());
         }
@@ -239,8 +241,7 @@ impl Args {
         row.bound_over_true = truth.map(|truth| decimal(&correct, truth));
         row.correct = Some(correct.to_string());
         (row.flops, row.int_ops) = (Some(meter.flops()), Some(meter.int_ops()));
-        row.unexplained_dimension =
-            Some(unexplained_dimension(&certificate, &network.config).to_string());
+        row.unexplained_dimension = Some(unexplained_dimension(&certificate, network).to_string());
         row.bytes = Some(proof.text.len());
         Ok(())
     }

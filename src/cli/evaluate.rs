@@ -39,9 +39,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             samples: samples as usize,
             seed: args.seed,
         },
-        None if found.network.config.inputs() <= MOST_INPUTS.into() => Inputs::All,
+        None if found.network.task.size() <= MOST_INPUTS.into() => Inputs::All,
         None => {
-            let total = grouped(&found.network.config.inputs().to_string());
+            let total = grouped(&found.network.task.size().to_string());
             return Err(Failure::Other(format!(
                 "{total} inputs are too many: draw some with --samples"
             )));
@@ -49,9 +49,13 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     };
     let device = args.device.device()?;
     let start = std::time::Instant::now();
-    let Evaluated { correct, total } =
-        evaluate(&found.network, inputs, &device, threads(args.threads))
-            .map_err(|error| Failure::Other(format!("the evaluation failed: {error}")))?;
+    let Evaluated { correct, total } = evaluate(
+        &found.network.one_head()?,
+        inputs,
+        &device,
+        threads(args.threads),
+    )
+    .map_err(|error| Failure::Other(format!("the evaluation failed: {error}")))?;
     let seconds = start.elapsed().as_secs_f64();
     if args.json {
         let json = serde_json::json!({

@@ -3,7 +3,7 @@
 use super::streams::folder;
 use super::{Common, Failure, aligned, model, note, print, streams, tell};
 use gbmi::explain::{DEFAULT_SPEND, Explanation, Outcome, Row, Share, draw, explain};
-use gbmi::numerals::{decimal, grouped};
+use gbmi::numerals::{by_more_than, decimal, grouped};
 use gbmi::output::{Pending, unwritable};
 use num_bigint::BigUint;
 use serde_json::{Value, json};
@@ -62,10 +62,16 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         args.spend,
         common.options(&|| ()),
     )?;
-    let config = &found.network.config;
+    let sizes = &found.network.sizes;
+    let by = by_more_than(&certificate.claim.margin);
+    let by = if by.is_empty() {
+        by
+    } else {
+        format!("; right{by}")
+    };
     let title = format!(
-        "{}, d_vocab {}, n_ctx {}",
-        found.source, config.d_vocab, config.n_ctx
+        "{}, d_vocab {}, n_ctx {}{by}",
+        found.source, sizes.d_vocab, sizes.n_ctx
     );
     let shown = if args.json {
         self::json(&explanation)

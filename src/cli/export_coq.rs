@@ -45,7 +45,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     certificate
         .is_about(&found.network)
         .map_err(Refusal::from)?;
-    let theorem = export(&certificate, &found.network).map_err(Failure::Other)?;
+    let theorem = export(&certificate, &found.network.one_head()?).map_err(Failure::Other)?;
     streams::write(&args.out, theorem.as_bytes())?;
     if !to_stdout {
         tell(&format!(

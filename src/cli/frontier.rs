@@ -8,7 +8,7 @@ use gbmi::checker::Certified;
 use gbmi::inspect::{Bounds, Format, Point, Series, draw_bounds};
 use gbmi::numerals::{decimal, grouped};
 use gbmi::output::{Pending, unwritable};
-use gbmi::search::{self, Proof};
+use gbmi::search::{self, Proof, Request};
 use gbmi::strategy::{CLASSES, Strategy};
 use num_bigint::BigUint;
 use num_traits::ToPrimitive;
@@ -104,7 +104,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         .out
         .as_ref()
         .and_then(|out| suggestion(common.model.as_deref(), &out.join(name(0))));
-    let frontier = search::frontier(network, false, beside, options)?;
+    let frontier = search::frontier(&Request::new(network, beside, options), false)?;
     let row = |(index, proof)| Row {
         certificate: args.out.as_ref().map(|_| name(index)),
         ..Row::new(Strategy::Auto, proof, truth.as_ref())
@@ -112,7 +112,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let mut rows: Vec<Row> = frontier.iter().enumerate().map(row).collect();
     let mut proofs = frontier;
     let length = proofs.len();
-    let few = network.config.inputs() <= MOST_INPUTS.into();
+    let few = network.task.size() <= MOST_INPUTS.into();
     let published = Strategy::published()
         .filter(|strategy| args.published && (few || *strategy != Strategy::BruteForce));
     for strategy in published {

@@ -2,7 +2,7 @@
 
 use super::streams::folder;
 use super::{Failure, model, note, print};
-use gbmi::inspect::{Format, draw, inspect};
+use gbmi::inspect::{Format, draw, inspect, inspect_heads};
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -41,18 +41,29 @@ impl From<Picture> for Format {
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let model = model::named(args.model.as_deref().or(args.path.as_deref()))?;
-    let inspection = inspect(&model.network);
-    let printed = if args.json {
-        let json = serde_json::to_string(&inspection)
-            .map_err(|error| Failure::Other(error.to_string()))?;
-        print(&format!("{json}\n"))
-    } else {
-        print(&format!("{}\n{inspection}\n", model.source))
+    // Max-of-n's one head has tables of its own to look at.
+    let printed = match model.network.one_head() {
+        Ok(one_head) => shown(args, &model.source, &inspect(&one_head)),
+        Err(_) => shown(args, &model.source, &inspect_heads(&model.network)),
     };
     if let Some(out) = &args.out {
-        for drawn in draw(&model.network, out, args.format.into())? {
+        for drawn in draw(&model.network.one_head()?, out, args.format.into())? {
             note(&format!("drawn {}", drawn.display()));
         }
     }
     printed
+}
+
+fn shown<T: serde::Serialize + std::fmt::Display>(
+    args: &Args,
+    source: &str,
+    inspection: &T,
+) -> Result<(), Failure> {
+    if args.json {
+        let json =
+            serde_json::to_string(inspection).map_err(|error| Failure::Other(error.to_string()))?;
+        print(&format!("{json}\n"))
+    } else {
+        print(&format!("{source}\n{inspection}\n"))
+    }
 }

@@ -293,7 +293,7 @@ fn json<T: serde::Serialize>(rows: &[T]) -> Result<String, Failure> {
 /// The number of inputs answered correctly, if brute force can tell.
 #[cfg(feature = "prove")]
 fn truth(network: &Network, common: &Common) -> Result<Option<BigUint>, Refusal> {
-    if network.config.inputs() > MOST_INPUTS.into() {
+    if network.task.size() > MOST_INPUTS.into() {
         return Ok(None);
     }
     match gbmi::search::prove(

@@ -8,10 +8,11 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use gbmi::checker::Certified;
 use gbmi::checker::arithmetic::{Enclosure, Fixed};
 use gbmi::model::Network;
+use gbmi::numerals::margin;
 use gbmi::output::Pending;
 use gbmi::refusal::{Refusal, Rejection};
 use gbmi::search::{
-    Goal, Proof, prove_best, prove_best_of, prove_best_published, prove_optimised, steps,
+    Goal, Proof, Request, prove_best, prove_best_of, prove_best_published, prove_by, steps,
 };
 use gbmi::strategy::{ATTENTION, ATTENTION_ERROR, CLASSES, EUPU, Family, Strategy};
 use num_bigint::BigUint;
@@ -25,7 +26,7 @@ use std::time::Instant;
 pub(crate) struct Args {
     #[command(flatten)]
     common: Common,
-    /// The strategy: see `gbmi strategies` [default: subcubic; auto with --budget or --target]
+    /// The strategy: see `gbmi strategies` [default: subcubic, for other networks than Max-of-n's exhaustive; auto with --budget or --target]
     #[arg(long, value_name = "NAME", value_parser = strategy)]
     strategy: Option<Strategy>,
     /// Only from below: leaves out of `exact` which inputs are wrong (`auto` is from below as it is)
@@ -64,6 +65,10 @@ pub(crate) struct Args {
     /// Fail unless this is proved: a number of inputs, a fraction p/q, or a decimal up to 1
     #[arg(long, value_name = "BOUND", value_parser = bound)]
     at_least: Option<Bound>,
+    /// Answered correctly by more than this: a decimal or a fraction p/q, rounded up to a multiple of 2^-48; for our own
+    /// strategies
+    #[arg(long, value_name = "MARGIN", default_value = "0", hide_default_value = true, value_parser = margin, allow_hyphen_values = true)]
+    margin: BigUint,
     /// Where the certificate is written; - is stdout, and the verdict goes to stderr
     #[arg(long, value_name = "FILE", default_value = "cert.json")]
     out: PathBuf,
@@ -100,7 +105,7 @@ enum Bound {
 fn strategy(name: &str) -> Result<Strategy, String> {
     Strategy::named(name).ok_or_else(|| {
         let own = Strategy::OWN.map(Strategy::name).join(", ");
-        format!("expected {own}, published-cubic, or a published name: see `gbmi strategies`")
+        format!("expected exhaustive, {own}, published-cubic, or a published name: see `gbmi strategies`")
     })
 }
 
@@ -198,6 +203,20 @@ impl Args {
         }
     }
 
+    /// Is a strategy asked for, in whatever way?
+    fn is_chosen(&self) -> bool {
+        self.strategy.is_some()
+            || self.budget.is_some()
+            || self.target.is_some()
+            || self.published.is_some()
+            || self.class.is_some()
+            || self
+                .eupu
+                .or(self.attention)
+                .or(self.attention_error)
+                .is_some()
+    }
+
     /// What a proof is to reach, and how it is asked for.
     fn goals(&self, total: &BigUint) -> [(&'static str, Goal); 2] {
         let inputs = |bound: &Option<Bound>| bound.as_ref().map(|bound| bound.inputs(total));
@@ -236,31 +255,25 @@ impl Args {
         #[cfg(not(feature = "optimise"))]
         let moves = 0;
         let progress = if goal.is_open() && self.published.is_none() && moves == 0 {
-            Progress::new(steps(strategy) * network.config.d_vocab, common.quiet)
+            Progress::new(steps(strategy, network), common.quiet)
         } else {
             Progress::open_ended(common.quiet)
         };
         let step = || progress.step();
-        let options = common.options(&step);
+        let request = Request {
+            margin: self.margin.clone(),
+            ..Request::new(network, suggestion, common.options(&step))
+        };
         match (&self.class, self.published) {
             (Some(class), Some(Which::Best)) => {
-                let best =
-                    prove_best_published(network, class, moves, suggestion.as_deref(), options)?;
+                let best = prove_best_published(&request, class, moves)?;
                 best.ok_or_else(|| {
                     Refusal::Unreadable(format!("no published strategy is of class {class}"))
                 })
             }
-            (Some(class), None) => {
-                prove_best_of(network, goal, class, suggestion.as_deref(), options)
-            }
-            (None, _) if goal.is_open() => Ok((
-                strategy,
-                prove_optimised(network, strategy, moves, suggestion, options)?,
-            )),
-            (None, _) => Ok((
-                strategy,
-                prove_best(network, goal, false, suggestion, options)?,
-            )),
+            (Some(class), None) => prove_best_of(&request, goal, class),
+            (None, _) if goal.is_open() => Ok((strategy, prove_by(&request, strategy, moves)?)),
+            (None, _) => Ok((strategy, prove_best(&request, goal, false)?)),
         }
     }
 }
@@ -308,7 +321,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let mut model = None;
     let result = (|| {
         let found = model.insert(model::named(common.model.as_deref())?);
-        let goals = args.goals(&found.network.config.inputs());
+        // What is shortest at a glance: other networks have their exact accuracy.
+        if !args.is_chosen() && found.network.one_head().is_err() {
+            strategy = Strategy::Exhaustive;
+        }
+        let goals = args.goals(&found.network.task.size());
         let proof;
         (strategy, proof) = args.prove(&found.network, strategy, &goals[0].1)?;
         match goals.iter().find(|(_, goal)| !goal.is_met(&proof)) {
@@ -383,7 +400,8 @@ pub(crate) fn strategies(json: bool) -> String {
         .map(Into::into)
     };
     let mut own = vec![["name", "class", "cost", "description"].map(String::from)];
-    own.extend(Strategy::OWN.map(|strategy| {
+    let ours = std::iter::once(Strategy::Exhaustive).chain(Strategy::OWN);
+    own.extend(ours.map(|strategy| {
         let [name, class, cost] = cells(strategy);
         [name, class, cost, strategy.description().into()]
     }));

@@ -4,10 +4,11 @@ use gbmi::certificate::Certificate;
 use gbmi::checker::Certified;
 use gbmi::checker::meter::Kind;
 use gbmi::model::Network;
-use gbmi::numerals::{BILLION, decimal, fraction, grouped};
+use gbmi::numerals::{BILLION, by_more_than, decimal, fraction, grouped, margin_text};
 use gbmi::refusal::Refusal;
-use gbmi::strategy::{rules, unexplained_dimension};
+use gbmi::strategy::unexplained_dimension;
 use num_bigint::BigUint;
+use num_traits::Zero;
 use serde_json::{Value, json};
 
 /// What is known when a verdict is printed.
@@ -37,7 +38,7 @@ impl Verdict<'_> {
     fn unexplained(&self) -> Option<BigUint> {
         let (network, _) = self.network?;
         self.certificate
-            .map(|certificate| unexplained_dimension(certificate, &network.config))
+            .map(|certificate| unexplained_dimension(certificate, network))
     }
 
     /// One JSON object on one line.
@@ -46,11 +47,13 @@ impl Verdict<'_> {
         let count = |count: &BigUint| Value::from(count.to_string());
         let mut object = json!({
             "verdict": self.word(),
+            "task": self.network.map(|(network, _)| &network.task_name),
             "strategy": self.strategy,
-            "rules": self.certificate.filter(|_| certified.is_some()).map(rules),
+            "family": certified.map(|certified| certified.family),
+            "rules": certified.map(|certified| certified.meter.rules()),
             "correct": certified.map(|certified| count(&certified.correct)),
             "upper": certified.filter(|certified| certified.upper < certified.total).map(|certified| count(&certified.upper)),
-            "total": self.network.map(|(network, _)| count(&network.config.inputs())),
+            "total": self.network.map(|(network, _)| count(&network.task.size())),
             "bound": certified.map(|certified| fraction(&certified.correct, &certified.total)),
             "bound_decimal": certified.map(|certified| decimal(&certified.correct, &certified.total)),
             "flops": certified.map(|certified| certified.meter.flops()),
@@ -62,12 +65,20 @@ impl Verdict<'_> {
             }),
             "network_sha256": self.network.map(|(network, _)| network.sha256.clone()),
             "model": self.network.map(|(_, source)| source),
-            "n_ctx": self.network.map(|(network, _)| network.config.n_ctx),
-            "d_vocab": self.network.map(|(network, _)| network.config.d_vocab),
+            "n_ctx": self.network.map(|(network, _)| network.sizes.n_ctx),
+            "d_vocab": self.network.map(|(network, _)| network.sizes.d_vocab),
             "arithmetic": self.arithmetic,
             "seconds": (self.seconds * 1e6).round() / 1e6,
             "reason": self.result.err().map(ToString::to_string),
         });
+        let margin = certified.map(|certified| &certified.margin);
+        if let (Some(margin), Value::Object(object)) =
+            (margin.filter(|margin| !margin.is_zero()), &mut object)
+        {
+            let (exact, rounded) = margin_text(margin);
+            object.insert("margin".into(), json!(exact));
+            object.insert("margin_decimal".into(), json!(rounded));
+        }
         if let (Some((path, bytes)), Value::Object(object)) = (&self.written, &mut object) {
             object.insert("certificate".into(), json!(path));
             object.insert("certificate_bytes".into(), json!(bytes));
@@ -85,7 +96,15 @@ impl Verdict<'_> {
         else {
             return format!("{word}\n");
         };
-        let config = &network.config;
+        let sizes = &network.sizes;
+        let task = network.task_name.to_string();
+        let cut = if task.chars().count() > 60 { "…" } else { "" };
+        let task: String = task.chars().take(60).collect();
+        // A task with several read-outs counts each of them.
+        let counted = match network.task.read_outs().len() {
+            1 => "inputs",
+            _ => "read-outs",
+        };
         let tally = Kind::ALL
             .iter()
             .filter(|(kind, _)| *kind != Kind::Integer && certified.meter.of(*kind) > 0);
@@ -120,6 +139,7 @@ impl Verdict<'_> {
                 format!("≥ {below}, ≤ {above}"),
             )
         };
+        let by = by_more_than(&certified.margin);
         let (done, search) = if self.written.is_some() {
             ("proved ", " with the search")
         } else {
@@ -127,17 +147,19 @@ impl Verdict<'_> {
         };
         let mut lines = vec![
             word.to_string(),
-            format!("{claim} of all {all} inputs are answered correctly"),
+            format!("{claim} of all {all} {counted} are answered correctly{by}"),
             format!("  accuracy  {accuracy}"),
             format!(
                 "  network   {source}, d_vocab {}, n_ctx {}",
-                config.d_vocab, config.n_ctx
+                sizes.d_vocab, sizes.n_ctx
             ),
+            format!("  task      {task}{cut}"),
             format!("  sha256    {}", network.sha256),
             format!("  strategy  {} (a label)", self.strategy),
             format!(
-                "  rules     {}",
-                self.certificate.map(rules).unwrap_or_default().join(", ")
+                "  rules     {}: {}",
+                certified.family,
+                certified.meter.rules().join(", ")
             ),
             format!(
                 "  length    {} FLOPs, {} integer operations",

@@ -1,16 +1,16 @@
-//! Certificates with the rule `partition`: what becomes of them when one rule is made exact.
+//! Certificates of family `levels`: what becomes of them when one rule is made exact.
 
 use super::{Cause, Derived, MOST_POSITIONS, Outcome, Replacement, Row};
+use crate::certificate::Rows;
 use crate::certificate::levels::{
-    Answers, Count, ExactAttention, Grid, Group, MAX_GRID_BITS, Partition, Plan, Split, Test,
+    Answers, Count, ExactAttention, Grid, Group, Levels, MAX_GRID_BITS, Partition, Plan, Split,
+    Test,
 };
-use crate::certificate::{Attention, Certificate, Criterion, DirectPath, Rows};
 use crate::checker::arithmetic::Fixed;
-use crate::checker::levels::Set;
-use crate::checker::levels::{Level, Tables};
+use crate::checker::levels::{Level, Set, Tables};
 use crate::checker::meter::Meter;
-use crate::checker::{Options, in_order};
-use crate::model::Network;
+use crate::checker::{Decided, Options, in_order, margin};
+use crate::model::OneHead;
 use crate::refusal::Refusal;
 use num_bigint::BigUint;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,45 +20,22 @@ const FORFEITED: (u32, usize) = (8, 12);
 /// How many bits finer a grid becomes.
 const FINER: u32 = 3;
 
-/// The hints of a certificate with this criterion.
+/// Hints, and the margin that is claimed.
 #[derive(Clone, Copy)]
 pub(super) struct Rules<'a> {
-    attention: &'a ExactAttention,
-    split: &'a Split,
-    partition: &'a Partition,
+    pub(super) hints: &'a Levels,
+    pub(super) margin: &'a BigUint,
 }
 
-impl<'a> Rules<'a> {
-    /// Those of a certificate; `None` if it goes by the rules of a published strategy.
-    pub(super) fn of(certificate: &'a Certificate) -> Option<Self> {
-        let Certificate {
-            attention,
-            direct_path,
-            criterion,
-            ..
-        } = certificate;
-        match (attention, direct_path, criterion) {
-            (
-                Attention::Exact(attention),
-                DirectPath::Split(split),
-                Criterion::Partition(partition),
-            ) => Some(Self {
-                attention,
-                split,
-                partition,
-            }),
-            _ => None,
-        }
-    }
-
-    fn tables(self, network: &Network, meter: &Meter) -> Result<Tables<Fixed>, Refusal> {
-        Tables::new(network, self.attention, self.split, meter)
+impl Rules<'_> {
+    fn tables(self, network: &OneHead<'_>, meter: &Meter) -> Result<Tables<Fixed>, Refusal> {
+        Tables::new(network, self.hints, margin(self.margin, meter), meter)
     }
 }
 
 /// Derives the rows that are asked for.
 pub(super) fn derive(
-    network: &Network,
+    network: &OneHead<'_>,
     rules: Rules<'_>,
     only: &(dyn Fn(usize, usize) -> bool + Sync),
     options: Options<'_>,
@@ -75,7 +52,7 @@ pub(super) fn derive(
             let mut level = Level::new(&tables, m, meter);
             let rows = (0..=m)
                 .filter(|q| only(*q, m))
-                .map(|q| row(&mut level, rules.partition, (q, m), meter));
+                .map(|q| row(&mut level, &rules.hints.criterion, (q, m), meter));
             rows.collect::<Result<Vec<Row>, Refusal>>()
         },
     )?;
@@ -94,18 +71,18 @@ fn row(
     let (flops, int_ops) = (meter.flops(), meter.int_ops());
     let inputs = level.inputs(q);
     // Without a plan nothing is certified.
-    let (uncertified, wrong) = match hints.plan(q, m) {
-        None => (inputs.clone(), BigUint::default()),
+    let Decided { right, wrong } = match hints.plan(q, m) {
+        None => Decided::default(),
         Some((plan, index)) => {
-            let sets = level.partition(plan, &format!("criterion.plans[{index}]"))?;
-            level.uncertified(q, &sets, plan)?
+            let sets = level.partition(plan, &format!("hints.criterion.plans[{index}]"))?;
+            level.settled(q, &sets, plan)?
         }
     };
     Ok(Row {
         maximum: m,
         query: Some(q),
-        certified: super::less(&inputs, &uncertified),
         inputs,
+        certified: right,
         wrong,
         right: None,
         flops: meter.flops() - flops,
@@ -115,7 +92,8 @@ fn row(
 
 /// Derives rows with every input looked at, every wrong answer apart, on tables in full.
 pub(super) fn every_input(
-    network: &Network,
+    network: &OneHead<'_>,
+    margin: &BigUint,
     only: &(dyn Fn(usize, usize) -> bool + Sync),
     options: Options<'_>,
 ) -> Result<Derived, Refusal> {
@@ -124,7 +102,7 @@ pub(super) fn every_input(
         test: Test::Count,
         window: None,
     }];
-    let partition = Partition {
+    let criterion = Partition {
         plans: vec![Plan {
             groups,
             count: Count::default(),
@@ -132,11 +110,11 @@ pub(super) fn every_input(
         }],
         assignment: Rows::EMPTY,
     };
-    let rules = Rules {
-        attention: &ExactAttention::default(),
-        split: &Split::default(),
-        partition: &partition,
+    let hints = &Levels {
+        criterion,
+        ..Levels::default()
     };
+    let rules = Rules { hints, margin };
     derive(network, rules, only, options)
 }
 
@@ -260,29 +238,35 @@ fn exact_count(plan: &Plan, positions: usize) -> Plan {
 
 /// What each rule loses.
 pub(super) fn replacements(
-    network: &Network,
+    network: &OneHead<'_>,
     rules: Rules<'_>,
     before: &Derived,
     options: Options<'_>,
 ) -> Result<Vec<Replacement>, Refusal> {
     let n = network.config.n_ctx;
-    let Rules {
+    let Levels {
         attention,
-        split,
-        partition,
-    } = rules;
-    let all_scores = ExactAttention {
-        entries: None,
-        ..attention.clone()
+        direct_path: split,
+        criterion: partition,
+    } = rules.hints;
+    let in_full = Levels {
+        attention: ExactAttention {
+            entries: None,
+            ..attention.clone()
+        },
+        direct_path: Split {
+            logits: None,
+            direct: None,
+            ..split.clone()
+        },
+        criterion: partition.clone(),
     };
-    let in_full = Split {
-        logits: None,
-        direct: None,
-        ..split.clone()
-    };
-    let with = |replaced: &dyn Fn(&Plan) -> Plan| Partition {
-        plans: partition.plans.iter().map(replaced).collect(),
-        assignment: partition.assignment.clone(),
+    let with = |replaced: &dyn Fn(&Plan) -> Plan| Levels {
+        criterion: Partition {
+            plans: partition.plans.iter().map(replaced).collect(),
+            assignment: partition.assignment.clone(),
+        },
+        ..rules.hints.clone()
     };
     let [everywhere, apart, counts, exact] = [
         with(&all_tokens),
@@ -290,26 +274,17 @@ pub(super) fn replacements(
         with(&|plan| counted(plan, n)),
         with(&|plan| exact_count(plan, n)),
     ];
-    let planned = |partition| Rules { partition, ..rules };
     let count = if n <= MOST_POSITIONS {
         "every input looked at"
     } else {
         "a finer grid"
     };
     let variants = [
-        (
-            "entries bounded",
-            "full tables",
-            Rules {
-                attention: &all_scores,
-                split: &in_full,
-                ..rules
-            },
-        ),
-        ("windows", "all tokens", planned(&everywhere)),
-        ("groups of answers", "every answer apart", planned(&apart)),
-        ("whole-level tests, forfeits", "counts", planned(&counts)),
-        ("counts", count, planned(&exact)),
+        ("entries bounded", "full tables", &in_full),
+        ("windows", "all tokens", &everywhere),
+        ("groups of answers", "every answer apart", &apart),
+        ("whole-level tests, forfeits", "counts", &counts),
+        ("counts", count, &exact),
     ];
     let undecided: BTreeMap<(usize, usize), &Row> = before
         .rows
@@ -318,12 +293,12 @@ pub(super) fn replacements(
         .filter_map(|row| Some(((row.query?, row.maximum), row)))
         .collect();
     let bounded = attention.entries.is_some() || split.logits.is_some() || split.direct.is_some();
-    let outcome = |(index, (rule, by, new)): (usize, (&'static str, &'static str, Rules<'_>))| {
+    let outcome = |(index, (rule, by, new)): (usize, (&'static str, &'static str, &Levels))| {
         // A pair of which something is certified passes all its whole-level tests.
         let concerned = |(q, m): &(usize, usize), row: &Row| match index {
             0 => bounded,
             3 if row.certified > BigUint::default() => false,
-            _ => partition.plan(*q, *m) != new.partition.plan(*q, *m),
+            _ => partition.plan(*q, *m) != new.criterion.plan(*q, *m),
         };
         let pairs: BTreeSet<(usize, usize)> = undecided
             .iter()
@@ -335,7 +310,10 @@ pub(super) fn replacements(
         } else {
             before.replaced(derive(
                 network,
-                new,
+                Rules {
+                    hints: new,
+                    ..rules
+                },
                 &|q, m| pairs.contains(&(q, m)),
                 options,
             ))?
@@ -347,7 +325,7 @@ pub(super) fn replacements(
 
 /// What each group of answers fails to certify by itself, in all rows that are not decided.
 pub(super) fn causes(
-    network: &Network,
+    network: &OneHead<'_>,
     rules: Rules<'_>,
     before: &Derived,
     options: Options<'_>,
@@ -370,7 +348,7 @@ pub(super) fn causes(
             let mut level = Level::new(&tables, m, meter);
             let mut found = vec![];
             for q in queries {
-                let Some((plan, _)) = rules.partition.plan(q, m) else {
+                let Some((plan, _)) = rules.hints.criterion.plan(q, m) else {
                     continue;
                 };
                 let alone = Plan {
@@ -378,9 +356,8 @@ pub(super) fn causes(
                     ..plan.clone()
                 };
                 for entry in level.partition(plan, "")? {
-                    let fails = level
-                        .uncertified(q, std::slice::from_ref(&entry), &alone)?
-                        .0;
+                    let settled = level.settled(q, std::slice::from_ref(&entry), &alone)?;
+                    let fails = level.inputs(q) - settled.right;
                     if fails > BigUint::default() {
                         found.push((named(&entry, m, tables.d_vocab), fails));
                     }

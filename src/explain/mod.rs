@@ -9,10 +9,10 @@ mod published;
 
 pub use draw::draw;
 
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, Hints};
 use crate::checker::arithmetic::Fixed;
 use crate::checker::{Options, check};
-use crate::model::Network;
+use crate::model::{Network, OneHead};
 use crate::refusal::{Decline, Refusal};
 use levels::Rules;
 use num_bigint::BigUint;
@@ -213,32 +213,41 @@ pub fn explain(
     options: Options<'_>,
 ) -> Result<Explanation, Refusal> {
     check::<Fixed>(network, certificate, options)?;
+    let network = &network.one_head()?;
     let spending = Options {
         max_flops: spend,
         ..options
     };
-    let rules = Rules::of(certificate);
-    let mut derived = match rules {
-        Some(rules) => levels::derive(network, rules, &|_, _| true, options)?,
-        None => published::derive(network, certificate, options)?,
+    let margin = &certificate.claim.margin;
+    let mut derived = match &certificate.hints {
+        Hints::Exhaustive(_) => {
+            let reason = "it evaluates every input, and loses none that its arithmetic decides";
+            return Err(Decline::Explain { reason }.into());
+        }
+        Hints::Levels(hints) => {
+            levels::derive(network, Rules { hints, margin }, &|_, _| true, options)?
+        }
+        Hints::Published(hints) => published::derive(network, hints, options)?,
     };
-    let truth = truth(network, &mut derived.rows, spending)?;
+    let truth = truth(network, margin, &mut derived.rows, spending)?;
     let before = &derived;
-    let (replacements, answers) = match rules {
-        Some(rules) => {
+    let (replacements, answers) = match &certificate.hints {
+        Hints::Exhaustive(_) => (vec![], None),
+        Hints::Levels(hints) => {
+            let rules = Rules { hints, margin };
             let answers = afford(levels::causes(network, rules, before, spending))?.ok();
             (
                 levels::replacements(network, rules, before, spending)?,
                 answers,
             )
         }
-        None => (
-            published::replacements(network, certificate, before, spending)?,
+        Hints::Published(hints) => (
+            published::replacements(network, hints, before, spending)?,
             None,
         ),
     };
     let mut explanation = Explanation {
-        total: network.config.inputs(),
+        total: network.network.task.size(),
         shared_flops: derived.shared_flops,
         rows: derived.rows,
         unknown: None,
@@ -288,7 +297,8 @@ pub fn explain(
 /// Finds how many inputs are right in each row that is not decided; returns the FLOPs that all of them take, or the limit
 /// that is too low, if it was tried.
 fn truth(
-    network: &Network,
+    network: &OneHead<'_>,
+    margin: &BigUint,
     rows: &mut [Row],
     options: Options<'_>,
 ) -> Result<Result<u64, Option<u64>>, Refusal> {
@@ -307,7 +317,7 @@ fn truth(
         return Ok(Err(None));
     }
     let only = |q: usize, m: usize| wanted.contains(&(m, Some(q))) || wanted.contains(&(m, None));
-    let derived = match afford(levels::every_input(network, &only, options))? {
+    let derived = match afford(levels::every_input(network, margin, &only, options))? {
         Ok(derived) => derived,
         Err(limit) => return Ok(Err(Some(limit))),
     };

@@ -3,28 +3,28 @@
 //! Gaps are hints for the rules beside them: with another rule, the least gaps that then pass are looked for anew.
 
 use super::{Derived, Outcome, Replacement, Row};
-use crate::certificate::levels::ExactAttention;
-use crate::certificate::published::{Gaps, LowRank, NoHints, Residual, VECTOR_BITS};
-use crate::certificate::{Attention, Certificate, Criterion, DirectPath, Rows};
+use crate::certificate::published::{
+    Attention, DirectPath, Gaps, LowRank, NoHints, Published, Residual, VECTOR_BITS,
+};
 use crate::checker::arithmetic::{Enclosure, Fixed};
 use crate::checker::meter::Meter;
 use crate::checker::published::convexity;
 use crate::checker::published::gaps::{Level, Tables};
 use crate::checker::{Options, in_order};
-use crate::model::Network;
+use crate::model::OneHead;
 use crate::parallel::parallel;
 use crate::refusal::Refusal;
 use num_bigint::BigUint;
 
 /// Derives all rows: by query and maximum for gaps, by maximum for the cubic proof.
 pub(super) fn derive(
-    network: &Network,
-    certificate: &Certificate,
+    network: &OneHead<'_>,
+    hints: &Published,
     options: Options<'_>,
 ) -> Result<Derived, Refusal> {
     let meter = Meter::new(options.max_flops);
-    match &certificate.criterion {
-        Criterion::Partition(_) | Criterion::Convexity(NoHints {}) => {
+    match hints {
+        Published::Convexity(NoHints {}) => {
             let tables = convexity::Tables::<Fixed>::new(network, &meter)?;
             levels(network, &meter, options, |m, meter| {
                 let certified = tables.certified(m, meter)?;
@@ -36,13 +36,8 @@ pub(super) fn derive(
                 )])
             })
         }
-        Criterion::Gaps(gaps) => {
-            let tables = Tables::<Fixed>::new(
-                network,
-                &certificate.attention,
-                &certificate.direct_path,
-                &meter,
-            )?;
+        Published::Gaps(gaps) => {
+            let tables = Tables::<Fixed>::new(network, &gaps.attention, &gaps.direct_path, &meter)?;
             levels(network, &meter, options, |m, meter| {
                 by_query(network, &tables, gaps, m, meter)
             })
@@ -51,7 +46,7 @@ pub(super) fn derive(
 }
 
 fn levels(
-    network: &Network,
+    network: &OneHead<'_>,
     meter: &Meter,
     options: Options<'_>,
     rows: impl Fn(usize, &Meter) -> Result<Vec<Row>, Refusal> + Sync,
@@ -72,7 +67,7 @@ fn levels(
 /// The checker's own rule, with all gaps of a maximum, then with each query's alone. What the queries share counts for
 /// the query m, as does the input that is m throughout.
 fn by_query(
-    network: &Network,
+    network: &OneHead<'_>,
     tables: &Tables<Fixed>,
     gaps: &Gaps,
     m: usize,
@@ -82,12 +77,7 @@ fn by_query(
     let level = Level::new(tables, m, meter);
     let base = meter.flops();
     let row_of_gaps = gaps.gaps.get(m).unwrap_or_default();
-    let (references, slopes) = (gaps.references.clone(), gaps.slopes.clone());
-    let mut alone = Gaps {
-        references,
-        slopes,
-        gaps: Rows::EMPTY,
-    };
+    let mut alone = gaps.clone();
     // Each run has a tally of its own; only the last is the proof's, and counts against the limit.
     let mut with = |query: Option<usize>| {
         let masked = row_of_gaps.iter().enumerate().map(|(index, gap)| {
@@ -125,7 +115,7 @@ fn by_query(
 }
 
 fn row(
-    network: &Network,
+    network: &OneHead<'_>,
     (query, m): (Option<usize>, usize),
     certified: BigUint,
     length: (u64, u64),
@@ -152,15 +142,15 @@ fn row(
 
 /// What each rule loses.
 pub(super) fn replacements(
-    network: &Network,
-    certificate: &Certificate,
+    network: &OneHead<'_>,
+    hints: &Published,
     before: &Derived,
     options: Options<'_>,
 ) -> Result<Vec<Replacement>, Refusal> {
-    let Criterion::Gaps(gaps) = &certificate.criterion else {
+    let Published::Gaps(gaps) = hints else {
         return Ok(vec![]);
     };
-    let (scores, path) = (&certificate.attention, &certificate.direct_path);
+    let (scores, path) = (&gaps.attention, &gaps.direct_path);
     let computed = match scores {
         Attention::LowRank(hints) => Attention::LowRank(LowRank {
             error: Residual::Exact(NoHints {}),
@@ -168,7 +158,7 @@ pub(super) fn replacements(
         }),
         exact @ Attention::Exact(_) => exact.clone(),
     };
-    let in_full = Attention::Exact(ExactAttention::default());
+    let in_full = Attention::Exact(NoHints {});
     let exact = matches!(scores, Attention::Exact(_));
     let bounded = !exact
         && !matches!(
@@ -202,17 +192,11 @@ pub(super) fn replacements(
             &ranges,
         ),
     ];
-    let with = |attention: &Attention, direct_path: &DirectPath, criterion| Certificate {
-        attention: attention.clone(),
-        direct_path: direct_path.clone(),
-        criterion,
-        ..certificate.clone()
-    };
     let mut found = vec![];
     for (rule, by, used, scores, path) in variants {
         let replaced = || {
-            let criterion = Criterion::Gaps(least_gaps(network, (scores, path), gaps, options)?);
-            derive(network, &with(scores, path, criterion), options)
+            let gaps = least_gaps(network, (scores, path), gaps, options)?;
+            derive(network, &Published::Gaps(Box::new(gaps)), options)
         };
         let outcome = if used {
             before.replaced(replaced())?
@@ -221,11 +205,7 @@ pub(super) fn replacements(
         };
         found.push(Replacement { rule, by, outcome });
     }
-    let cubic = derive(
-        network,
-        &with(&in_full, &ranges, Criterion::Convexity(NoHints {})),
-        options,
-    );
+    let cubic = derive(network, &Published::Convexity(NoHints {}), options);
     let outcome = by_maximum(before).replaced(cubic)?;
     found.push(Replacement {
         rule: "gaps",
@@ -262,7 +242,7 @@ fn by_maximum(derived: &Derived) -> Derived {
 
 /// The hints with the least gaps that pass with these rules.
 fn least_gaps(
-    network: &Network,
+    network: &OneHead<'_>,
     (attention, direct_path): (&Attention, &DirectPath),
     hints: &Gaps,
     options: Options<'_>,
@@ -313,6 +293,8 @@ fn least_gaps(
         },
     );
     Ok(Gaps {
+        attention: attention.clone(),
+        direct_path: direct_path.clone(),
         gaps: gaps.into(),
         ..hints.clone()
     })

@@ -10,6 +10,7 @@ use crate::kind::Role;
 use crate::model::{self, Network};
 use crate::output::{Pending, unwritable};
 use crate::refusal::{Decline, Refusal};
+use crate::task::MAX_LABELS_BYTES;
 use safetensors::SafeTensorError;
 use state_dict::{IGNORED, StateDict, Tensor};
 use std::collections::BTreeMap;
@@ -39,7 +40,8 @@ pub struct Imported {
 ///
 /// A checkpoint may have the `state_dict` under the key `state_dict`, `model` or `model_state_dict`, and every name of it
 /// may begin with `model.`, `module.` or `_orig_mod.`. Of the `state_dict` only the causal mask's buffers,
-/// `blocks.0.attn.mask` and `blocks.0.attn.IGNORE`, are left out. float32 is copied; float16 and bfloat16 are widened,
+/// `blocks.*.attn.mask` and `blocks.*.attn.IGNORE`, are left out. A task's file of labels, beside the configuration, is
+/// copied. float32 is copied; float16 and bfloat16 are widened,
 /// which is exact; nothing is rounded. Biases that are absent are zeros if `zero_biases`. On an error nothing is written.
 ///
 /// # Errors
@@ -73,16 +75,25 @@ pub fn import(
         safetensors::serialize(tensors, None).map_err(fits)
     };
     // Another mask is another function: what is left out is looked at first.
-    let network = Network::from_bytes(&config, &serialized(&tensors)?).map_err(|refusal| {
-        Role::Config
-            .refusal(config_path, &config)
-            .unwrap_or_else(|| name_the_source(refusal))
-    })?;
-    let ignored: Vec<String> = IGNORED
-        .iter()
-        .filter_map(|name| tensors.remove_entry(*name))
-        .map(|(name, _)| name)
+    let mut labels = None;
+    let read_labels = |name: &str| {
+        let bytes = model::read_limited(&config_path.with_file_name(name), MAX_LABELS_BYTES)?;
+        labels = Some((name.to_string(), bytes.clone()));
+        Ok(bytes)
+    };
+    let network =
+        Network::read(&config, &serialized(&tensors)?, read_labels).map_err(|refusal| {
+            Role::Config
+                .refusal(config_path, &config)
+                .unwrap_or_else(|| name_the_source(refusal))
+        })?;
+    let is_ignored = |name: &String| IGNORED.iter().any(|ignored| name.ends_with(ignored));
+    let ignored: Vec<String> = tensors
+        .keys()
+        .filter(|name| is_ignored(name))
+        .cloned()
         .collect();
+    tensors.retain(|name, _| !is_ignored(name));
     let count = tensors.len();
     let weights = serialized(&tensors)?;
     if u64::try_from(weights.len()).map_or(true, |len| len > model::MAX_WEIGHT_BYTES) {
@@ -93,6 +104,9 @@ pub fn import(
     // Both are whole before either has its name.
     let weights = Pending::with_contents(&out.join("model.safetensors"), &weights)?;
     let config = Pending::with_contents(&out.join("config.json"), &config)?;
+    if let Some((name, labels)) = labels {
+        Pending::with_contents(&out.join(name), &labels)?.keep()?;
+    }
     weights.keep()?;
     config.keep()?;
     Ok(Imported {

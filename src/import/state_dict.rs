@@ -6,7 +6,7 @@
 use super::checkpoint::{Checkpoint, class, kind, layout};
 use super::declined;
 use super::pickle::{self, short};
-use crate::model::MAX_WEIGHT_BYTES;
+use crate::model::{MAX_LAYERS, MAX_WEIGHT_BYTES};
 use crate::refusal::{Decline, Refusal};
 use candle_core::pickle::Object;
 use half::{bf16, f16};
@@ -16,15 +16,16 @@ use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 use zip::ZipArchive;
 
-/// The causal mask and the score it stands for: constants that TransformerLens saves with the weights.
-pub(super) const IGNORED: [&str; 2] = ["blocks.0.attn.IGNORE", "blocks.0.attn.mask"];
-/// The biases, each with weights that have its size.
-const BIASES: [(&str, &str); 5] = [
-    ("blocks.0.attn.b_Q", "blocks.0.attn.W_Q"),
-    ("blocks.0.attn.b_K", "blocks.0.attn.W_K"),
-    ("blocks.0.attn.b_V", "blocks.0.attn.W_V"),
-    ("blocks.0.attn.b_O", "blocks.0.attn.W_O"),
-    ("unembed.b_U", "unembed.W_U"),
+/// The causal mask and the score it stands for, in every layer: constants that TransformerLens saves with the weights.
+pub(super) const IGNORED: [&str; 2] = [".attn.IGNORE", ".attn.mask"];
+/// What each layer has a bias of: the weights, the bias, and how many of the weights' first axes the bias has.
+const BIASES: [(&str, &str, usize); 6] = [
+    ("attn.W_Q", "attn.b_Q", 1),
+    ("attn.W_K", "attn.b_K", 1),
+    ("attn.W_V", "attn.b_V", 1),
+    ("attn.W_O", "attn.b_O", 0),
+    ("mlp.W_in", "mlp.b_in", 0),
+    ("mlp.W_out", "mlp.b_out", 0),
 ];
 /// The most dimensions of a tensor.
 const MAX_RANK: usize = 8;
@@ -122,7 +123,7 @@ impl StateDict {
     /// Makes zeros of the biases that are absent, if that is asked for; their names.
     pub(super) fn zero_biases(&mut self, asked: bool) -> Result<Vec<String>, Refusal> {
         let absent = self.absent_biases();
-        let names: Vec<String> = absent.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let names: Vec<String> = absent.iter().map(|(name, _)| name.clone()).collect();
         if !asked && !names.is_empty() {
             let expected =
                 "every bias, or --zero-biases if the model has none where the file has none";
@@ -134,36 +135,38 @@ impl StateDict {
         }
         self.tensors.extend(absent.into_iter().map(|(name, shape)| {
             let data = vec![0; shape.iter().product::<usize>() * FLOAT];
-            (
-                name.to_owned(),
-                Tensor {
-                    dtype: Dtype::F32,
-                    shape,
-                    data,
-                },
-            )
+            let dtype = Dtype::F32;
+            (name, Tensor { dtype, shape, data })
         }));
         Ok(names)
     }
 
     /// The biases that are absent beside their weights, and their shapes.
-    fn absent_biases(&self) -> Vec<(&'static str, Vec<usize>)> {
-        let absent = BIASES
-            .into_iter()
-            .filter(|(name, _)| !self.tensors.contains_key(*name));
-        absent
-            .filter_map(|(name, weights)| {
-                let weights = self.tensors.get(weights)?;
-                let shape = match (name, weights.shape.as_slice()) {
-                    ("blocks.0.attn.b_O" | "unembed.b_U", [.., width]) => vec![*width],
-                    (_, [heads, .., width]) => vec![*heads, *width],
-                    _ => return None,
-                };
+    fn absent_biases(&self) -> Vec<(String, Vec<usize>)> {
+        let of_layer = |layer: usize| {
+            BIASES.map(|(weights, bias, axes)| {
+                let block = format!("blocks.{layer}");
+                (
+                    format!("{block}.{weights}"),
+                    format!("{block}.{bias}"),
+                    axes,
+                )
+            })
+        };
+        let layers = (0..MAX_LAYERS).flat_map(of_layer);
+        let unembed = ("unembed.W_U".into(), "unembed.b_U".into(), 0);
+        layers
+            .chain([unembed])
+            .filter(|(_, bias, _)| !self.tensors.contains_key(bias))
+            .filter_map(|(weights, bias, axes)| {
+                let weights = self.tensors.get(&weights)?;
+                let shape = &weights.shape;
+                let shape = [shape.get(..axes)?, &[*shape.get(axes..)?.last()?]].concat();
                 // No more than the weights have, which are there.
                 let len = shape
                     .iter()
                     .try_fold(FLOAT, |len, size| len.checked_mul(*size))?;
-                (len <= weights.data.len()).then_some((name, shape))
+                (len <= weights.data.len()).then_some((bias, shape))
             })
             .collect()
     }

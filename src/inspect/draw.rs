@@ -5,7 +5,7 @@ use super::picture::{
     TOP, round_numbers,
 };
 use super::tables::{Tables, rows_centred};
-use crate::model::Network;
+use crate::model::OneHead;
 use crate::refusal::Refusal;
 use nalgebra::DMatrix;
 use plotters::prelude::*;
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// [`Refusal::Unreadable`] when a file cannot be written; no half-written file is left.
-pub fn draw(network: &Network, out: &Path, format: Format) -> Result<Vec<PathBuf>, Refusal> {
+pub fn draw(network: &OneHead<'_>, out: &Path, format: Format) -> Result<Vec<PathBuf>, Refusal> {
     let tables = Tables::new(network);
     let scores = HeatMap {
         title: "QK circuit: attention score A(q, t), row mean removed",

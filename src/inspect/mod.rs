@@ -4,15 +4,17 @@
 
 mod bounds;
 mod draw;
+mod heads;
 mod picture;
 mod tables;
 
 pub use bounds::{Bounds, Point, Series, draw_bounds};
 pub use draw::draw;
 pub(crate) use draw::{Bars, Ends, HeatMap, REDS};
+pub use heads::{Heads, inspect_heads};
 pub use picture::Format;
 
-use crate::model::Network;
+use crate::model::OneHead;
 use nalgebra::DMatrix;
 use serde::Serialize;
 use std::fmt;
@@ -78,7 +80,7 @@ pub struct Size {
 }
 
 /// Computes what [`Inspection`] lists, in double precision.
-pub fn inspect(network: &Network) -> Inspection {
+pub fn inspect(network: &OneHead<'_>) -> Inspection {
     let config = &network.config;
     let tables = Tables::new(network);
     Inspection {
@@ -87,7 +89,7 @@ pub fn inspect(network: &Network) -> Inspection {
         d_model: config.d_model,
         d_head: config.d_head,
         scale: config.scale.name(),
-        sha256: network.sha256.clone(),
+        sha256: network.network.sha256.clone(),
         qk: Spectrum::of_product(&tables.queries, &tables.keys.transpose()),
         ov: Spectrum::of_product(&tables.values, &tables.outputs),
         paths: Paths {

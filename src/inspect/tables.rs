@@ -1,6 +1,6 @@
 //! The network's paths as tables of doubles (THEORY §0).
 
-use crate::model::{Dyadic, Matrix, Network, Scale};
+use crate::model::{Dyadic, Matrix, OneHead, Scale};
 use nalgebra::DMatrix;
 
 /// The paths, kept as products of thin factors where they are such.
@@ -22,24 +22,24 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
-    pub(crate) fn new(network: &Network) -> Self {
+    pub(crate) fn new(network: &OneHead<'_>) -> Self {
         let config = &network.config;
         let scale = match config.scale {
             Scale::SqrtDHead => (config.d_head as f64).sqrt(),
             Scale::One => 1.0,
         };
-        let (w_e, w_pos) = (doubles(&network.w_e), doubles(&network.w_pos));
+        let (w_e, w_pos) = (doubles(network.w_e), doubles(network.w_pos));
         let (w_k, w_v, w_u) = (
-            doubles(&network.w_k),
-            doubles(&network.w_v),
-            doubles(&network.w_u),
+            doubles(network.w_k),
+            doubles(network.w_v),
+            doubles(network.w_u),
         );
-        let w_o = doubles(&network.w_o);
+        let w_o = doubles(network.w_o);
         // Ê_q = W_E[q] + W_pos[n−1]: logits are read at the last position.
         let stream = plus_row(w_e.clone(), &w_pos.rows(config.n_ctx - 1, 1).into_owned());
-        let queries = plus_row(&stream * doubles(&network.w_q), &doubles(&network.b_q)) / scale;
+        let queries = plus_row(&stream * doubles(network.w_q), &doubles(network.b_q)) / scale;
         let constant =
-            (doubles(&network.b_v) * &w_o + doubles(&network.b_o)) * &w_u + doubles(&network.b_u);
+            (doubles(network.b_v) * &w_o + doubles(network.b_o)) * &w_u + doubles(network.b_u);
         Self {
             queries,
             keys: &w_e * &w_k,
@@ -82,7 +82,7 @@ pub(crate) fn rows_centred(mut table: DMatrix<f64>) -> DMatrix<f64> {
 }
 
 /// Exact: a weight has 24 bits, and its exponent is one of a double.
-fn doubles(weights: &Matrix<Dyadic>) -> DMatrix<f64> {
+pub(super) fn doubles(weights: &Matrix<Dyadic>) -> DMatrix<f64> {
     DMatrix::from_fn(weights.rows(), weights.cols(), |row, col| {
         let weight = weights.at(row, col);
         f64::from(weight.mantissa) * 2_f64.powi(weight.exponent)

@@ -1,7 +1,7 @@
-//! The network: which function a `model.safetensors` and its `config.json` define (THEORY §0).
+//! The network: which function a `model.safetensors` and its `config.json` define, and which task.
 //!
-//! One layer, one causal attention head, no MLP, no layer norm, TransformerLens tensor names, float32 weights. Every
-//! weight is a dyadic rational and is read exactly. Whatever would change the function is declined, not ignored.
+//! Transformers with TransformerLens's tensor names, and MLPs over two tokens; float32 weights. Every weight is a dyadic
+//! rational and is read exactly. Whatever would change the function is declined, not ignored.
 #![forbid(unsafe_code)]
 #![deny(
     clippy::float_arithmetic,
@@ -17,96 +17,65 @@
 )]
 
 mod config;
+mod dyadic;
 mod matrix;
+mod one_head;
+mod transformer;
+mod two_embeddings;
 
-pub use config::{Config, Scale};
+pub use config::{
+    Config, MAX_CTX, MAX_HEADS, MAX_LAYERS, MAX_ROWS, MAX_VOCAB, MAX_WIDTH, Norms, PairShape,
+    Scale, Shape,
+};
+pub use dyadic::Dyadic;
 pub use matrix::Matrix;
+pub use one_head::OneHead;
+pub use transformer::{Head, Layer, Mlp, Norm, Transformer};
+pub use two_embeddings::TwoEmbeddings;
 
 use crate::refusal::{Decline, Refusal};
+use crate::task::{self, Sizes, Task};
+use config::{Architecture, unsupported};
 use hmac_sha256::Hash;
 use safetensors::{Dtype, SafeTensors};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The largest `model.safetensors` that is read, in bytes.
 pub const MAX_WEIGHT_BYTES: u64 = 256 << 20;
 /// The largest `config.json` that is read, in bytes.
 pub const MAX_CONFIG_BYTES: u64 = 1 << 20;
 
-/// A float32 weight as the exact rational `mantissa · 2^exponent`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Dyadic {
-    /// Signed mantissa, below 2²⁴ in size.
-    pub mantissa: i32,
-    /// Power of two, from −149 to 104.
-    pub exponent: i32,
-}
-
-impl Dyadic {
-    /// The number zero.
-    pub const ZERO: Self = Self {
-        mantissa: 0,
-        exponent: 0,
-    };
-
-    /// The exact value of a float32 given by its bits; `None` for NaN and infinities.
-    pub fn from_f32_bits(bits: u32) -> Option<Self> {
-        let biased = (bits >> 23) & 0xff;
-        let fraction = bits & 0x007f_ffff;
-        let (magnitude, exponent) = match biased {
-            0xff => return None,
-            0 => (fraction, -149),
-            _ => (fraction | 0x0080_0000, i32::try_from(biased).ok()? - 150),
-        };
-        let magnitude = i32::try_from(magnitude).ok()?;
-        Some(Self {
-            mantissa: if bits >> 31 == 1 {
-                -magnitude
-            } else {
-                magnitude
-            },
-            exponent,
-        })
-    }
-}
-
-/// A network whose accuracy can be proved: sizes, scale, exact weights and their digest.
+/// A network whose accuracy can be proved: its function, the task that it is asked, and the digest of both.
 #[derive(Debug, Clone)]
 pub struct Network {
-    /// Sizes and scale.
-    pub config: Config,
-    /// Token embedding, `d_vocab × d_model`.
-    pub w_e: Matrix<Dyadic>,
-    /// Position embedding, `n_ctx × d_model`.
-    pub w_pos: Matrix<Dyadic>,
-    /// Query weights, `d_model × d_head`.
-    pub w_q: Matrix<Dyadic>,
-    /// Key weights, `d_model × d_head`.
-    pub w_k: Matrix<Dyadic>,
-    /// Value weights, `d_model × d_head`.
-    pub w_v: Matrix<Dyadic>,
-    /// Output weights, `d_head × d_model`.
-    pub w_o: Matrix<Dyadic>,
-    /// Unembedding, `d_model × d_vocab`.
-    pub w_u: Matrix<Dyadic>,
-    /// Query bias, `1 × d_head`.
-    pub b_q: Matrix<Dyadic>,
-    /// Key bias, `1 × d_head`: it adds a constant to every score of a query, which softmax drops.
-    pub b_k: Matrix<Dyadic>,
-    /// Value bias, `1 × d_head`.
-    pub b_v: Matrix<Dyadic>,
-    /// Output bias, `1 × d_model`.
-    pub b_o: Matrix<Dyadic>,
-    /// Unembedding bias, `1 × d_vocab`.
-    pub b_u: Matrix<Dyadic>,
-    /// SHA-256, in hexadecimal, of everything that defines the function: see [`Network::from_bytes`].
+    /// The function, with exact weights.
+    pub function: Function,
+    /// What is asked.
+    pub task: Arc<dyn Task>,
+    /// The task as it stands in claims.
+    pub task_name: Value,
+    /// Input length, numbers of tokens and of outputs.
+    pub sizes: Sizes,
+    /// SHA-256, in hexadecimal, of everything that defines function and task: see [`Network::from_bytes`].
     pub sha256: String,
+}
+
+/// A function from inputs to logits.
+#[derive(Debug, Clone)]
+pub enum Function {
+    /// A transformer.
+    Transformer(Transformer),
+    /// An MLP over two tokens.
+    TwoEmbeddings(TwoEmbeddings),
 }
 
 impl Network {
     /// Reads a model folder (holding `model.safetensors` and `config.json`), or a safetensors file with `config.json`
-    /// beside it.
+    /// beside it. A task given by a file of labels finds it there too.
     ///
     /// # Errors
     /// [`Refusal::Unreadable`] for what cannot be read, [`Refusal::Declined`] for what is not supported.
@@ -122,152 +91,200 @@ impl Network {
                 weights.display()
             )));
         }
-        let config = weights.with_file_name("config.json");
-        Self::from_bytes(
-            &read_limited(&config, MAX_CONFIG_BYTES)?,
-            &read_limited(&weights, MAX_WEIGHT_BYTES)?,
-        )
+        let config = read_limited(&weights.with_file_name("config.json"), MAX_CONFIG_BYTES)?;
+        let labels =
+            |name: &str| read_limited(&weights.with_file_name(name), task::MAX_LABELS_BYTES);
+        Self::read(&config, &read_limited(&weights, MAX_WEIGHT_BYTES)?, labels)
     }
 
     /// Reads a network from the contents of `config.json` and `model.safetensors`.
     ///
-    /// The digest is SHA-256 over `gbmi network 1`, the task, the scale choice, and for every tensor in the order of
-    /// names its name, shape and little-endian data: a re-saved file of the same network has the same digest.
+    /// The digest is SHA-256 over what selects the function and the task, and for every tensor in the order of names its
+    /// name, shape and little-endian data: a re-saved file of the same network has the same digest.
     ///
     /// # Errors
-    /// [`Refusal::Declined`] with the place, what was expected and what was found.
+    /// [`Refusal::Declined`] with the place, what was expected and what was found; so for a task with a file of labels.
     pub fn from_bytes(config: &[u8], weights: &[u8]) -> Result<Self, Refusal> {
-        let config = Config::from_json(config)?;
-        let (v, n, d, h) = (config.d_vocab, config.n_ctx, config.d_model, config.d_head);
-        let shapes: BTreeMap<&str, Vec<usize>> = BTreeMap::from([
-            ("embed.W_E", vec![v, d]),
-            ("pos_embed.W_pos", vec![n, d]),
-            ("blocks.0.attn.W_Q", vec![1, d, h]),
-            ("blocks.0.attn.W_K", vec![1, d, h]),
-            ("blocks.0.attn.W_V", vec![1, d, h]),
-            ("blocks.0.attn.W_O", vec![1, h, d]),
-            ("blocks.0.attn.b_Q", vec![1, h]),
-            ("blocks.0.attn.b_K", vec![1, h]),
-            ("blocks.0.attn.b_V", vec![1, h]),
-            ("blocks.0.attn.b_O", vec![d]),
-            ("unembed.W_U", vec![d, v]),
-            ("unembed.b_U", vec![v]),
-        ]);
+        let none = |name: &str| {
+            let found = "only config.json and the weights".into();
+            Err(unsupported(
+                "config.json, task.labels",
+                &format!("the file {name:?}"),
+                found,
+            ))
+        };
+        Self::read(config, weights, none)
+    }
+
+    /// The same, with a file of labels if the task asks for one.
+    ///
+    /// # Errors
+    /// As [`Network::from_bytes`], and those of `labels`.
+    pub fn read(
+        config: &[u8],
+        weights: &[u8],
+        labels: impl FnOnce(&str) -> Result<Vec<u8>, Refusal>,
+    ) -> Result<Self, Refusal> {
+        let (architecture, task) = config::read(config)?;
+        let sizes = architecture.sizes();
+        let labels = task::labels_file(&task).map(labels).transpose()?;
+        let (task_name, task) = task::read(&task, sizes, labels.as_deref())
+            .map_err(|reason| Decline::Config(vec![reason]))?;
+        architecture.fits(task.as_ref())?;
+        let (shapes, n_layers) = match &architecture {
+            Architecture::Transformer(shape) => (Transformer::tensors(shape), shape.n_layers),
+            Architecture::TwoEmbeddings(shape) => (TwoEmbeddings::tensors(*shape), 0),
+        };
+        let mut hash = Hash::new();
+        hash.update(header(&architecture, &task_name, labels.as_deref()));
+        let has_mlps =
+            matches!(&architecture, Architecture::Transformer(shape) if shape.d_mlp.is_some());
+        let mut tensors = Tensors::read(weights, &shapes, &mut hash, |name, data| {
+            says_nothing(name, data, sizes.n_ctx, n_layers, has_mlps)
+        })?;
+        let function = match architecture {
+            Architecture::Transformer(shape) => {
+                Function::Transformer(Transformer::new(shape, &mut tensors)?)
+            }
+            Architecture::TwoEmbeddings(_) => {
+                Function::TwoEmbeddings(TwoEmbeddings::new(&mut tensors)?)
+            }
+        };
+        Ok(Self {
+            function,
+            task,
+            task_name,
+            sizes,
+            sha256: hexadecimal(hash),
+        })
+    }
+}
+
+/// What the digest says before the tensors: the task, and what selects the function beside the weights.
+fn header(architecture: &Architecture, task: &Value, labels: Option<&[u8]>) -> String {
+    let labels = labels.map(|labels| {
+        let mut hash = Hash::new();
+        hash.update(labels);
+        hexadecimal(hash)
+    });
+    let exact = |number: Dyadic<i64>| json!([number.mantissa, number.exponent]);
+    let function = match architecture {
+        Architecture::Transformer(shape) => {
+            if one_head::is_one_head(shape, task) {
+                let scale = shape.scale.name();
+                return format!("gbmi network 1\ntask max_of_n\nattn_scale {scale}\n");
+            }
+            json!({
+                "architecture": "transformer",
+                "n_layers": shape.n_layers,
+                "n_heads": shape.n_heads,
+                "attn_only": shape.d_mlp.is_none(),
+                "layer_norm": shape.norms.map(|norms| json!([norms.affine, exact(norms.eps)])),
+                "attention_rate": exact(shape.attention_rate),
+                "attn_scale": shape.scale.name(),
+            })
+        }
+        Architecture::TwoEmbeddings(_) => json!({ "architecture": "two_embeddings" }),
+    };
+    // Objects of serde_json are in the order of their fields' names.
+    format!("gbmi network 2\n{}\n", json!([function, task, labels]))
+}
+
+fn hexadecimal(hash: Hash) -> String {
+    let bytes = hash.finalize();
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The tensors of a file, by name.
+struct Tensors(BTreeMap<String, Matrix<Dyadic>>);
+
+impl Tensors {
+    /// Reads the tensors of these names and shapes, each into `hash`; any other must say nothing.
+    fn read(
+        weights: &[u8],
+        shapes: &[(String, Vec<usize>)],
+        hash: &mut Hash,
+        says_nothing: impl Fn(&str, &[u8]) -> bool,
+    ) -> Result<Self, Refusal> {
+        let shapes: BTreeMap<&str, &Vec<usize>> = shapes
+            .iter()
+            .map(|(name, shape)| (name.as_str(), shape))
+            .collect();
         let file = SafeTensors::deserialize(weights).map_err(|error| {
             unsupported("model.safetensors", "a safetensors file", error.to_string())
         })?;
-        let extra = file.iter().filter(|(name, _)| !shapes.contains_key(name));
-        if let Some((name, _)) = extra
-            .filter(|(name, tensor)| !says_nothing(name, tensor.data(), n))
-            .min_by_key(|(name, _)| *name)
-        {
-            let expected = "only the tensors of a one-layer, one-head, attention-only model";
-            return Err(unsupported(
-                "model.safetensors",
-                expected,
-                format!("unknown tensor {name:?}"),
-            ));
+        let extra = file
+            .iter()
+            .filter(|(name, _)| !shapes.contains_key(name))
+            .filter(|(name, tensor)| !says_nothing(name, tensor.data()));
+        if let Some((name, _)) = extra.min_by_key(|(name, _)| *name) {
+            let expected = "only the tensors of the model that config.json describes";
+            let found = format!("unknown tensor {name:?}");
+            return Err(unsupported("model.safetensors", expected, found));
         }
-        let mut hash = Hash::new();
-        hash.update(format!(
-            "gbmi network 1\ntask {}\nattn_scale {}\n",
-            Config::TASK,
-            config.scale.name()
-        ));
-        let mut read = BTreeMap::new();
+        let mut tensors = BTreeMap::new();
         for (name, shape) in shapes {
             let tensor = file.tensor(name).map_err(|_| {
-                unsupported(
-                    "model.safetensors",
-                    &format!("tensor {name}"),
-                    "none of that name".into(),
-                )
+                let expected = format!("tensor {name}");
+                unsupported("model.safetensors", &expected, "none of that name".into())
             })?;
             if tensor.dtype() != Dtype::F32 {
-                return Err(unsupported(
-                    name,
-                    "float32 data",
-                    format!("{:?}", tensor.dtype()),
-                ));
+                let found = format!("{:?}", tensor.dtype());
+                return Err(unsupported(name, "float32 data", found));
             }
             if tensor.shape() != shape {
-                return Err(unsupported(
-                    name,
-                    &format!("shape {shape:?}"),
-                    format!("{:?}", tensor.shape()),
-                ));
+                let found = format!("{:?}", tensor.shape());
+                return Err(unsupported(name, &format!("shape {shape:?}"), found));
             }
             hash.update(format!("{name} {shape:?}\n"));
             hash.update(tensor.data());
             let (words, _) = tensor.data().as_chunks::<4>();
-            let entries = words
-                .iter()
-                .enumerate()
-                .map(|(index, word)| {
-                    Dyadic::from_f32_bits(u32::from_le_bytes(*word)).ok_or_else(|| {
-                        unsupported(
-                            name,
-                            "finite numbers",
-                            format!("NaN or infinity at flat index {index}"),
-                        )
-                    })
+            let exact = |(index, word): (usize, &[u8; 4])| {
+                Dyadic::from_f32_bits(u32::from_le_bytes(*word)).ok_or_else(|| {
+                    let found = format!("NaN or infinity at flat index {index}");
+                    unsupported(name, "finite numbers", found)
                 })
-                .collect::<Result<Vec<_>, _>>()?;
-            read.insert(
-                name,
-                Matrix::new(shape.last().copied().unwrap_or(1), entries, Dyadic::ZERO),
-            );
+            };
+            let entries = words.iter().enumerate().map(exact);
+            let entries = entries.collect::<Result<Vec<_>, _>>()?;
+            let cols = shape.last().copied().unwrap_or(1);
+            let table = Matrix::new(cols, entries, Dyadic::ZERO);
+            tensors.insert(name.to_string(), table);
         }
-        let mut take = |name: &str| {
-            read.remove(name).ok_or_else(|| {
-                unsupported(
-                    "model.safetensors",
-                    &format!("tensor {name}"),
-                    "none".into(),
-                )
-            })
-        };
-        Ok(Self {
-            w_e: take("embed.W_E")?,
-            w_pos: take("pos_embed.W_pos")?,
-            w_q: take("blocks.0.attn.W_Q")?,
-            w_k: take("blocks.0.attn.W_K")?,
-            w_v: take("blocks.0.attn.W_V")?,
-            w_o: take("blocks.0.attn.W_O")?,
-            w_u: take("unembed.W_U")?,
-            b_q: take("blocks.0.attn.b_Q")?,
-            b_k: take("blocks.0.attn.b_K")?,
-            b_v: take("blocks.0.attn.b_V")?,
-            b_o: take("blocks.0.attn.b_O")?,
-            b_u: take("unembed.b_U")?,
-            sha256: hash
-                .finalize()
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
-            config,
+        Ok(Self(tensors))
+    }
+
+    /// The tensor of this name, once.
+    fn take(&mut self, name: &str) -> Result<Matrix<Dyadic>, Refusal> {
+        self.0.remove(name).ok_or_else(|| {
+            unsupported(
+                "model.safetensors",
+                &format!("tensor {name}"),
+                "none".into(),
+            )
         })
     }
 }
 
 /// Is this tensor what TransformerLens stores beside the weights: the causal mask, the score that stands for it, or the
 /// zero weights of an MLP that an attention-only model does not have?
-fn says_nothing(name: &str, data: &[u8], n: usize) -> bool {
+fn says_nothing(name: &str, data: &[u8], n: usize, n_layers: usize, has_mlps: bool) -> bool {
+    let parts = name
+        .strip_prefix("blocks.")
+        .and_then(|name| name.split_once('.'));
+    let Some((layer, part)) = parts else {
+        return false;
+    };
+    // As Rust writes the number: no other spelling of it.
+    if !(0..n_layers).any(|index| index.to_string() == layer) {
+        return false;
+    }
     let causal = (0..n).flat_map(|query| (0..n).map(move |key| u8::from(key <= query)));
-    match name {
-        "blocks.0.attn.mask" => data.is_empty() || causal.eq(data.iter().copied()),
-        "blocks.0.attn.IGNORE" => data == f32::NEG_INFINITY.to_le_bytes(),
-        mlp => mlp.starts_with("blocks.0.mlp.") && data.iter().all(|byte| *byte == 0),
+    match part {
+        "attn.mask" => data.is_empty() || causal.eq(data.iter().copied()),
+        "attn.IGNORE" => data == f32::NEG_INFINITY.to_le_bytes(),
+        mlp => !has_mlps && mlp.starts_with("mlp.") && data.iter().all(|byte| *byte == 0),
     }
-}
-
-fn unsupported(at: &str, expected: &str, found: String) -> Refusal {
-    Decline::Model {
-        at: at.into(),
-        expected: expected.into(),
-        found,
-    }
-    .into()
 }
 
 /// Reads a regular file of at most `limit` bytes.

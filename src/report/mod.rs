@@ -204,8 +204,12 @@ impl Model {
                 reason,
             });
         }
-        let model = network.ok().map(|network| Self {
-            inspection: inspect(&network),
+        let inspected = network.ok().and_then(|network| {
+            let inspection = inspect(&network.one_head().ok()?);
+            Some((inspection, network))
+        });
+        let model = inspected.map(|(inspection, network)| Self {
+            inspection,
             network,
             entry,
             truth,

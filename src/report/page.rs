@@ -107,7 +107,7 @@ fn share(share: Option<f64>) -> String {
 pub(super) fn of_model(model: &Model, out: &Path) -> Result<(), Refusal> {
     let name = &model.entry.name;
     let (folder, pictures) = (out.join("models"), out.join("models").join(name));
-    draw(&model.network, &pictures, Format::Png)?;
+    draw(&model.network.one_head()?, &pictures, Format::Png)?;
     draw_bounds(&figures::of_model(model), &pictures, "bounds", Format::Png)?;
     let cells = |row: &Row| {
         let (correct, flops) = (grouped(&row.correct), grouped(&row.flops.to_string()));

@@ -149,7 +149,11 @@ fn accuracy(group: &Group) -> Table {
         .flat_map(|model| &model.truth)
         .filter(|truth| truth.sampled)
         .count();
-    let config = group.models.first().map(|model| &model.network.config);
+    let config = group
+        .models
+        .first()
+        .and_then(|model| model.network.one_head().ok())
+        .map(|model| model.config);
     let mut rows = vec![];
     if let (Some(found), Some(config)) = (Mean::of(&accuracies), config) {
         let how = if sampled == 0 {
@@ -167,7 +171,7 @@ fn accuracy(group: &Group) -> Table {
             format!("{ours:.5}"),
             format!("{lowest:.4}"),
         ];
-        row.extend(match published(config) {
+        row.extend(match published(&config) {
             Some(paper) => {
                 let (mean, deviation) = paper.accuracy;
                 let difference = (found.mean - mean) / ours.hypot(error(deviation, paper::SEEDS));
@@ -242,7 +246,8 @@ fn classes(group: &Group) -> Table {
     let paper = group
         .models
         .first()
-        .and_then(|model| published(&model.network.config));
+        .and_then(|model| model.network.one_head().ok())
+        .and_then(|model| published(&model.config));
     let of_paper = |class: &str| {
         let found = paper
             .as_ref()?

@@ -1,10 +1,8 @@
 //! The best proof for a budget or a target, and the frontier of bound against length: by proofs at many prices.
 
 use super::levels::Prover;
-use super::proof::Proof;
-use super::prove;
-use crate::checker::Options;
-use crate::model::Network;
+use super::proof::{Proof, Request};
+use super::prove_by;
 use crate::refusal::{Decline, Refusal};
 use crate::strategy::Strategy;
 use num_bigint::BigUint;
@@ -75,14 +73,8 @@ impl Goal {
 ///
 /// # Errors
 /// Those of the checker: [`crate::refusal::Decline::Work`].
-pub fn prove_best(
-    network: &Network,
-    goal: &Goal,
-    two_sided: bool,
-    model: Option<String>,
-    options: Options<'_>,
-) -> Result<Proof, Refusal> {
-    let prover = Prover::new(network, Strategy::Auto, two_sided, model, options)?;
+pub fn prove_best(request: &Request<'_>, goal: &Goal, two_sided: bool) -> Result<Proof, Refusal> {
+    let prover = Prover::new(request, Strategy::Auto, two_sided)?;
     let mut best: Option<Proof> = None;
     // Is the proof on the side of the goal that a higher price leads away from (a budget), or to (a target)?
     let mut consider = |proof: Proof| {
@@ -128,7 +120,7 @@ pub fn prove_best(
     }
     best.ok_or_else(|| {
         Decline::Work {
-            limit: options.max_flops,
+            limit: request.options.max_flops,
         }
         .into()
     })
@@ -139,21 +131,23 @@ pub fn prove_best(
 /// # Errors
 /// As [`prove_best`]; [`Refusal::Unreadable`] for a class that is none of [`crate::strategy::CLASSES`].
 pub fn prove_best_of(
-    network: &Network,
+    request: &Request<'_>,
     goal: &Goal,
     class: &str,
-    model: Option<&str>,
-    options: Options<'_>,
 ) -> Result<(Strategy, Proof), Refusal> {
     let mut best: Option<(Strategy, Proof)> = None;
     let candidates = [Strategy::Auto, Strategy::Cubic]
         .into_iter()
         .chain(Strategy::published());
     for strategy in candidates.filter(|strategy| strategy.class() == class) {
-        let model = model.map(Into::into);
         let proof = match strategy {
-            Strategy::Auto => prove_best(network, goal, false, model, options)?,
-            _ => prove(network, strategy, model, options)?,
+            Strategy::Auto => prove_best(request, goal, false),
+            _ => prove_by(request, strategy, 0),
+        };
+        let proof = match proof {
+            // Not all rules prove margins.
+            Err(Refusal::Declined(Decline::Claim { .. })) => continue,
+            proof => proof?,
         };
         if goal.prefers(&proof, best.as_ref().map(|(_, best)| best)) {
             best = Some((strategy, proof));
@@ -169,13 +163,8 @@ const STEPS: usize = 4;
 ///
 /// # Errors
 /// As [`prove_best`].
-pub fn frontier(
-    network: &Network,
-    two_sided: bool,
-    model: Option<String>,
-    options: Options<'_>,
-) -> Result<Vec<Proof>, Refusal> {
-    let prover = Prover::new(network, Strategy::Auto, two_sided, model, options)?;
+pub fn frontier(request: &Request<'_>, two_sided: bool) -> Result<Vec<Proof>, Refusal> {
+    let prover = Prover::new(request, Strategy::Auto, two_sided)?;
     let found = prover
         .prices()
         .iter()

@@ -60,7 +60,7 @@ impl Row {
             total: certified.total.to_string(),
             flops: certified.meter.flops(),
             int_ops: certified.meter.int_ops(),
-            unexplained_dimension: unexplained_dimension(&certificate, &network.config).to_string(),
+            unexplained_dimension: unexplained_dimension(&certificate, network).to_string(),
             bytes: proof.text.len(),
             prove_seconds,
             check_seconds: start.elapsed().as_secs_f64(),

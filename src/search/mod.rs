@@ -9,11 +9,13 @@ mod published;
 
 pub use goal::{Goal, frontier, prove_best, prove_best_of};
 pub use measured::Row;
-pub use proof::Proof;
+pub use proof::{Proof, Request};
 
-use crate::checker::Options;
+use crate::certificate::Hints;
+use crate::certificate::exhaustive::Exhaustive;
+use crate::checker::{Options, exhaustive};
 use crate::model::Network;
-use crate::refusal::Refusal;
+use crate::refusal::{Decline, Refusal};
 use crate::strategy::Strategy;
 use levels::Prover;
 use proof::derive;
@@ -23,8 +25,6 @@ pub const MOST_INPUTS: u64 = 1 << 32;
 
 /// Finds hints for a strategy, and has the checker derive the bound from the certificate's own text.
 ///
-/// `model` is where the certificate says that the model stands, relative to itself.
-///
 /// # Errors
 /// Those of the checker: [`crate::refusal::Decline::Work`].
 pub fn prove(
@@ -33,26 +33,10 @@ pub fn prove(
     model: Option<String>,
     options: Options<'_>,
 ) -> Result<Proof, Refusal> {
-    let hints = match strategy {
-        Strategy::BruteForce => levels::brute_force(network),
-        Strategy::Cubic => levels::cubic(network, options)?,
-        Strategy::Subcubic | Strategy::Exact { .. } | Strategy::Auto => {
-            let two_sided = strategy == Strategy::Exact { two_sided: true };
-            return Prover::new(network, strategy, two_sided, model, options)?.at(f64::INFINITY);
-        }
-        Strategy::PublishedCubic => published::cubic(network),
-        Strategy::Published(family) => published::family(
-            network,
-            family,
-            published::closed(network, family)?,
-            options,
-        )?,
-    };
-    derive(network, hints, model, options)
+    prove_by(&Request::new(network, model, options), strategy, 0)
 }
 
-/// The same, with the hinted vectors of a published strategy of the subcubic family moved so many steps uphill, if that
-/// certifies more; other strategies have none. Without feature `optimise`, [`prove`].
+/// The same, with the hinted vectors of a published strategy moved as [`prove_by`] says.
 ///
 /// # Errors
 /// As [`prove`].
@@ -63,49 +47,86 @@ pub fn prove_optimised(
     model: Option<String>,
     options: Options<'_>,
 ) -> Result<Proof, Refusal> {
-    #[cfg(not(feature = "optimise"))]
-    let _ = steps;
-    let closed = prove(network, strategy, model.clone(), options)?;
-    #[cfg(feature = "optimise")]
-    if let (Strategy::Published(family), true) = (strategy, steps > 0) {
-        let hints = published::improve(network, family, steps)?;
-        let moved = derive(
-            network,
-            published::family(network, family, hints, options)?,
-            model,
-            options,
-        )?;
-        if moved.certified.correct > closed.certified.correct {
-            return Ok(moved);
+    prove_by(&Request::new(network, model, options), strategy, steps)
+}
+
+/// The proof by a strategy: with the hinted vectors of a published strategy of the subcubic family moved so many steps
+/// uphill, if that certifies more; other strategies have none, and without feature `optimise` none is moved.
+///
+/// # Errors
+/// Those of the checker: [`crate::refusal::Decline::Work`], and [`crate::refusal::Decline::Claim`] for a margin that the
+/// strategy's rules do not prove.
+pub fn prove_by(request: &Request<'_>, strategy: Strategy, steps: usize) -> Result<Proof, Refusal> {
+    let Request {
+        network, options, ..
+    } = *request;
+    let hints = match strategy {
+        Strategy::Exhaustive => Hints::Exhaustive(Exhaustive {}),
+        // What these names stand for where no other family is of the network.
+        Strategy::BruteForce | Strategy::Exact { .. } if network.one_head().is_err() => {
+            Hints::Exhaustive(Exhaustive {})
         }
-    }
-    Ok(closed)
+        _ if network.one_head().is_err() => {
+            return Err(Decline::Strategy {
+                found: strategy.name().into_owned(),
+                has: "exhaustive, brute-force, exact, exact-one-sided".into(),
+            }
+            .into());
+        }
+        Strategy::BruteForce => Hints::Levels(levels::brute_force().into()),
+        Strategy::Cubic => Hints::Levels(levels::cubic(request)?.into()),
+        Strategy::Subcubic | Strategy::Exact { .. } | Strategy::Auto => {
+            let two_sided = strategy == Strategy::Exact { two_sided: true };
+            return Prover::new(request, strategy, two_sided)?.at(f64::INFINITY);
+        }
+        Strategy::PublishedCubic => Hints::Published(published::cubic()),
+        Strategy::Published(family) => {
+            let network = &network.one_head()?;
+            let closed = published::closed(network, family)?;
+            let closed = published::family(network, family, closed, options)?;
+            let closed = derive(request, strategy, Hints::Published(closed))?;
+            #[cfg(not(feature = "optimise"))]
+            let _ = steps;
+            #[cfg(feature = "optimise")]
+            if steps > 0 {
+                let moved = published::improve(network, family, steps)?;
+                let moved = published::family(network, family, moved, options)?;
+                let moved = derive(request, strategy, Hints::Published(moved))?;
+                if moved.certified.correct > closed.certified.correct {
+                    return Ok(moved);
+                }
+            }
+            return Ok(closed);
+        }
+    };
+    derive(request, strategy, hints)
 }
 
-/// How many times [`prove`] goes through all maxima: searches and checks, for progress bars.
-pub fn steps(strategy: Strategy) -> usize {
+/// How many times [`prove`] calls `progress`: searches and checks, for progress bars.
+pub fn steps(strategy: Strategy, network: &Network) -> usize {
+    let maxima = network.sizes.d_vocab;
     match strategy {
-        Strategy::BruteForce | Strategy::PublishedCubic => 1,
-        Strategy::Exact { two_sided: true } => 3,
-        _ => 2,
+        Strategy::Exhaustive => exhaustive::parts(network),
+        _ if network.one_head().is_err() => exhaustive::parts(network),
+        Strategy::BruteForce | Strategy::PublishedCubic => maxima,
+        Strategy::Exact { two_sided: true } => 3 * maxima,
+        _ => 2 * maxima,
     }
 }
 
-/// The published strategy of a class with the best bound after so many steps of [`prove_optimised`], as the name of its
+/// The published strategy of a class with the best bound after so many steps of [`prove_by`], as the name of its
 /// certificate says; `None` for other classes.
 ///
 /// # Errors
 /// As [`prove`].
 pub fn prove_best_published(
-    network: &Network,
+    request: &Request<'_>,
     class: &str,
     steps: usize,
-    model: Option<&str>,
-    options: Options<'_>,
 ) -> Result<Option<(Strategy, Proof)>, Refusal> {
     let mut best: Option<(Strategy, Proof)> = None;
     for strategy in Strategy::published().filter(|strategy| strategy.class() == class) {
-        let proof = prove_optimised(network, strategy, steps, model.map(Into::into), options)?;
+        let proof = prove_by(request, strategy, steps)?;
         if best
             .as_ref()
             .is_none_or(|(_, best)| proof.certified.correct > best.certified.correct)

@@ -1,9 +1,9 @@
 //! A proof, and how hints become one: the checker has the last word.
 
-use crate::certificate::{Attention, Certificate, Claim, Criterion, DirectPath, VERSION};
+use crate::certificate::{Certificate, Claim, Hints, VERSION};
 use crate::checker::arithmetic::Fixed;
 use crate::checker::{self, Certified, Options};
-use crate::model::{Config, Network};
+use crate::model::Network;
 use crate::refusal::Refusal;
 use crate::strategy::Strategy;
 use num_bigint::BigUint;
@@ -19,16 +19,54 @@ pub struct Proof {
     pub certified: Certified,
 }
 
+/// What is to be proved about, and with what means.
+#[derive(Clone)]
+pub struct Request<'a> {
+    /// The network.
+    pub network: &'a Network,
+    /// Where the certificate says that the model stands, relative to itself.
+    pub model: Option<String>,
+    /// By how much right logits are to exceed the others, in units of `2^-MARGIN_BITS`.
+    pub margin: BigUint,
+    /// What it may spend.
+    pub options: Options<'a>,
+}
+
+impl<'a> Request<'a> {
+    /// By any margin.
+    pub fn new(network: &'a Network, model: Option<String>, options: Options<'a>) -> Self {
+        Self {
+            network,
+            model,
+            margin: BigUint::default(),
+            options,
+        }
+    }
+}
+
 /// Writes the hints out, reads them back, and claims what the checker derives from them.
 pub(super) fn derive(
-    network: &Network,
-    hints: Certificate,
-    model: Option<String>,
-    options: Options<'_>,
+    request: &Request<'_>,
+    strategy: Strategy,
+    hints: Hints,
 ) -> Result<Proof, Refusal> {
-    let text = text(&Certificate { model, ..hints });
+    let network = request.network;
+    let claim = Claim {
+        task: network.task_name.clone(),
+        total: network.task.size(),
+        margin: request.margin.clone(),
+        ..Claim::default()
+    };
+    let text = text(&Certificate {
+        gbmi: VERSION.into(),
+        network: network.sha256.clone(),
+        model: request.model.clone(),
+        strategy: strategy.name().into_owned(),
+        claim,
+        hints,
+    });
     let mut certificate = Certificate::read(&text)?;
-    let certified = checker::certify::<Fixed>(network, &certificate, options)?;
+    let certified = checker::certify::<Fixed>(network, &certificate, request.options)?;
     certificate.claim.correct.clone_from(&certified.correct);
     certificate.claim.upper = (certified.upper < certified.total).then(|| certified.upper.clone());
     Ok(Proof {
@@ -44,32 +82,4 @@ fn text(certificate: &Certificate) -> Vec<u8> {
         serde_json::to_vec(certificate).expect("a certificate has only strings and lists");
     text.push(b'\n');
     text
-}
-
-/// A certificate with these hints, which claims nothing.
-pub(super) fn hinted(
-    network: &Network,
-    strategy: Strategy,
-    attention: Attention,
-    direct_path: DirectPath,
-    criterion: Criterion,
-) -> Certificate {
-    let Config { d_vocab, n_ctx, .. } = network.config;
-    let claim = Claim {
-        task: Config::TASK.into(),
-        d_vocab,
-        n_ctx,
-        correct: BigUint::default(),
-        upper: None,
-    };
-    Certificate {
-        gbmi: VERSION.into(),
-        network: network.sha256.clone(),
-        model: None,
-        strategy: strategy.name().into_owned(),
-        claim,
-        attention,
-        direct_path,
-        criterion,
-    }
 }

@@ -2,17 +2,17 @@
 
 mod dimension;
 mod family;
-mod rules;
 
 pub use dimension::unexplained_dimension;
 pub use family::{ATTENTION, ATTENTION_ERROR, EUPU, Family};
-pub use rules::rules;
 
 use std::borrow::Cow;
 
 /// A strategy of this version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strategy {
+    /// Every input of any task, evaluated.
+    Exhaustive,
     /// Every input, every wrong answer.
     BruteForce,
     /// The whole vocabulary, token by token.
@@ -33,7 +33,7 @@ pub enum Strategy {
 }
 
 impl Strategy {
-    /// Our own, shortest proofs last.
+    /// Our own for Max-of-n, shortest proofs last.
     pub const OWN: [Self; 6] = [
         Self::BruteForce,
         Self::Cubic,
@@ -43,9 +43,10 @@ impl Strategy {
         Self::Auto,
     ];
 
-    /// Our own, then the published ones.
+    /// The one for any network, our own for Max-of-n, then the published ones.
     pub fn all() -> impl Iterator<Item = Self> {
-        Self::OWN.into_iter().chain(Self::published().skip(1))
+        let own = std::iter::once(Self::Exhaustive).chain(Self::OWN);
+        own.chain(Self::published().skip(1))
     }
 
     /// The paper's 102: brute force, cubic, and the subcubic family.
@@ -73,6 +74,7 @@ impl Strategy {
     /// The name on the command line and in certificates.
     pub fn name(self) -> Cow<'static, str> {
         match self {
+            Self::Exhaustive => "exhaustive".into(),
             Self::BruteForce => "brute-force".into(),
             Self::Cubic => "cubic".into(),
             Self::Subcubic => "subcubic".into(),
@@ -87,7 +89,7 @@ impl Strategy {
     /// The asymptotic class, as in the published tables.
     pub fn class(self) -> &'static str {
         match self {
-            Self::BruteForce => "brute-force",
+            Self::Exhaustive | Self::BruteForce => "brute-force",
             Self::Cubic | Self::PublishedCubic => "cubic",
             Self::Subcubic | Self::Exact { .. } | Self::Auto => "subcubic",
             Self::Published(family) => family.class(),
@@ -97,7 +99,7 @@ impl Strategy {
     /// FLOPs in terms of v = d_vocab, n = n_ctx, d = d_model, g = window.
     pub fn cost(self) -> &'static str {
         match self {
-            Self::BruteForce => "O(v^(n+1))",
+            Self::Exhaustive | Self::BruteForce => "O(v^(n+1))",
             Self::Cubic | Self::PublishedCubic => "O(v³·n)",
             Self::Subcubic | Self::Exact { .. } | Self::Auto => "O(v²·(n·g + d) + d³)",
             Self::Published(_) => "O(v²·(n + d))",
@@ -107,6 +109,7 @@ impl Strategy {
     /// One line about it.
     pub fn description(self) -> Cow<'static, str> {
         match self {
+            Self::Exhaustive => "any network, any task: every input evaluated".into(),
             Self::BruteForce => "every input, every wrong answer".into(),
             Self::Cubic => "whole vocabulary; sums counted on a grid".into(),
             Self::Subcubic => "a window of tokens and a far class; whole-level tests, counts on a grid".into(),
@@ -141,7 +144,7 @@ mod tests {
     #[test]
     fn every_strategy_has_a_name_of_its_own_and_a_class() {
         let names: BTreeSet<_> = Strategy::all().map(Strategy::name).collect();
-        assert_eq!((names.len(), Strategy::published().count()), (107, 102));
+        assert_eq!((names.len(), Strategy::published().count()), (108, 102));
         assert!(Strategy::all().all(|strategy| CLASSES.contains(&strategy.class())));
         assert!(
             Strategy::all().all(|strategy| Strategy::named(&strategy.name()) == Some(strategy))

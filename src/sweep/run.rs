@@ -8,7 +8,7 @@ use crate::model::{MAX_CONFIG_BYTES, MAX_WEIGHT_BYTES, Network, read_limited};
 use crate::output::{Pending, remove_abandoned, unwritable};
 use crate::parallel::parallel;
 use crate::refusal::Refusal;
-use crate::search::{self, MOST_INPUTS, Row};
+use crate::search::{self, MOST_INPUTS, Request, Row};
 use crate::strategy::Strategy;
 use crate::train::{Inputs, Recipe, Trained, evaluate, keep, kept, train};
 use candle_core::Device;
@@ -332,7 +332,7 @@ fn attempt(
         max_flops: config.max_flops,
         ..Options::default()
     };
-    let few = network.config.inputs() <= MOST_INPUTS.into();
+    let few = network.task.size() <= MOST_INPUTS.into();
     let start = Instant::now();
     let proofs = match work {
         Work::Truth => {
@@ -343,12 +343,14 @@ fn attempt(
             });
         }
         Work::Strategy(Strategy::BruteForce) if !few => {
-            return Err(format!("not run: {} inputs", network.config.inputs()));
+            return Err(format!("not run: {} inputs", network.task.size()));
         }
         Work::Strategy(strategy) => {
             vec![search::prove(network, strategy, None, options).map_err(refused)?]
         }
-        Work::Frontier => search::frontier(network, false, None, options).map_err(refused)?,
+        Work::Frontier => {
+            search::frontier(&Request::new(network, None, options), false).map_err(refused)?
+        }
     };
     let seconds = start.elapsed().as_secs_f64();
     let strategy = if let Work::Strategy(strategy) = work {
@@ -389,7 +391,8 @@ fn truth(network: &Network, few: bool, samples: usize, device: &Device) -> Resul
         }
     }
     let inputs = Inputs::Sampled { samples, seed: 0 };
-    let found = evaluate(network, inputs, device, 1).map_err(|error| error.to_string())?;
+    let network = network.one_head().map_err(|refusal| refusal.to_string())?;
+    let found = evaluate(&network, inputs, device, 1).map_err(|error| error.to_string())?;
     Ok(Truth {
         correct: found.correct.to_string(),
         total: found.total.to_string(),

@@ -1,8 +1,8 @@
 //! The file of the task `table`: its name, and the answers in it.
 
-use super::parameters::cut;
+use super::parameters::{Parameters, cut};
+use super::sizes::Sizes;
 use super::values::power;
-use super::{Parameters, Sizes};
 use crate::refusal::Mismatch;
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;

@@ -26,12 +26,14 @@ mod modular;
 mod multifun;
 mod parameters;
 mod place;
+mod sizes;
 mod sorted_list;
 mod table;
 mod tokens;
 mod values;
 
 pub use labels::{MAX_LABELS_BYTES, labels_file};
+pub use sizes::{MAX_CTX, MAX_VOCAB, Sizes};
 pub use tokens::Tokens;
 
 use crate::refusal::Mismatch;
@@ -41,11 +43,6 @@ use serde_json::Value;
 use std::fmt::Debug;
 use std::sync::Arc;
 use values::Values;
-
-/// The largest `n_ctx` of which a task is read.
-pub const MAX_CTX: usize = 32;
-/// The largest `d_vocab` of which a task is read.
-pub const MAX_VOCAB: usize = 1024;
 
 /// A finite set of inputs, all of one length, with the right answers at their read-outs.
 ///
@@ -116,17 +113,6 @@ pub fn read(
     parameters.are_among(known)?;
     let task = read(&parameters)?;
     Ok((parameters.canonical(), task))
-}
-
-/// What a task must fit: a network's sizes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sizes {
-    /// Input length.
-    pub n_ctx: usize,
-    /// Number of tokens.
-    pub d_vocab: usize,
-    /// Number of outputs: all compete.
-    pub d_vocab_out: usize,
 }
 
 #[cfg(test)]

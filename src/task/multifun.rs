@@ -120,7 +120,14 @@ pub(super) mod tests {
     pub(in crate::task) fn examples() -> Vec<Example> {
         let mut examples = vec![];
         // Which function tokens stand for which functions, v, n, eos, and how many answers there may be.
-        let cases: [(&'static [(&str, usize)], usize, usize, Option<usize>, usize); 9] = [
+        type Case = (
+            &'static [(&'static str, usize)],
+            usize,
+            usize,
+            Option<usize>,
+            usize,
+        );
+        let cases: [Case; 9] = [
             (&[("max", 1)], 1, 1, None, 1),
             (&[("max", 3), ("min", 4)], 3, 3, None, 3),
             (&[("max", 4), ("min", 3)], 3, 3, Some(5), 3),

@@ -1,6 +1,6 @@
 //! A task's parameters as `config.json` has them: each is what it must be, or is named with what was expected and found.
 
-use super::{MAX_CTX, MAX_VOCAB, Sizes};
+use super::sizes::{MAX_CTX, MAX_VOCAB, Sizes};
 use crate::refusal::Mismatch;
 use serde_json::Value;
 use std::collections::BTreeMap;

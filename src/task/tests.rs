@@ -6,12 +6,15 @@ use serde_json::json;
 /// An input's read-outs: positions, ascending, each with its right answer.
 type ReadOuts = Vec<(usize, usize)>;
 
+/// What a sequence's read-outs are, if it is an input.
+type Literal = Box<dyn Fn(&[usize]) -> Option<ReadOuts>>;
+
 /// A task at one size, and its definition word by word: the read-outs of a sequence, if it is an input.
 pub(super) struct Example {
     task: Value,
     sizes: Sizes,
     labels: Option<Vec<u8>>,
-    literal: Box<dyn Fn(&[usize]) -> Option<ReadOuts>>,
+    literal: Literal,
 }
 
 impl Example {

@@ -1,6 +1,7 @@
 //! What most tasks ask about: n values, and a fixed end of sequence behind them if there is one.
 
-use super::{Parameters, Tokens};
+use super::parameters::Parameters;
+use super::tokens::Tokens;
 use crate::refusal::Mismatch;
 use num_bigint::BigUint;
 

@@ -5,7 +5,7 @@
 
 use super::{at_once, stream, tokens};
 use crate::inspect;
-use crate::model::Network;
+use crate::model::OneHead;
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::ops::softmax;
 use nalgebra::DMatrix;
@@ -50,7 +50,7 @@ struct Tables {
 }
 
 impl Tables {
-    fn new(network: &Network, device: &Device) -> Result<Self> {
+    fn new(network: &OneHead<'_>, device: &Device) -> Result<Self> {
         // nalgebra's matrices stand column by column.
         let load = |table: &DMatrix<f64>| {
             Tensor::from_slice(table.as_slice(), (table.ncols(), table.nrows()), device)?
@@ -94,7 +94,7 @@ impl Tables {
 /// # Errors
 /// Those of candle: a device that fails, or lacks the memory.
 pub fn evaluate(
-    network: &Network,
+    network: &OneHead<'_>,
     inputs: Inputs,
     device: &Device,
     threads: usize,
@@ -165,7 +165,8 @@ mod tests {
 
     #[test]
     fn all_inputs_of_the_bundled_model_are_counted_as_the_exact_proof_does() {
-        let network = Network::bundled().unwrap();
+        let network = crate::model::Network::bundled().unwrap();
+        let network = network.one_head().unwrap();
         let found = |threads| evaluate(&network, Inputs::All, &Device::Cpu, threads).unwrap();
         assert_eq!(
             found(2),

@@ -1,7 +1,7 @@
 //! A trained model's files: those that a user of TransformerLens would have, and the curve of the loss.
 
 use super::{BETAS, EPS, Recipe, Trained};
-use crate::model::{Config, Network};
+use crate::model::Network;
 use crate::output::{Pending, unwritable};
 use crate::refusal::Refusal;
 use safetensors::tensor::TensorView;
@@ -36,7 +36,7 @@ fn config(recipe: &Recipe, seed: u64) -> Value {
     } = *recipe;
     json!({
         "name": name(recipe, seed),
-        "task": Config::TASK,
+        "task": "max_of_n",
         "n_ctx": n_ctx,
         "d_vocab": d_vocab,
         "d_vocab_out": d_vocab,

@@ -10,7 +10,7 @@ mod network;
 pub use evaluate::{Evaluated, Inputs, evaluate};
 pub use files::{group, keep, kept, name};
 
-use crate::model::Config;
+use crate::model::{MAX_CTX, MAX_VOCAB, MAX_WIDTH};
 use crate::refusal::Refusal;
 use candle_core::Device;
 use candle_core::Result as Computed;
@@ -76,9 +76,9 @@ impl Recipe {
     /// [`Refusal::Unreadable`], which says what was expected and found.
     pub fn check(&self) -> Result<(), Refusal> {
         let sizes = [
-            ("n_ctx", self.n_ctx, 2..=Config::MAX_CTX),
-            ("d_vocab", self.d_vocab, 2..=Config::MAX_VOCAB),
-            ("d_model", self.d_model, 1..=Config::MAX_WIDTH),
+            ("n_ctx", self.n_ctx, 2..=MAX_CTX),
+            ("d_vocab", self.d_vocab, 2..=MAX_VOCAB),
+            ("d_model", self.d_model, 1..=MAX_WIDTH),
             ("steps", self.steps, 1..=100_000_000),
             ("batch_size", self.batch_size, 1..=1 << 20),
             ("samples", self.samples, 1..=1_000_000_000),

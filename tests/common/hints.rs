@@ -3,15 +3,14 @@
 use super::Random;
 use super::change;
 use gbmi::certificate::levels::{
-    Answers, Count, ENTRY_BITS, Entries, ExactAttention, Grid, Group, OFFSET_BITS, Partition, Plan,
-    Script, Split, Test,
+    Answers, Block, Count, ENTRY_BITS, Entries, ExactAttention, Grid, Group, Levels, OFFSET_BITS,
+    Partition, Plan, Script, Split, Test, Wrong,
 };
-use gbmi::certificate::{Attention, Certificate, Claim, Criterion, DirectPath, Rows, VERSION};
+use gbmi::certificate::{Certificate, Claim, Hints, Rows, VERSION};
 use gbmi::checker::arithmetic::{Enclosure, Rational};
 use gbmi::checker::levels::Paths;
 use gbmi::checker::meter::Meter;
 use gbmi::model::{Config, Network};
-use num_bigint::BigUint;
 
 /// The certificate, written and read as any other.
 pub(crate) fn reread(certificate: &Certificate) -> Certificate {
@@ -19,51 +18,46 @@ pub(crate) fn reread(certificate: &Certificate) -> Certificate {
 }
 
 /// A certificate of these rules that claims nothing.
-pub(crate) fn bare(
-    network: &Network,
-    attention: Attention,
-    direct_path: DirectPath,
-    criterion: Criterion,
-) -> Certificate {
-    let Config { d_vocab, n_ctx, .. } = network.config;
+pub(crate) fn bare(network: &Network, hints: Hints) -> Certificate {
     Certificate {
         gbmi: VERSION.into(),
         network: network.sha256.clone(),
         model: None,
         strategy: "by-hand".into(),
         claim: Claim {
-            task: Config::TASK.into(),
-            d_vocab,
-            n_ctx,
-            correct: BigUint::default(),
-            upper: None,
+            task: "max_of_n".into(),
+            total: network.task.size(),
+            ..Claim::default()
         },
-        attention,
-        direct_path,
-        criterion,
+        hints,
     }
 }
 
 /// A certificate without orders of attention; all (query, maximum) follow the first plan.
-pub(crate) fn by_hand(network: &Network, direct_path: DirectPath, plans: Vec<Plan>) -> Certificate {
-    let partition = Partition {
+pub(crate) fn by_hand(network: &Network, direct_path: Split, plans: Vec<Plan>) -> Certificate {
+    let criterion = Partition {
         plans,
         assignment: Rows::EMPTY,
     };
-    bare(
-        network,
-        Attention::Exact(ExactAttention::default()),
+    let hints = Levels {
         direct_path,
-        Criterion::Partition(partition),
-    )
+        criterion,
+        ..Levels::default()
+    };
+    bare(network, Hints::Levels(hints.into()))
 }
 
-/// The hints of rule `partition`.
-pub(crate) fn partition(certificate: &mut Certificate) -> &mut Partition {
-    let Criterion::Partition(partition) = &mut certificate.criterion else {
-        panic!("another criterion")
+/// The hints of family `levels`.
+pub(crate) fn levels(certificate: &mut Certificate) -> &mut Levels {
+    let Hints::Levels(levels) = &mut certificate.hints else {
+        panic!("another family")
     };
-    partition
+    levels
+}
+
+/// Its plans.
+pub(crate) fn partition(certificate: &mut Certificate) -> &mut Partition {
+    &mut levels(certificate).criterion
 }
 
 /// The numbers of a list.
@@ -105,23 +99,34 @@ pub(crate) fn plan(groups: Vec<Group>, count: Count, window: &str) -> Plan {
 
 /// The split rule with one order of answers for every row. Entries behind a listed answer are bounded by their largest,
 /// so groups without the maximum want it listed first.
-pub(crate) fn split(network: &Network, order: &str) -> DirectPath {
-    let (v, n) = (network.config.d_vocab, network.config.n_ctx);
+pub(crate) fn split(network: &Network, order: &str) -> Split {
+    let (v, n) = (
+        network.one_head().unwrap().config.d_vocab,
+        network.one_head().unwrap().config.n_ctx,
+    );
     let rows = |rows: usize| vec![numbers(order); rows].into();
-    DirectPath::Split(Split {
+    Split {
         offset: vec![],
         token_orders: rows(v * (n - 1)),
         query_orders: rows(v),
         last_orders: rows(v),
         ..Split::default()
-    })
+    }
 }
 
 /// The split rule with this offset and the answers of every row from large to small: its margins are exact for groups of
 /// one answer, and for all groups where what the offset leaves of the direct path is the same for all answers.
-pub(crate) fn sorted(network: &Network, offset: &[i64]) -> DirectPath {
-    let (v, n) = (network.config.d_vocab, network.config.n_ctx);
-    let paths = Paths::<Rational>::new(network, [None; 3], &Meter::new(u64::MAX)).unwrap();
+pub(crate) fn sorted(network: &Network, offset: &[i64]) -> Split {
+    let (v, n) = (
+        network.one_head().unwrap().config.d_vocab,
+        network.one_head().unwrap().config.n_ctx,
+    );
+    let paths = Paths::<Rational>::new(
+        &network.one_head().unwrap(),
+        [None; 3],
+        &Meter::new(u64::MAX),
+    )
+    .unwrap();
     let shift = |j: usize| Rational::dyadic(offset.get(j).copied().unwrap_or(0), -OFFSET_BITS);
     let logit = |t: usize, p: usize, j: usize| paths.logits.at(t, j).add(paths.logits.at(v + p, j));
     let token = |row: usize, j: usize| logit(row % v, row / v, j).add(&shift(j));
@@ -142,13 +147,13 @@ pub(crate) fn sorted(network: &Network, offset: &[i64]) -> DirectPath {
         };
         (0..rows).map(order).collect()
     };
-    DirectPath::Split(Split {
+    Split {
         offset: offset.to_vec(),
         token_orders: orders(v * (n - 1), &token),
         query_orders: orders(v, &query),
         last_orders: orders(v, &last),
         ..Split::default()
-    })
+    }
 }
 
 fn list<T: ToString>(numbers: impl IntoIterator<Item = T>) -> String {
@@ -184,8 +189,11 @@ fn orders(random: &mut Random, rows: usize, v: usize) -> Rows<usize> {
 }
 
 /// Sorted orders, or any.
-fn direct_path(random: &mut Random, network: &Network) -> DirectPath {
-    let (v, n) = (network.config.d_vocab, network.config.n_ctx);
+fn direct_path(random: &mut Random, network: &Network) -> Split {
+    let (v, n) = (
+        network.one_head().unwrap().config.d_vocab,
+        network.one_head().unwrap().config.n_ctx,
+    );
     let bound = random.pick(&[0_i64, 1, 1 << 20, 1 << 22, (1 << 40) - 1, (1 << 61) - 1]);
     let length = if random.once_in(12) {
         random.within(v - 1, v + 1)
@@ -202,13 +210,13 @@ fn direct_path(random: &mut Random, network: &Network) -> DirectPath {
     if random.once_in(3) {
         return sorted(network, &offset);
     }
-    DirectPath::Split(Split {
+    Split {
         offset,
         token_orders: orders(random, v * (n - 1), v),
         query_orders: orders(random, v, v),
         last_orders: orders(random, v, v),
         ..Split::default()
-    })
+    }
 }
 
 fn window(random: &mut Random, v: usize) -> Option<usize> {
@@ -261,8 +269,12 @@ fn grid(random: &mut Random) -> Count {
         _ => vec![place(random), coarser(random)],
     });
     let without = without.collect::<Vec<Vec<usize>>>().into();
-    let mut wrong = vec![place(random), place(random), coarser(random)];
-    wrong.truncate(random.within(0, 3));
+    let (by, then_by) = (place(random), place(random));
+    let wrong = (!random.once_in(4)).then_some(Wrong {
+        by,
+        then_by: random.once_in(2).then_some(then_by),
+        coarser: coarser(random),
+    });
     Count::Grid(Box::new(Grid {
         bits,
         without,
@@ -339,7 +351,10 @@ pub(crate) fn entries(random: &mut Random, rows: usize, cols: usize, d: usize) -
     for _ in 0..random.within(0, 4) {
         let rows = [random.within(0, rows), random.within(0, rows + 2)];
         let cols = [random.within(0, cols), random.within(0, cols + 2)];
-        blocks.extend([rows[0], rows[1], cols[0], cols[1]]);
+        blocks.push(Block {
+            rows: rows[0]..rows[1],
+            columns: cols[0]..cols[1],
+        });
     }
     Entries {
         blocks,
@@ -358,7 +373,7 @@ fn some_entries(random: &mut Random, rows: usize, cols: usize, d: usize) -> Opti
 
 /// Hints that every (query, maximum) can follow.
 pub(crate) fn hints(random: &mut Random, network: &Network) -> Certificate {
-    let v = network.config.d_vocab;
+    let v = network.one_head().unwrap().config.d_vocab;
     let mut direct_path = direct_path(random, network);
     let (mut orders, mut scores) = (orders(random, v, v), None);
     if random.once_in(2) {
@@ -367,20 +382,18 @@ pub(crate) fn hints(random: &mut Random, network: &Network) -> Certificate {
             d_model: d,
             d_head,
             ..
-        } = network.config;
+        } = network.one_head().unwrap().config;
         scores = some_entries(random, v, v + n, d.min(d_head));
         change(&mut orders, |orders| {
             orders.truncate(if random.once_in(8) { 0 } else { v })
         });
-        if let DirectPath::Split(split) = &mut direct_path {
-            split.logits = some_entries(random, v + n, v, d.min(d_head)).map(Box::new);
-            split.direct = some_entries(random, v, v, d).map(Box::new);
-        }
+        direct_path.logits = some_entries(random, v + n, v, d.min(d_head)).map(Box::new);
+        direct_path.direct = some_entries(random, v, v, d).map(Box::new);
     }
-    let attention = Attention::Exact(ExactAttention {
+    let attention = ExactAttention {
         orders,
         entries: scores,
-    });
+    };
     let (mut plans, mut assignment): (_, Vec<Vec<usize>>) = (vec![], vec![]);
     for m in 0..v {
         let first = plans.len();
@@ -398,20 +411,20 @@ pub(crate) fn hints(random: &mut Random, network: &Network) -> Certificate {
             _ => {}
         }
     }
-    bare(
-        network,
+    let hints = Levels {
         attention,
         direct_path,
-        Criterion::Partition(Partition {
+        criterion: Partition {
             plans,
             assignment: assignment.into(),
-        }),
-    )
+        },
+    };
+    bare(network, Hints::Levels(hints.into()))
 }
 
 /// Hints of the right form, in which some wrong answer is in no group or in two, or the right one is in a group.
 pub(crate) fn broken_hints(random: &mut Random, network: &Network) -> Certificate {
-    let v = network.config.d_vocab;
+    let v = network.one_head().unwrap().config.d_vocab;
     let mut certificate = hints(random, network);
     let m = random.within(0, v - 1);
     let wrong: Vec<usize> = (0..v).filter(|j| *j != m).collect();

@@ -3,24 +3,28 @@
 
 mod exact;
 mod hints;
+mod literal;
 mod oracle;
 mod published;
 mod random;
+mod tiny;
 
 pub(crate) use exact::{Exact, exp_of_minus, power_of_two};
 pub(crate) use hints::{
-    bare, broken_hints, by_hand, entries, group, hints, numbers, partition, plan, reread, sorted,
-    split, tokens,
+    bare, broken_hints, by_hand, entries, group, hints, levels, numbers, partition, plan, reread,
+    sorted, split, tokens,
 };
+pub(crate) use literal::{Counts, around_a_lead, truth, votes};
 pub(crate) use oracle::{correct_by_pair, exact_correct, verdicts};
-pub(crate) use published::{published_hints, tight_model};
+pub(crate) use published::{gaps_of, published_hints, tight_model};
 pub(crate) use random::{Kind, Random, random_model};
+pub(crate) use tiny::{Description, Plan, TASKS, Weights, file, plans};
 
-use gbmi::certificate::{Attention, Certificate, Criterion, DirectPath, Rows};
+use gbmi::certificate::{Certificate, Hints, Rows};
 use gbmi::checker::arithmetic::{Enclosure, Fixed};
 use gbmi::checker::levels::{Level, Tables};
 use gbmi::checker::meter::Meter;
-use gbmi::checker::{Options, certify};
+use gbmi::checker::{Options, certify, margin};
 use gbmi::model::Network;
 use num_bigint::BigUint;
 use serde_json::Value;
@@ -192,20 +196,21 @@ pub(crate) fn certified<R: Enclosure>(network: &Network, certificate: &Certifica
 
 /// The tables under a certificate's rules, those of our own proofs.
 pub(crate) fn tables(network: &Network, certificate: &Certificate, meter: &Meter) -> Tables<Fixed> {
-    let (Attention::Exact(attention), DirectPath::Split(split)) =
-        (&certificate.attention, &certificate.direct_path)
-    else {
-        panic!("other rules")
+    let Hints::Levels(hints) = &certificate.hints else {
+        panic!("another family")
     };
-    Tables::<Fixed>::new(network, attention, split, meter).unwrap()
+    let margin = margin(&certificate.claim.margin, meter);
+    Tables::<Fixed>::new(&network.one_head().unwrap(), hints, margin, meter).unwrap()
 }
 
-/// A certificate's text, with the version and each rule as the first fields of their objects.
+/// A certificate's text, with the version, the family and each rule as the first fields of their objects.
 pub(crate) fn written(value: &Value) -> String {
     match value {
         Value::Object(fields) => {
             let mut fields: Vec<_> = fields.iter().collect();
-            fields.sort_by_key(|(name, _)| !["gbmi", "rule"].contains(&name.as_str()));
+            let first = ["gbmi", "family", "rule"];
+            let place = |name: &String| first.iter().position(|first| first == name);
+            fields.sort_by_key(|(name, _)| place(name).unwrap_or(first.len()));
             let field =
                 |(name, value)| format!("{}:{}", Value::from(String::as_str(name)), written(value));
             format!(
@@ -234,13 +239,14 @@ pub(crate) fn certified_by_pair(
     certificate: &Certificate,
 ) -> BTreeMap<(usize, usize), (BigUint, BigUint)> {
     let certificate = reread(certificate);
-    let Criterion::Partition(partition) = &certificate.criterion else {
-        panic!("another criterion")
+    let Hints::Levels(levels) = &certificate.hints else {
+        panic!("another family")
     };
+    let partition = &levels.criterion;
     let meter = Meter::new(u64::MAX);
     let tables = tables(network, &certificate, &meter);
     let mut pairs = BTreeMap::new();
-    for m in 0..network.config.d_vocab {
+    for m in 0..network.one_head().unwrap().config.d_vocab {
         let mut level = Level::new(&tables, m, &meter);
         for q in 0..=m {
             let Some((plan, _)) = partition.plan(q, m) else {
@@ -248,11 +254,8 @@ pub(crate) fn certified_by_pair(
                 continue;
             };
             let sets = level.partition(plan, "").unwrap();
-            let (uncertified, wrong) = level.uncertified(q, &sets, plan).unwrap();
-            pairs.insert(
-                (q, m),
-                (level.inputs(q) - uncertified, level.inputs(q) - wrong),
-            );
+            let settled = level.settled(q, &sets, plan).unwrap();
+            pairs.insert((q, m), (settled.right, level.inputs(q) - settled.wrong));
         }
     }
     pairs
@@ -260,7 +263,7 @@ pub(crate) fn certified_by_pair(
 
 /// Asserts that no (query, maximum) certifies more than its truth: no level's caution hides another's fault.
 pub(crate) fn assert_sound(model: &Model, certificate: &Certificate) {
-    let truth = correct_by_pair(model);
+    let truth = correct_by_pair(model, &certificate.claim.margin);
     for (pair, certified) in certified_by_pair(&model.network(), certificate) {
         let ((certified, upper), (least, most)) = (certified, truth[&pair]);
         assert!(

@@ -5,7 +5,7 @@
 //! that attention to this position alone would give.
 
 use super::{Exact, Model, exp_of_minus};
-use num_bigint::{BigInt, Sign};
+use num_bigint::{BigInt, BigUint, Sign};
 use num_rational::BigRational;
 use num_traits::Signed;
 use std::cmp::Ordering;
@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 struct Oracle {
     model: Model,
     tensors: BTreeMap<&'static str, Vec<Exact>>,
+    /// By how much the right logit is to exceed the others.
+    margin: Exact,
     /// Exponentials met before, by exponent and bits.
     known: BTreeMap<(Exact, u32), (BigInt, BigInt)>,
 }
@@ -21,15 +23,18 @@ struct Oracle {
 /// Bounds on the number of inputs whose largest token has strictly the largest logit: equal but for inputs that
 /// thousands of bits do not decide.
 pub(crate) fn exact_correct(model: &Model) -> (u64, u64) {
-    correct_by_pair(model)
+    correct_by_pair(model, &BigUint::default())
         .values()
         .fold((0, 0), |sum, pair| (sum.0 + pair.0, sum.1 + pair.1))
 }
 
-/// The same for every (query, maximum) apart.
-pub(crate) fn correct_by_pair(model: &Model) -> BTreeMap<(usize, usize), (u64, u64)> {
+/// The same for every (query, maximum) apart, and for a logit that is the largest by more than a margin.
+pub(crate) fn correct_by_pair(
+    model: &Model,
+    margin: &BigUint,
+) -> BTreeMap<(usize, usize), (u64, u64)> {
     let mut pairs = BTreeMap::new();
-    for (input, verdict) in verdicts(model) {
+    for (input, verdict) in verdicts_by(model, margin) {
         let (least, most) = pairs
             .entry((input[model.n_ctx - 1], *input.iter().max().unwrap()))
             .or_insert((0, 0));
@@ -41,6 +46,11 @@ pub(crate) fn correct_by_pair(model: &Model) -> BTreeMap<(usize, usize), (u64, u
 
 /// Every input, and whether it is answered correctly, if thousands of bits decide it.
 pub(crate) fn verdicts(model: &Model) -> Vec<(Vec<usize>, Option<bool>)> {
+    verdicts_by(model, &BigUint::default())
+}
+
+/// The same by more than a margin, in units of 2^-48.
+fn verdicts_by(model: &Model, margin: &BigUint) -> Vec<(Vec<usize>, Option<bool>)> {
     let exact = |weights: &Vec<f32>| weights.iter().map(|weight| Exact::from(*weight)).collect();
     let tensors = model
         .tensors
@@ -50,6 +60,7 @@ pub(crate) fn verdicts(model: &Model) -> Vec<(Vec<usize>, Option<bool>)> {
     let mut oracle = Oracle {
         model: model.clone(),
         tensors,
+        margin: Exact::new(margin.clone().into(), -48),
         known: BTreeMap::new(),
     };
     let (v, n) = (model.d_vocab, model.n_ctx);
@@ -111,9 +122,10 @@ impl Oracle {
         let max = *input.iter().max().unwrap();
         let mut verdict = Some(true);
         for answer in (0..self.model.d_vocab).filter(|answer| *answer != max) {
-            let lead = positions
-                .iter()
-                .map(|(score, logits)| (score.clone(), &logits[max] - &logits[answer]));
+            let lead = positions.iter().map(|(score, logits)| {
+                let lead = &logits[max] - &logits[answer];
+                (score.clone(), &lead - &self.margin)
+            });
             match self.sign_of_sum(lead.collect()) {
                 Some(Sign::Plus) => {}
                 Some(_) => return Some(false),

@@ -1,12 +1,11 @@
 //! Random hints of the published strategies: those of the search, perturbed, and others guided by nothing.
 
 use super::{Model, NOTHING, Paths, Random, bare, change, reread};
-use gbmi::certificate::levels::ExactAttention;
 use gbmi::certificate::published::{
-    Chain, Gaps, LowRank, MaxDiff, Means, NoHints, Peel, Residual, SPECTRAL_BITS, Spectral,
-    VECTOR_BITS,
+    Attention, Chain, DirectPath, Gaps, LowRank, MaxDiff, Means, NoHints, Peel, Published,
+    Residual, SPECTRAL_BITS, Spectral, VECTOR_BITS,
 };
-use gbmi::certificate::{Attention, Certificate, Criterion, DirectPath, Rows};
+use gbmi::certificate::{Certificate, Hints, Rows};
 use gbmi::checker::Options;
 use gbmi::model::Network;
 use gbmi::search::prove;
@@ -40,11 +39,19 @@ fn vector(random: &mut Random, length: usize) -> Vec<i64> {
 /// The inner dimensions of a chain of two or four factors, those outside included.
 fn sizes(network: &Network, factors: Chain) -> Vec<usize> {
     let (v, d, h) = (
-        network.config.d_vocab,
-        network.config.d_model,
-        network.config.d_head,
+        network.one_head().unwrap().config.d_vocab,
+        network.one_head().unwrap().config.d_model,
+        network.one_head().unwrap().config.d_head,
     );
-    let bias = usize::from(network.b_q.row(0).iter().any(|entry| entry.mantissa != 0));
+    let bias = usize::from(
+        network
+            .one_head()
+            .unwrap()
+            .b_q
+            .row(0)
+            .iter()
+            .any(|entry| entry.mantissa != 0),
+    );
     match factors {
         Chain::Four => vec![v, d + bias, h, d, v],
         Chain::Two => vec![v, h, v],
@@ -109,7 +116,7 @@ fn direct(random: &mut Random, network: &Network) -> DirectPath {
         0 => DirectPath::MaxDiffExact(NoHints {}),
         1 => DirectPath::GlobalMaxDiffExact(NoHints {}),
         _ => DirectPath::MaxDiff(MaxDiff {
-            mean: vector(random, network.config.d_model),
+            mean: vector(random, network.one_head().unwrap().config.d_model),
         }),
     }
 }
@@ -126,7 +133,7 @@ fn references(random: &mut Random, network: &Network) -> (Rows<i64>, Rows<i64>) 
         if random.once_in(20) {
             random.within(0, 4)
         } else {
-            network.config.n_ctx - 1
+            network.one_head().unwrap().config.n_ctx - 1
         }
     };
     let rows = |random: &mut Random, size: i64, below: bool| {
@@ -142,7 +149,9 @@ fn references(random: &mut Random, network: &Network) -> (Rows<i64>, Rows<i64>) 
                 })
                 .collect::<Vec<i64>>()
         };
-        (0..network.config.d_vocab).map(|_| row(random)).collect()
+        (0..network.one_head().unwrap().config.d_vocab)
+            .map(|_| row(random))
+            .collect()
     };
     (rows(random, ratio, below), rows(random, slope, true))
 }
@@ -155,7 +164,7 @@ fn gaps(random: &mut Random, network: &Network) -> Rows<usize> {
         random.within(least, m.min(most).max(1)).min(m)
     };
     let row = |random: &mut Random, m: usize| {
-        let mut row: Vec<usize> = (0..(m + 1) * (network.config.n_ctx - 1))
+        let mut row: Vec<usize> = (0..(m + 1) * (network.one_head().unwrap().config.n_ctx - 1))
             .map(|_| gap(random, m))
             .collect();
         match random.within(0, 40) {
@@ -167,7 +176,7 @@ fn gaps(random: &mut Random, network: &Network) -> Rows<usize> {
         }
         row
     };
-    (0..network.config.d_vocab)
+    (0..network.one_head().unwrap().config.d_vocab)
         .map(|m| row(random, m))
         .collect()
 }
@@ -189,22 +198,22 @@ fn jitter(random: &mut Random, vectors: &mut [Vec<i64>]) {
     }
 }
 
+/// The hints of the published subcubic family.
+pub(crate) fn gaps_of(certificate: &mut Certificate) -> &mut Gaps {
+    let Hints::Published(Published::Gaps(gaps)) = &mut certificate.hints else {
+        panic!("other hints")
+    };
+    gaps
+}
+
 /// A little off, or replaced in part.
 fn perturb(random: &mut Random, network: &Network, certificate: &mut Certificate) {
-    let Certificate {
-        attention,
-        direct_path,
-        criterion,
-        ..
-    } = certificate;
-    let Criterion::Gaps(hints) = criterion else {
-        unreachable!("a family has gaps")
-    };
+    let hints = gaps_of(certificate);
     if let Attention::LowRank(LowRank {
         factors,
         peel,
         error,
-    }) = attention
+    }) = &mut hints.attention
     {
         if random.once_in(3) {
             for Peel { left, right } in peel.iter_mut() {
@@ -243,9 +252,9 @@ fn perturb(random: &mut Random, network: &Network, certificate: &mut Certificate
         }
     }
     if random.once_in(4) {
-        *direct_path = direct(random, network);
+        hints.direct_path = direct(random, network);
     }
-    match (direct_path, random.within(0, 2)) {
+    match (&mut hints.direct_path, random.within(0, 2)) {
         (DirectPath::MaxDiff(MaxDiff { mean }), 0) => jitter(random, std::slice::from_mut(mean)),
         _ if random.once_in(3) => (hints.references, hints.slopes) = references(random, network),
         _ => {
@@ -276,14 +285,9 @@ fn perturb(random: &mut Random, network: &Network, certificate: &mut Certificate
 
 /// A certificate of any published rule, written and read as any other. It claims nothing.
 pub(crate) fn published_hints(random: &mut Random, network: &Network) -> Certificate {
-    let exact = || Attention::Exact(ExactAttention::default());
+    let exact = || Attention::Exact(NoHints {});
     let certificate = if random.once_in(16) {
-        bare(
-            network,
-            exact(),
-            DirectPath::MaxDiffExact(NoHints {}),
-            Criterion::Convexity(NoHints {}),
-        )
+        bare(network, Hints::Published(Published::Convexity(NoHints {})))
     } else if random.once_in(3) {
         let attention = if random.once_in(6) {
             exact()
@@ -293,11 +297,13 @@ pub(crate) fn published_hints(random: &mut Random, network: &Network) -> Certifi
         let (direct_path, (references, slopes)) =
             (direct(random, network), references(random, network));
         let gaps = Gaps {
+            attention,
+            direct_path,
             references,
             slopes,
             gaps: gaps(random, network),
         };
-        bare(network, attention, direct_path, Criterion::Gaps(gaps))
+        bare(network, Hints::Published(Published::Gaps(Box::new(gaps))))
     } else {
         let families: Vec<Family> = Family::all().collect();
         let proof = prove(
@@ -307,13 +313,7 @@ pub(crate) fn published_hints(random: &mut Random, network: &Network) -> Certifi
             Options::default(),
         )
         .unwrap();
-        let Certificate {
-            attention,
-            direct_path,
-            criterion,
-            ..
-        } = proof.certificate;
-        let mut certificate = bare(network, attention, direct_path, criterion);
+        let mut certificate = bare(network, proof.certificate.hints);
         perturb(random, network, &mut certificate);
         certificate
     };

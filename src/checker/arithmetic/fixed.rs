@@ -138,15 +138,26 @@ impl Enclosure for Fixed {
         )
     }
 
-    fn inverse_sqrt(n: usize) -> Self {
-        let Some(square) = u128::try_from(n)
-            .ok()
-            .and_then(|n| (1_u128 << (2 * FRACTION)).checked_div(n))
-        else {
-            return Self::EVERYTHING;
+    fn inverse(&self) -> Self {
+        // Of a number k · 2^-48 the inverse is (2^96 / k) · 2^-48.
+        let quotient = |end: i128, up: bool| {
+            let one = 1_i128 << (2 * FRACTION);
+            let end = Some(end).filter(|end| (1..=LIMIT).contains(end))?;
+            Some(one / end + i128::from(up && one % end != 0))
         };
-        let root = i128::try_from(square.isqrt()).ok();
-        Self::new(root, root.and_then(|root| root.checked_add(1)))
+        Self::new(quotient(self.hi, false), quotient(self.lo, true))
+    }
+
+    fn inverse_sqrt(&self) -> Self {
+        // Of a number k · 2^-48 the inverse root is √(2^144 / k) · 2^-48.
+        let root = |end: i128| {
+            let end = u128::try_from(end).ok();
+            let end = end.filter(|end| (1 << 17..1 << 111).contains(end))?;
+            // Long division in two steps: the first quotient is below 2^110, its rest below 2^111.
+            let (high, rest) = ((1_u128 << 127) / end, (1_u128 << 127) % end);
+            i128::try_from(((high << 17) + (rest << 17) / end).isqrt()).ok()
+        };
+        Self::new(root(self.hi), root(self.lo).map(|root| root + 1))
     }
 
     #[inline]

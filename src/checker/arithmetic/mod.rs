@@ -25,8 +25,10 @@ pub trait Enclosure: Clone + Debug + Send + Sync {
     fn everything() -> Self;
     /// Encloses `mantissa · 2^exponent`.
     fn dyadic(mantissa: i64, exponent: i32) -> Self;
-    /// Encloses `1/√n`; everything for n = 0.
-    fn inverse_sqrt(n: usize) -> Self;
+    /// Encloses the inverses `1/x`; everything unless all x > 0.
+    fn inverse(&self) -> Self;
+    /// Encloses the inverse square roots `1/√x`; everything unless all x > 0.
+    fn inverse_sqrt(&self) -> Self;
     /// Encloses the sum.
     fn add(&self, other: &Self) -> Self;
     /// Encloses the difference.

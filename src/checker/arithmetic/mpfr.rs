@@ -50,9 +50,19 @@ impl Enclosure for Mpfr {
         Self::new(down(mantissa) << exponent, up(mantissa) << exponent)
     }
 
-    fn inverse_sqrt(n: usize) -> Self {
-        let (low, high) = (down(down(n).recip_sqrt_ref()), up(up(n).recip_sqrt_ref()));
-        Self::new(low, high)
+    fn inverse(&self) -> Self {
+        let positive = self.0.as_ref().filter(|(lo, _)| *lo > 0);
+        positive.map_or(Self(None), |(lo, hi)| {
+            Self::new(down(hi.recip_ref()), up(lo.recip_ref()))
+        })
+    }
+
+    fn inverse_sqrt(&self) -> Self {
+        let positive = self.0.as_ref().filter(|(lo, _)| *lo > 0);
+        let ends = |(lo, hi): &(Float, Float)| (down(hi.recip_sqrt_ref()), up(lo.recip_sqrt_ref()));
+        positive
+            .map(ends)
+            .map_or(Self(None), |(lo, hi)| Self::new(lo, hi))
     }
 
     fn add(&self, other: &Self) -> Self {

@@ -119,6 +119,16 @@ impl Exact {
         )
     }
 
+    /// A bound of 1/√self, for self > 0.
+    fn reciprocal_root(&self, up: bool) -> Self {
+        // An even exponent: its half is that of the root.
+        let square = self.reciprocal(up);
+        let bits = (2 * PRECISION).cast_signed();
+        let exponent = (bits - square.exponent).div_euclid(2);
+        let root = square.integer(exponent.saturating_mul(2), up).sqrt();
+        Self::new(root + i32::from(up), -exponent)
+    }
+
     /// The number as a fraction in lowest terms.
     pub(super) fn to_rational(&self) -> BigRational {
         let power = BigInt::one() << self.exponent.unsigned_abs();
@@ -159,16 +169,14 @@ impl Enclosure for Rational {
         Self(Some((value.clone(), value)))
     }
 
-    fn inverse_sqrt(n: usize) -> Self {
-        if n == 0 {
-            return Self(None);
-        }
-        let root = ((BigInt::one() << (2 * PRECISION)) / BigInt::from(n)).sqrt();
-        let exponent = -PRECISION.cast_signed();
-        Self(Some((
-            Exact::new(root.clone(), exponent),
-            Exact::new(root + 1, exponent),
-        )))
+    fn inverse(&self) -> Self {
+        let positive = self.0.as_ref().filter(|(lo, _)| lo.mantissa.is_positive());
+        Self(positive.map(|(lo, hi)| (hi.reciprocal(false), lo.reciprocal(true))))
+    }
+
+    fn inverse_sqrt(&self) -> Self {
+        let positive = self.0.as_ref().filter(|(lo, _)| lo.mantissa.is_positive());
+        Self(positive.map(|(lo, hi)| (hi.reciprocal_root(false), lo.reciprocal_root(true))))
     }
 
     fn add(&self, other: &Self) -> Self {

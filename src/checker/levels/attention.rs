@@ -1,4 +1,4 @@
-//! Rule `attention exact`: attention weights before normalisation, `w(q,t,p) = exp A(q,t) · exp B(q,p)`.
+//! Rule `attention`: attention weights before normalisation, `w(q,t,p) = exp A(q,t) · exp B(q,p)`.
 //!
 //! **Statement** (theorem `weights_scale`). An input's correctness depends on the weights only up to a positive factor
 //! for each (query, maximum), T1. Weights for (q, m) are taken in units of `2^(k(q,m) + c(q))`, where
@@ -30,6 +30,7 @@ impl<R: Enclosure> Attention<R> {
     /// # Errors
     /// [`crate::refusal::Decline::Work`].
     pub fn new(scores: &Matrix<R>, orders: &Rows<usize>, meter: &Meter) -> Result<Self, Refusal> {
+        meter.goes_by("attention");
         let v = scores.rows();
         let n = scores.cols().saturating_sub(v);
         meter.spend(Kind::Weights, v * v + v * n)?;

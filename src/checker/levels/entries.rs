@@ -8,7 +8,7 @@
 //! **Cost.** 2d − 1 an entry that is computed, less where blocks are large (rule `product`); 2r + 1 for any other, and
 //! about 2d(r + 1) for every row of X and Y with a bound, for d columns and r rows of B.
 
-use crate::certificate::levels::{ENTRY_BITS, Entries};
+use crate::certificate::levels::{Block, ENTRY_BITS, Entries};
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::factors::Chain;
 use crate::checker::meter::{Kind, Meter};
@@ -32,6 +32,7 @@ pub fn table<R: Enclosure>(
     let Some(hints) = hints else {
         return product(chain, meter, kind);
     };
+    meter.goes_by("entries");
     let [left, mut right] = sides(chain, meter, kind)?;
     let vector = |entries: &[i64]| -> Vec<R> {
         let entry = |k: usize| R::dyadic(entries.get(k).copied().unwrap_or(0), -ENTRY_BITS);
@@ -42,22 +43,22 @@ pub fn table<R: Enclosure>(
         right = add_row(&right, &vector(&hints.centre));
     }
     let mut table = Matrix::from_fn(left.rows(), right.rows(), None, |_, _| None);
-    for [first_row, row, first_col, col] in hints.blocks.as_chunks().0 {
+    for Block { rows, columns } in &hints.blocks {
         meter.spend(Kind::Integer, 1)?;
-        let (row, col) = (*row.min(&left.rows()), *col.min(&right.rows()));
+        let (row, col) = (rows.end.min(left.rows()), columns.end.min(right.rows()));
         // What is empty costs nothing, its other side's copy included.
-        if *first_row >= row || *first_col >= col {
+        if rows.start >= row || columns.start >= col {
             continue;
         }
         let part =
             |side: &Matrix<R>, from: usize, to: usize| side.block((from, to), (0, side.cols()));
         let block = times(
-            &part(&left, *first_row, row),
-            &part(&right, *first_col, col),
+            &part(&left, rows.start, row),
+            &part(&right, columns.start, col),
             meter,
             kind,
         )?;
-        table.paste((*first_row, *first_col), &block);
+        table.paste((rows.start, columns.start), &block);
     }
     // More rows than X and Y have, or than they are wide, see nothing new.
     let rank = hints

@@ -16,6 +16,7 @@ use super::window::Window;
 use crate::certificate::levels::{Grid, MAX_GRID_BITS};
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
+use crate::checker::run::Decided;
 use crate::refusal::{Decline, Refusal};
 use num_bigint::BigUint;
 use std::collections::BTreeMap;
@@ -30,14 +31,15 @@ const MOST_BYTES: usize = 1 << 26;
 type Bins = Vec<Vec<i64>>;
 
 impl<R: Enclosure> Level<'_, R> {
-    /// At most so many inputs are not certified, and at least so many are wrong.
+    /// All but at most so many inputs are right, and at least so many are wrong.
     pub(super) fn grid(
         &mut self,
         q: usize,
         groups: &[Margin<'_, R>],
         window: &Window,
         hint: &Grid,
-    ) -> Result<(BigUint, BigUint), Refusal> {
+    ) -> Result<Decided, Refusal> {
+        self.meter.goes_by("grid");
         let (bits, positions) = (hint.bits.min(MAX_GRID_BITS), 0..self.tables.n_ctx - 1);
         let has_far = window.far > 0;
         let far: Vec<R> = positions
@@ -45,8 +47,8 @@ impl<R: Enclosure> Level<'_, R> {
             .filter(|_| has_far)
             .map(|p| self.far_term(window, q, p))
             .collect();
-        let fails = LIMIT * i64::try_from(self.tables.n_ctx).unwrap_or(LIMIT);
-        let ceiling = |term: &R| term.ceil_to_grid(bits, LIMIT).unwrap_or(fails);
+        let beyond = LIMIT * i64::try_from(self.tables.n_ctx).unwrap_or(LIMIT);
+        let ceiling = |term: &R| term.ceil_to_grid(bits, LIMIT).unwrap_or(beyond);
         let far = self.rounded(&far, ceiling);
         let mut known = Vec::new();
         for group in groups {
@@ -65,18 +67,18 @@ impl<R: Enclosure> Level<'_, R> {
             );
             known.push((matches!(group.set, Set::One(_)), terms, ceilings));
         }
-        let (mut uncertified, mut wrong) = (BigUint::default(), BigUint::default());
+        let (mut fails, mut wrong) = (BigUint::default(), BigUint::default());
         for (index, (_, _, ceilings)) in known.iter().enumerate() {
-            let without = hint.without.get(index).unwrap_or_default();
-            let earlier = known
-                .get(..index)
-                .and_then(|known| known.get(*without.first()?));
+            let hinted = hint.without(index);
+            let earlier = hinted.and_then(|without| known.get(..index)?.get(without.group));
             let earlier = earlier.map(|(_, _, ceilings)| ceilings);
-            uncertified += self.count(q, window, (ceilings, earlier), without.get(1), true)?;
+            let coarser = hinted.map_or(0, |without| without.coarser);
+            fails += self.count(q, window, (ceilings, earlier), coarser, true)?;
         }
         let mut outside = None;
-        for index in hint.wrong.iter().take(2) {
-            let Some((true, terms, ceilings)) = known.get(*index) else {
+        let shown = hint.wrong.into_iter();
+        for group in shown.flat_map(|wrong| std::iter::once(wrong.by).chain(wrong.then_by)) {
+            let Some((true, terms, ceilings)) = known.get(group) else {
                 continue;
             };
             let far: Vec<R> = positions
@@ -84,13 +86,18 @@ impl<R: Enclosure> Level<'_, R> {
                 .filter(|_| has_far)
                 .map(|p| self.far_below(window, q, p))
                 .collect();
-            let floor = |term: &R| term.floor_to_grid(bits, LIMIT).unwrap_or(-fails);
+            let floor = |term: &R| term.floor_to_grid(bits, LIMIT).unwrap_or(-beyond);
             let rows = terms.iter().map(|row| self.rounded(row, floor)).collect();
             let floors = with_far(rows, &self.rounded(&far, floor));
-            wrong += self.count(q, window, (&floors, outside), hint.wrong.get(2), false)?;
+            let coarser = hint.wrong.map_or(0, |wrong| wrong.coarser);
+            wrong += self.count(q, window, (&floors, outside), coarser, false)?;
             outside = Some(ceilings);
         }
-        Ok((uncertified, wrong))
+        let all = self.inputs(q);
+        Ok(Decided {
+            right: &all - fails.min(all.clone()),
+            wrong,
+        })
     }
 
     fn rounded(&self, terms: &[R], round: impl Fn(&R) -> i64) -> Vec<i64> {
@@ -105,10 +112,10 @@ impl<R: Enclosure> Level<'_, R> {
         q: usize,
         window: &Window,
         (first, second): (&Bins, Option<&Bins>),
-        coarser: Option<&usize>,
+        coarser: usize,
         at_most: bool,
     ) -> Result<BigUint, Refusal> {
-        let shift = second.and(coarser).map_or(0, |bits| (*bits).min(16));
+        let shift = second.map_or(0, |_| coarser.min(16));
         let round = |bin: i64, up: bool| if up { -(-bin >> shift) } else { bin >> shift };
         let far = u64::try_from(window.far).unwrap_or(0);
         // No histogram holds more than all sequences of tokens ≤ m.

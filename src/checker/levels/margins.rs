@@ -1,4 +1,4 @@
-//! Rule `direct_path split`: margins of wrong answers over the right one.
+//! Rule `margins`: margins of wrong answers over the right one.
 //!
 //! For a set S of wrong answers, y(t,p) bounds `max_{j∈S} [c(t,p,j) − c(t,p,m)]` with c = EV + PV + D from above.
 //!
@@ -6,6 +6,8 @@
 //! `y = max_S R(t,p,·) − R(t,p,m) + max_S D̃(q,·) − D̃(q,m)`. For one answer it is the margin itself.
 //! **Why.** The maximum of a sum is at most the sum of the maxima; a maximum over S is bounded through the row's order.
 //! The last position's row is maximised as a whole.
+//! A claim's margin τ > 0 is added to y, where D̃'s difference is taken and at the last position (T12): the weights are
+//! positive and add up to the softmax's denominator, so `logit_j < logit_m − τ` if and only if `Σ_p w (c_j − c_m + τ) < 0`.
 //! **Cost.** v²n additions and comparisons for rows and orders, one subtraction for every difference used, once.
 
 use crate::certificate::levels::{OFFSET_BITS, Split};
@@ -54,6 +56,8 @@ pub struct DirectPath<R> {
     last_orders: Vec<Order>,
     widest: OnceLock<R>,
     positions: usize,
+    /// τ, if not zero.
+    margin: Option<R>,
 }
 
 impl<R: Enclosure> DirectPath<R> {
@@ -65,8 +69,10 @@ impl<R: Enclosure> DirectPath<R> {
         logits: &Matrix<R>,
         direct: &Matrix<R>,
         hints: &Split,
+        margin: Option<R>,
         meter: &Meter,
     ) -> Result<Self, Refusal> {
+        meter.goes_by("margins");
         let v = direct.rows();
         let n = logits.rows().saturating_sub(v);
         let offset: Vec<R> = hints
@@ -104,10 +110,11 @@ impl<R: Enclosure> DirectPath<R> {
             last_rows,
             positions: n - 1,
             widest: OnceLock::new(),
+            margin,
         })
     }
 
-    /// No margin is below minus this: the range of all token rows plus that of all query rows.
+    /// No margin is below minus this, nor with τ ≥ 0 added: the range of all token rows plus that of all query rows.
     pub fn widest(&self, meter: &Meter) -> &R {
         let range = |table: &Matrix<R>, orders: &[Order]| {
             if orders.len() != table.rows() {
@@ -179,7 +186,7 @@ pub struct Margin<'s, R> {
     q: usize,
     /// The answers.
     pub set: &'s Set,
-    /// `max_S D̃(q,·) − D̃(q,m)`.
+    /// `max_S D̃(q,·) − D̃(q,m) + τ`.
     query: R,
 }
 
@@ -189,10 +196,8 @@ impl<R: Enclosure> Margins<'_, R> {
         let top = set.top(self.path.query_orders.get(q), self.meter);
         let query = top.map_or(R::everything(), |top| {
             self.meter.add(Kind::Terms, 1);
-            self.path
-                .query_rows
-                .at(q, top)
-                .sub(self.path.query_rows.at(q, self.m))
+            let rows = &self.path.query_rows;
+            self.beyond(rows.at(q, top).sub(rows.at(q, self.m)))
         });
         Margin { q, set, query }
     }
@@ -251,11 +256,20 @@ impl<R: Enclosure> Margins<'_, R> {
         let top = margin.set.top(self.path.last_orders.get(q), self.meter);
         let top = top.map_or(R::everything(), |top| rows.at(q, top).clone());
         self.meter.add(Kind::Terms, 1);
-        top.sub(rows.at(q, self.m))
+        self.beyond(top.sub(rows.at(q, self.m)))
+    }
+
+    /// A difference of logits, plus τ if there is one.
+    fn beyond(&self, difference: R) -> R {
+        let Some(margin) = &self.path.margin else {
+            return difference;
+        };
+        self.meter.add(Kind::Terms, 1);
+        difference.add(margin)
     }
 
     /// An upper bound of every wrong answer's margin at every token below m, at position p, or at all positions for
-    /// p = n − 1, for query q: `max_{t<m} max_{j≠m} [R_j − R_m] + max_{j≠m} D̃_j − D̃_m`.
+    /// p = n − 1, for query q: `max_{t<m} max_{j≠m} [R_j − R_m] + max_{j≠m} D̃_j − D̃_m + τ`.
     pub fn far(&mut self, q: usize, p: usize) -> R {
         let token = self.far_token(p);
         let query = self.of(q, &self.wrong).query;

@@ -21,41 +21,25 @@ pub use tables::{Paths, Tables};
 pub use terms::Level;
 
 use super::arithmetic::Enclosure;
-use super::meter::Meter;
-use super::run::{Certified, Options, in_order};
-use crate::certificate::levels::{ExactAttention, Partition, Split};
-use crate::model::Network;
+use super::run::{Decided, Run, in_order};
+use crate::certificate::levels::Levels;
+use crate::model::OneHead;
 use crate::refusal::Refusal;
-use num_bigint::BigUint;
 
-/// Derives the bound that these hints establish.
+/// Decides as many inputs as these hints can.
 ///
 /// # Errors
 /// As [`super::certify`].
-pub fn certify<R: Enclosure>(
-    network: &Network,
-    (attention, split, partition): (&ExactAttention, &Split, &Partition),
-    options: Options<'_>,
-) -> Result<Certified, Refusal> {
-    let meter = Meter::new(options.max_flops);
-    let tables = Tables::<R>::new(network, attention, split, &meter)?;
+pub fn decide<R: Enclosure>(
+    network: &OneHead<'_>,
+    hints: &Levels,
+    run: &Run<'_, R>,
+) -> Result<Decided, Refusal> {
+    let tables = Tables::<R>::new(network, hints, run.margin.clone(), run.meter)?;
     // The largest maximum, with the most inputs, first.
-    let certified = |m, meter: &Meter| Level::new(&tables, m, meter).certified(partition);
-    let levels = in_order(
-        (0..tables.d_vocab).rev().collect(),
-        &meter,
-        options,
-        certified,
-    )?;
-    let total = network.config.inputs();
-    let (mut correct, mut upper) = (BigUint::default(), total.clone());
-    for (certified, wrong) in levels {
-        (correct, upper) = (correct + certified, upper - wrong);
-    }
-    Ok(Certified {
-        correct,
-        upper,
-        total,
-        meter,
-    })
+    let maxima = (0..tables.d_vocab).rev().collect();
+    let levels = in_order(maxima, run.meter, run.options, |m, meter| {
+        Level::new(&tables, m, meter).decided(&hints.criterion)
+    })?;
+    Ok(levels.into_iter().sum())
 }

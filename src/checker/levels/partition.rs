@@ -15,42 +15,39 @@ use super::terms::Level;
 use crate::certificate::levels::{Answers, Count, Group, Partition, Plan, Script, Test};
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::Kind;
+use crate::checker::run::Decided;
 use crate::refusal::{Refusal, Rejection};
 use num_bigint::BigUint;
 
 impl<R: Enclosure> Level<'_, R> {
-    /// How many inputs of this maximum the hinted plans certify, and how many they show wrong, over all queries.
+    /// The inputs of this maximum that the hinted plans decide, over all queries.
     ///
     /// # Errors
-    /// Those of [`Level::partition`] and [`Level::uncertified`].
-    pub fn certified(&mut self, hints: &Partition) -> Result<(BigUint, BigUint), Refusal> {
-        let (mut certified, mut wrong) = (BigUint::default(), BigUint::default());
+    /// Those of [`Level::partition`] and [`Level::settled`].
+    pub fn decided(&mut self, hints: &Partition) -> Result<Decided, Refusal> {
+        let mut all = Decided::default();
         for q in 0..=self.m {
             let Some((plan, index)) = hints.plan(q, self.m) else {
                 continue;
             };
-            let sets = self.partition(plan, &format!("criterion.plans[{index}]"))?;
-            let (uncertified, wrong_here) = self.uncertified(q, &sets, plan)?;
-            let all = self.inputs(q);
+            let sets = self.partition(plan, &format!("hints.criterion.plans[{index}]"))?;
+            all = all + self.settled(q, &sets, plan)?;
             // Two powers, three differences and two sums.
             self.meter.add(Kind::Integer, 2 * self.tables.n_ctx + 1);
-            certified += all - uncertified;
-            wrong += wrong_here;
         }
-        Ok((certified, wrong))
+        Ok(all)
     }
 
-    /// How many inputs with query q ≤ m the groups leave uncertified, at most all of them, and how many of those they
-    /// show to be wrong: an upper and a lower bound of the wrong inputs.
+    /// The inputs with query q ≤ m that the groups decide.
     ///
     /// # Errors
     /// [`crate::refusal::Decline::Work`].
-    pub fn uncertified(
+    pub fn settled(
         &mut self,
         q: usize,
         sets: &[(Set, &Group)],
         plan: &Plan,
-    ) -> Result<(BigUint, BigUint), Refusal> {
+    ) -> Result<Decided, Refusal> {
         let (mut holds, mut counted) = (true, Vec::new());
         for (set, group) in sets {
             self.meter.within()?;
@@ -63,10 +60,13 @@ impl<R: Enclosure> Level<'_, R> {
                 Test::Forfeit => holds = false,
             }
         }
-        let (mut uncertified, mut wrong) = (BigUint::default(), BigUint::default());
+        let mut decided = Decided {
+            right: self.inputs(q),
+            wrong: BigUint::default(),
+        };
         if !counted.is_empty() {
             let window = self.window(q, plan.window.unwrap_or(usize::MAX));
-            (uncertified, wrong) = match &plan.count {
+            decided = match &plan.count {
                 Count::Tree(script) => self.tree(
                     q,
                     &counted,
@@ -76,8 +76,10 @@ impl<R: Enclosure> Level<'_, R> {
                 Count::Grid(grid) => self.grid(q, &counted, &window, grid)?,
             };
         }
-        let all = self.inputs(q);
-        Ok((if holds { uncertified.min(all) } else { all }, wrong))
+        if !holds {
+            decided.right = BigUint::default();
+        }
+        Ok(decided)
     }
 
     /// The groups as sets, checked to hold every wrong answer exactly once.
@@ -89,6 +91,7 @@ impl<R: Enclosure> Level<'_, R> {
         plan: &'p Plan,
         path: &str,
     ) -> Result<Vec<(Set, &'p Group)>, Refusal> {
+        self.meter.goes_by("partition");
         let (v, m) = (self.tables.d_vocab, self.m);
         let broken = |found: String| Rejection::NotAPartition {
             path: format!("{path}.groups"),

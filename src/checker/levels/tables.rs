@@ -5,11 +5,11 @@
 use super::attention::Attention;
 use super::entries::table;
 use super::margins::DirectPath;
-use crate::certificate::levels::{Entries, ExactAttention, Split};
+use crate::certificate::levels::{Entries, Levels};
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::factors::Factors;
 use crate::checker::meter::{Kind, Meter};
-use crate::model::{Matrix, Network};
+use crate::model::{Matrix, OneHead};
 use crate::refusal::Refusal;
 
 /// Enclosures of the network's paths.
@@ -33,7 +33,7 @@ impl<R: Enclosure> Paths<R> {
     /// # Errors
     /// [`crate::refusal::Decline::Work`] when the products pass the meter's limit.
     pub fn new(
-        network: &Network,
+        network: &OneHead<'_>,
         hints: [Option<&Entries>; 3],
         meter: &Meter,
     ) -> Result<Self, Refusal> {
@@ -64,16 +64,22 @@ pub struct Tables<R> {
 }
 
 impl<R: Enclosure> Tables<R> {
-    /// The tables of a network, with every hinted order of attention and of logits bounded.
+    /// The tables of a network, with every hinted order of attention and of logits bounded. A margin is added to the
+    /// margins of all wrong answers.
     ///
     /// # Errors
     /// [`crate::refusal::Decline::Work`].
     pub fn new(
-        network: &Network,
-        attention: &ExactAttention,
-        split: &Split,
+        network: &OneHead<'_>,
+        hints: &Levels,
+        margin: Option<R>,
         meter: &Meter,
     ) -> Result<Self, Refusal> {
+        let Levels {
+            attention,
+            direct_path: split,
+            ..
+        } = hints;
         let paths = Paths::<R>::new(
             network,
             [
@@ -85,7 +91,7 @@ impl<R: Enclosure> Tables<R> {
         )?;
         Ok(Self {
             attention: Attention::new(&paths.scores, &attention.orders, meter)?,
-            direct_path: DirectPath::new(&paths.logits, &paths.direct, split, meter)?,
+            direct_path: DirectPath::new(&paths.logits, &paths.direct, split, margin, meter)?,
             d_vocab: paths.d_vocab,
             n_ctx: paths.n_ctx,
         })

@@ -15,40 +15,48 @@
 use super::margins::{Margin, Set};
 use super::terms::Level;
 use super::window::Window;
-use crate::certificate::levels::Script;
+use crate::certificate::levels::{Action, Label, Script};
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
 use crate::checker::order::Order;
+use crate::checker::run::Decided;
 use crate::model::Matrix;
 use crate::refusal::{Decline, Refusal};
 use num_bigint::BigUint;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the script says of a node that is not settled by its dropped groups.
-const WRONG: usize = 1;
-const SPLIT: usize = 2;
-/// What it says of an item: 0 certified, 1 a node of its own, 2 undecided, 3 + g wrong by group g.
-const CERTIFIED: usize = 0;
-const NODE: usize = 1;
-const WRONG_BY: usize = 3;
-
 /// Groups not yet negative everywhere below a node, with their sums.
 type Open<R> = Vec<(usize, R)>;
 
 /// Inputs known to be right, and inputs known to be wrong.
-#[derive(Default)]
 struct Found {
-    certified: u128,
+    right: u128,
     wrong: u128,
 }
 
 impl Found {
+    const NOTHING: Self = Self { right: 0, wrong: 0 };
+
+    /// Inputs that are right if a test holds.
+    fn right(inputs: u128, holds: bool) -> Self {
+        Self {
+            right: if holds { inputs } else { 0 },
+            wrong: 0,
+        }
+    }
+
+    /// Inputs that are wrong if a test holds.
+    fn wrong(inputs: u128, holds: bool) -> Self {
+        Self {
+            right: 0,
+            wrong: if holds { inputs } else { 0 },
+        }
+    }
+
     /// Adds what was found for each of `times` tokens: in all, no more than the inputs there are, below 2^127.
-    fn add(&mut self, times: u128, certified: u128, wrong: u128) {
-        self.certified = self
-            .certified
-            .saturating_add(times.saturating_mul(certified));
-        self.wrong = self.wrong.saturating_add(times.saturating_mul(wrong));
+    fn add(&mut self, times: u128, below: &Self) {
+        self.right = self.right.saturating_add(times.saturating_mul(below.right));
+        self.wrong = self.wrong.saturating_add(times.saturating_mul(below.wrong));
     }
 }
 
@@ -116,14 +124,15 @@ struct Walk<'a, R> {
 }
 
 impl<R: Enclosure> Level<'_, R> {
-    /// The inputs that are not certified, and those that are wrong.
+    /// The inputs that are right, and those that are wrong.
     pub(super) fn tree(
         &mut self,
         q: usize,
         groups: &[Margin<'_, R>],
         window: &Window,
         script: &Script,
-    ) -> Result<(BigUint, BigUint), Refusal> {
+    ) -> Result<Decided, Refusal> {
+        self.meter.goes_by("tree");
         let (n, all) = (self.tables.n_ctx, self.inputs(q));
         if all.bits() > 127 {
             let what = "the tree's count, in bits".into();
@@ -154,7 +163,7 @@ impl<R: Enclosure> Level<'_, R> {
             shows,
             script: walk,
         };
-        let mut found = Found::default();
+        let mut found = Found::NOTHING;
         for first in if q == self.m {
             vec![None]
         } else {
@@ -166,12 +175,12 @@ impl<R: Enclosure> Level<'_, R> {
             };
             let steps = walk.steps(&positions, first);
             let below = walk.node(&steps, open)?;
-            found.add(1, below.certified, below.wrong);
+            found.add(1, &below);
         }
-        Ok((
-            &all - BigUint::from(found.certified).min(all.clone()),
-            found.wrong.into(),
-        ))
+        Ok(Decided {
+            right: BigUint::from(found.right).min(all),
+            wrong: found.wrong.into(),
+        })
     }
 
     /// The items of position p.
@@ -303,22 +312,19 @@ impl<R: Enclosure> Walk<'_, R> {
             self.drop_named(step, &mut open);
         }
         if open.is_empty() {
-            return Ok(Found {
-                certified: inputs,
-                wrong: 0,
-            });
+            return Ok(Found::right(inputs, true));
         }
         let by = match (&self.script, step) {
             (None, Some(step)) => {
                 return self.every_item(step, steps.get(1..).unwrap_or(&[]), &open);
             }
             (None, None) => None,
-            (Some(_), _) => match (self.next(), step) {
-                (Some(WRONG), _) => Some(self.next().unwrap_or(usize::MAX)),
-                (Some(SPLIT), Some(step)) => {
+            (Some(_), _) => match (self.next().map(Action::read), step) {
+                (Some(Action::Wrong), _) => Some(self.next().unwrap_or(usize::MAX)),
+                (Some(Action::Split), Some(step)) => {
                     return self.split(step, steps.get(1..).unwrap_or(&[]), &open);
                 }
-                _ => return Ok(Found::default()),
+                _ => return Ok(Found::NOTHING),
             },
         };
         let wrong = open
@@ -330,10 +336,7 @@ impl<R: Enclosure> Walk<'_, R> {
                 self.total(sum, None, after(step, |step| &step.least, *group))
                     .is_nonnegative()
             });
-        Ok(Found {
-            certified: 0,
-            wrong: if wrong { inputs } else { 0 },
-        })
+        Ok(Found::wrong(inputs, wrong))
     }
 
     /// Is a group not shown negative everywhere below a node?
@@ -368,7 +371,7 @@ impl<R: Enclosure> Walk<'_, R> {
         behind: &[Step<'_, R>],
         open: &Open<R>,
     ) -> Result<Found, Refusal> {
-        let mut found = Found::default();
+        let mut found = Found::NOTHING;
         for item in step.start..step.position.items() {
             self.meter.add(Kind::Integer, 2);
             let times = step.position.times(item);
@@ -379,12 +382,12 @@ impl<R: Enclosure> Walk<'_, R> {
                     sum.add(step.position.terms.at(item, *group)).is_negative()
                 };
                 if open.iter().fold(true, |all, entry| all & negative(entry)) {
-                    found.add(times, 1, 0);
+                    found.add(times, &Found::right(1, true));
                     continue;
                 }
             }
             let below = self.node(behind, self.extended(open, step.position, item))?;
-            found.add(times, below.certified, below.wrong);
+            found.add(times, &below);
         }
         Ok(found)
     }
@@ -397,15 +400,15 @@ impl<R: Enclosure> Walk<'_, R> {
         open: &Open<R>,
     ) -> Result<Found, Refusal> {
         let (position, next) = (step.position, behind.first());
-        let labels: Vec<usize> = (step.start..position.items())
-            .map_while(|_| self.next())
+        let labels: Vec<Label> = (step.start..position.items())
+            .map_while(|_| self.next().map(Label::read))
             .collect();
         self.meter.add(Kind::Integer, labels.len());
-        let has = |item: usize, label: usize| {
+        let has = |item: usize, label: Label| {
             item >= step.start && labels.get(item - step.start) == Some(&label)
         };
         // By label: the inputs below its items.
-        let mut inputs: BTreeMap<usize, u128> = BTreeMap::new();
+        let mut inputs: BTreeMap<Label, u128> = BTreeMap::new();
         for (item, label) in (step.start..).zip(&labels) {
             let below = position
                 .times(item)
@@ -413,17 +416,19 @@ impl<R: Enclosure> Walk<'_, R> {
             let sum = inputs.entry(*label).or_default();
             *sum = sum.saturating_add(below);
         }
-        let mut found = Found::default();
-        if let Some(inputs) = inputs.remove(&CERTIFIED) {
+        let mut found = Found::NOTHING;
+        if let Some(inputs) = inputs.remove(&Label::Right) {
             let holds = open.iter().all(|(group, sum)| {
-                let item = position.most(*group, |item| has(item, CERTIFIED), self.meter);
+                let item = position.most(*group, |item| has(item, Label::Right), self.meter);
                 self.total(sum, Some(item), after(next, |step| &step.most, *group))
                     .is_negative()
             });
-            found.add(u128::from(holds), inputs, 0);
+            found.add(1, &Found::right(inputs, holds));
         }
-        for (label, inputs) in inputs.split_off(&WRONG_BY) {
-            let group = label - WRONG_BY;
+        for (label, inputs) in inputs {
+            let Label::Wrong(group) = label else {
+                continue;
+            };
             let Some((_, sum)) =
                 entry(open, group).filter(|_| self.shows.get(group) == Some(&true))
             else {
@@ -435,12 +440,12 @@ impl<R: Enclosure> Walk<'_, R> {
             let wrong = self
                 .total(sum, Some(item), after(next, |step| &step.least, group))
                 .is_nonnegative();
-            found.add(u128::from(wrong), 0, inputs);
+            found.add(1, &Found::wrong(inputs, wrong));
         }
         for (item, label) in (step.start..).zip(&labels) {
-            if *label == NODE {
+            if *label == Label::Node {
                 let below = self.node(behind, self.extended(open, position, item))?;
-                found.add(position.times(item), below.certified, below.wrong);
+                found.add(position.times(item), &below);
             }
         }
         Ok(found)

@@ -15,6 +15,7 @@ use crate::checker::meter::Kind;
 impl<R: Enclosure> Level<'_, R> {
     /// Does the pooled test certify every input with query q?
     pub(super) fn pooled_holds(&mut self, margin: &Margin<'_, R>, q: usize, window: usize) -> bool {
+        self.meter.goes_by("whole");
         let (window, tables, m) = (self.window(q, window), self.tables, self.m);
         let attention = &tables.attention;
         let mut bounds = Vec::new();
@@ -58,6 +59,7 @@ impl<R: Enclosure> Level<'_, R> {
         q: usize,
         window: usize,
     ) -> bool {
+        self.meter.goes_by("whole");
         let window = self.window(q, window);
         let mut sum = self.last_term(margin, q);
         let mut gains = Vec::new();

@@ -18,7 +18,7 @@ use crate::checker::arithmetic::Enclosure;
 use crate::checker::factors::Factors;
 use crate::checker::meter::{Kind, Meter};
 use crate::checker::product::product;
-use crate::model::{Matrix, Network};
+use crate::model::{Matrix, OneHead};
 use crate::refusal::Refusal;
 use num_bigint::BigUint;
 
@@ -39,7 +39,8 @@ impl<R: Enclosure> Tables<R> {
     ///
     /// # Errors
     /// [`crate::refusal::Decline::Work`].
-    pub fn new(network: &Network, meter: &Meter) -> Result<Self, Refusal> {
+    pub fn new(network: &OneHead<'_>, meter: &Meter) -> Result<Self, Refusal> {
+        meter.goes_by("convexity");
         let (v, n) = (network.config.d_vocab, network.config.n_ctx);
         let factors = Factors::<R>::new(network, meter)?;
         let [scores, logits, direct] = factors.chains();

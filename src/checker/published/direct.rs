@@ -9,8 +9,7 @@
 //! **Cost.** O(v·d); v²·d for the exact ones.
 
 use super::{largest, ranges, spread, vector};
-use crate::certificate::DirectPath;
-use crate::certificate::published::MaxDiff;
+use crate::certificate::published::{DirectPath, MaxDiff};
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::factors::Factors;
 use crate::checker::meter::{Kind, Meter};
@@ -44,6 +43,7 @@ impl<R: Enclosure> Direct<R> {
         } = factors;
         Ok(match hints {
             DirectPath::MaxDiff(MaxDiff { mean }) => {
+                meter.goes_by("direct-max-diff");
                 let mean = vector::<R>(mean, stream.cols());
                 let widths = ranges(w_u, KIND, meter);
                 let spread = spread(stream, mean.as_deref(), &widths, KIND, meter);
@@ -66,12 +66,15 @@ impl<R: Enclosure> Direct<R> {
                 };
                 Self { offset, spread }
             }
-            DirectPath::MaxDiffExact(_) => Self {
-                offset: None,
-                spread: ranges(table, KIND, meter),
-            },
-            // `split` has a path of its own; this bound is sound for any rule.
-            DirectPath::GlobalMaxDiffExact(_) | DirectPath::Split(_) => {
+            DirectPath::MaxDiffExact(_) => {
+                meter.goes_by("direct-max-diff-exact");
+                Self {
+                    offset: None,
+                    spread: ranges(table, KIND, meter),
+                }
+            }
+            DirectPath::GlobalMaxDiffExact(_) => {
+                meter.goes_by("direct-global-max-diff-exact");
                 meter.add(KIND, 2 * table.rows() * table.cols() - 1);
                 let entries = || table.iter_rows().flatten().cloned();
                 let range = largest(entries()).zip(entries().reduce(|a, b| a.min(&b)));

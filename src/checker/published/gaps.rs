@@ -21,13 +21,12 @@ use super::direct::Direct;
 use super::places::Places;
 use super::scores::Scores;
 use super::{entry, largest, ranges};
-use crate::certificate::published::{Gaps, VECTOR_BITS};
-use crate::certificate::{Attention, DirectPath};
+use crate::certificate::published::{Attention, DirectPath, Gaps, VECTOR_BITS};
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::factors::Factors;
 use crate::checker::meter::{Kind, Meter};
 use crate::checker::product::product;
-use crate::model::{Matrix, Network};
+use crate::model::{Matrix, OneHead};
 use crate::refusal::Refusal;
 use num_bigint::BigUint;
 
@@ -54,7 +53,7 @@ impl<R: Enclosure> Tables<R> {
     /// # Errors
     /// [`crate::refusal::Decline::Work`].
     pub fn new(
-        network: &Network,
+        network: &OneHead<'_>,
         attention: &Attention,
         direct_path: &DirectPath,
         meter: &Meter,
@@ -299,11 +298,13 @@ impl<'a, R: Enclosure> Level<'a, R> {
     /// # Errors
     /// [`crate::refusal::Decline::Work`].
     pub fn certified(&self, hints: &Gaps, meter: &Meter) -> Result<BigUint, Refusal> {
+        meter.goes_by("gaps");
         let (n, m) = (self.tables.n_ctx, self.m);
         let mut correct = BigUint::from(u8::from(self.passes_alone(meter)));
         let lines: Vec<Vec<(R, R)>> = match hints.references.get(m).zip(hints.slopes.get(m)) {
             None => vec![self.plain(meter); n - 1],
             Some((references, slopes)) => {
+                meter.goes_by("reference");
                 let at_zero = self.at_zero(meter);
                 let lines = references
                     .iter()

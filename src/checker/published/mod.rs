@@ -12,79 +12,50 @@ pub mod scores;
 
 use super::arithmetic::Enclosure;
 use super::meter::{Kind, Meter};
-use super::run::{Certified, Options, in_order};
-use crate::certificate::published::VECTOR_BITS;
-use crate::certificate::{Attention, Certificate, Criterion, DirectPath};
-use crate::model::{Matrix, Network};
-use crate::refusal::{Refusal, Rejection};
+use super::run::{Decided, Run, in_order};
+use crate::certificate::published::{Published, VECTOR_BITS};
+use crate::model::{Matrix, OneHead};
+use crate::refusal::{Decline, Refusal};
 use num_bigint::BigUint;
 
-/// Derives the bound that a published strategy's hints establish.
+/// Decides as many inputs as these hints can: it shows none wrong.
 ///
 /// # Errors
-/// As [`super::certify`]; [`Rejection::Malformed`] when the rules are not those of a published strategy.
-pub fn certify<R: Enclosure>(
-    network: &Network,
-    certificate: &Certificate,
-    options: Options<'_>,
-) -> Result<Certified, Refusal> {
-    let Certificate {
-        attention,
-        direct_path,
-        criterion,
-        ..
-    } = certificate;
-    let meter = Meter::new(options.max_flops);
-    // What only the criterion `partition` goes with.
-    let ordered = matches!(attention, Attention::Exact(hints) if !hints.orders.is_empty() || hints.entries.is_some());
-    let own = ordered || matches!(direct_path, DirectPath::Split(_));
-    let correct = match (criterion, attention, direct_path) {
-        (Criterion::Convexity(_), Attention::Exact(_), DirectPath::MaxDiffExact(_)) if !own => {
-            let tables = convexity::Tables::<R>::new(network, &meter)?;
-            levels(network, &meter, options, |m, meter| {
+/// As [`super::certify`]; [`Decline::Claim`] for a margin.
+pub fn decide<R: Enclosure>(
+    network: &OneHead<'_>,
+    hints: &Published,
+    run: &Run<'_, R>,
+) -> Result<Decided, Refusal> {
+    if run.margin.is_some() {
+        let reason = "the published rules prove none";
+        return Err(Decline::Claim {
+            field: "margin",
+            reason,
+        }
+        .into());
+    }
+    // The largest maximum, with the most inputs, first.
+    let maxima = (0..network.config.d_vocab).rev().collect();
+    let right = match hints {
+        Published::Convexity(_) => {
+            let tables = convexity::Tables::<R>::new(network, run.meter)?;
+            in_order(maxima, run.meter, run.options, |m, meter| {
                 tables.certified(m, meter)
             })?
         }
-        (Criterion::Gaps(gaps), ..) if !own => {
-            let tables = gaps::Tables::<R>::new(network, attention, direct_path, &meter)?;
-            let certified =
-                |m, meter: &Meter| gaps::Level::new(&tables, m, meter).certified(gaps, meter);
-            levels(network, &meter, options, certified)?
-        }
-        _ => {
-            let found =
-                "expected rules for attention and the direct path that go with it, found others"
-                    .into();
-            return Err(Rejection::Malformed {
-                path: "criterion.rule".into(),
-                found,
-            }
-            .into());
+        Published::Gaps(gaps) => {
+            let tables =
+                gaps::Tables::<R>::new(network, &gaps.attention, &gaps.direct_path, run.meter)?;
+            in_order(maxima, run.meter, run.options, |m, meter| {
+                gaps::Level::new(&tables, m, meter).certified(gaps, meter)
+            })?
         }
     };
-    let total = network.config.inputs();
-    Ok(Certified {
-        correct,
-        upper: total.clone(),
-        total,
-        meter,
+    Ok(Decided {
+        right: right.into_iter().sum(),
+        wrong: BigUint::default(),
     })
-}
-
-/// The sum over all maxima, the largest first.
-fn levels(
-    network: &Network,
-    meter: &Meter,
-    options: Options<'_>,
-    certified: impl Fn(usize, &Meter) -> Result<BigUint, Refusal> + Sync,
-) -> Result<BigUint, Refusal> {
-    let levels = in_order(
-        (0..network.config.d_vocab).rev().collect(),
-        meter,
-        options,
-        certified,
-    )?;
-    Ok(levels.into_iter().sum())
 }
 
 /// A hinted vector of this length; `None` if nothing is hinted. Missing entries are zero, others too many.

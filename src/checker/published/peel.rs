@@ -32,6 +32,7 @@ pub fn peel<R: Enclosure>(
     hints: &[Peel],
     meter: &Meter,
 ) -> Result<Peeled<R>, Refusal> {
+    meter.goes_by("peel");
     let mut rests: Vec<Matrix<R>> = vec![];
     let mut parts: Option<(Matrix<R>, Matrix<R>)> = None;
     for (index, factor) in chain.iter().enumerate() {

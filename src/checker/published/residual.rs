@@ -34,12 +34,17 @@ pub fn bound<R: Enclosure>(
     rule: &Residual,
     meter: &Meter,
 ) -> Result<Vec<R>, Refusal> {
-    match rule {
-        Residual::Exact(_) => Ok(ranges(&product(chain.to_vec(), meter, KIND)?, KIND, meter)),
-        Residual::Svd(hints) => svd(chain, *hints, meter),
-        Residual::MaxDiff(hints) => max_diff(chain, &hints.means, meter),
-        Residual::Recursive(hints) => recursive(chain, &hints.means, meter),
-    }
+    let (name, bound) = match rule {
+        Residual::Exact(_) => {
+            let product = product(chain.to_vec(), meter, KIND)?;
+            ("residual-exact", Ok(ranges(&product, KIND, meter)))
+        }
+        Residual::Svd(hints) => ("residual-svd", svd(chain, *hints, meter)),
+        Residual::MaxDiff(hints) => ("residual-max-diff", max_diff(chain, &hints.means, meter)),
+        Residual::Recursive(hints) => ("residual-recursive", recursive(chain, &hints.means, meter)),
+    };
+    meter.goes_by(name);
+    bound
 }
 
 fn max_diff<R: Enclosure>(

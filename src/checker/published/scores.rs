@@ -6,8 +6,7 @@
 
 use super::peel::{Peeled, peel};
 use super::residual;
-use crate::certificate::Attention;
-use crate::certificate::published::{Chain, LowRank};
+use crate::certificate::published::{Attention, Chain, LowRank};
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::factors::Factors;
 use crate::checker::meter::{Kind, Meter};
@@ -78,10 +77,11 @@ impl<R: Enclosure> Scores<R> {
         let path = vec![query.clone(), w_q.clone(), w_k.clone(), places.transposed()];
         let positions = product(path, meter, Kind::Attention)?;
         let (table, error) = match hints {
-            Attention::Exact(_) => (
-                product(chain(factors, Chain::Two, meter)?, meter, Kind::Attention)?,
-                None,
-            ),
+            Attention::Exact(_) => {
+                meter.goes_by("scores-exact");
+                let chain = chain(factors, Chain::Two, meter)?;
+                (product(chain, meter, Kind::Attention)?, None)
+            }
             Attention::LowRank(LowRank {
                 factors: kind,
                 peel: hinted,

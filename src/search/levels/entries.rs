@@ -2,16 +2,17 @@
 
 use super::exact::{Case, LONGEST, far};
 use super::orders::{Ends, Orders};
-use crate::certificate::levels::{Answers, ENTRY_BITS, Entries, Group, Plan, Test};
+use crate::certificate::levels::{Answers, Block, ENTRY_BITS, Entries, Group, Plan, Test};
 use crate::checker::Options;
 use crate::checker::arithmetic::Fixed;
 use crate::checker::factors::Factors;
 use crate::checker::levels::sides;
 use crate::checker::meter::{Kind, Meter};
 use crate::checker::product::cost;
-use crate::model::Network;
+use crate::model::OneHead;
 use crate::parallel::parallel;
 use crate::refusal::Refusal;
+use crate::search::proof::Request;
 use nalgebra::DMatrix;
 
 /// FLOPs more than with full tables that a (query, maximum) may take; charged where it cannot be settled.
@@ -46,6 +47,13 @@ struct Table {
     basis: Vec<Vec<i64>>,
     /// Bounds for every row of each side.
     bounds: [Vec<i64>; 2],
+}
+
+fn block(rows: (usize, usize), columns: (usize, usize)) -> Block {
+    Block {
+        rows: rows.0..rows.1,
+        columns: columns.0..columns.1,
+    }
 }
 
 fn unit() -> f64 {
@@ -115,14 +123,15 @@ impl Table {
         let mut blocks = vec![];
         self.cover(needed, (0, tokens), (0, tokens), &mut blocks);
         if rows > tokens {
-            blocks.extend([tokens, rows, 0, cols]);
+            blocks.push(block((tokens, rows), (0, cols)));
         }
         if cols > tokens {
-            blocks.extend([0, tokens, tokens, cols]);
+            blocks.push(block((0, tokens), (tokens, cols)));
         }
         let mut exact = vec![vec![false; cols]; rows];
-        for block in blocks.chunks(4) {
-            (block[0]..block[1]).for_each(|row| exact[row][block[2]..block[3]].fill(true));
+        for Block { rows, columns } in &blocks {
+            rows.clone()
+                .for_each(|row| exact[row][columns.clone()].fill(true));
         }
         let left = (0..rows).map(|row| {
             if (0..cols).any(|col| wide(row, col) && !exact[row][col]) {
@@ -153,7 +162,7 @@ impl Table {
         needed: &Needed,
         rows: (usize, usize),
         cols: (usize, usize),
-        blocks: &mut Vec<usize>,
+        blocks: &mut Vec<Block>,
     ) -> usize {
         let (height, width, d) = (rows.1 - rows.0, cols.1 - cols.0, self.left.ncols());
         let here = (rows.0..rows.1).map(|row| {
@@ -186,7 +195,7 @@ impl Table {
                     let end = (col..cols.1).find(|col| !needed[*col]).unwrap_or(cols.1);
                     if end > col {
                         parts += cost(1, d, end - col);
-                        blocks.extend([row, row + 1, col, end]);
+                        blocks.push(block((row, row + 1), (col, end)));
                     }
                     col = end + 1;
                 }
@@ -194,7 +203,7 @@ impl Table {
         }
         if whole <= parts + bound * (height * width - here) {
             blocks.truncate(start);
-            blocks.extend([rows.0, rows.1, cols.0, cols.1]);
+            blocks.push(block(rows, cols));
             return whole;
         }
         parts
@@ -226,7 +235,7 @@ pub(super) struct Start {
 
 /// Everything computed in full, where proofs begin.
 pub(super) struct Search<'a> {
-    network: &'a Network,
+    network: OneHead<'a>,
     pub(super) full: Orders,
     fars: Vec<Vec<f64>>,
     factors: [(DMatrix<f64>, DMatrix<f64>); 3],
@@ -239,15 +248,18 @@ pub(super) struct Search<'a> {
 impl<'a> Search<'a> {
     /// Plans with full tables. The far class may be bounded from below.
     pub(super) fn new(
-        network: &'a Network,
+        request: &'a Request<'a>,
         (two_sided, bounded): (bool, bool),
-        options: Options<'a>,
     ) -> Result<Self, Refusal> {
         // Whole orders: groups may be of any answers.
-        let full = Orders::new(network, network.config.d_vocab)?;
+        let Request {
+            network, options, ..
+        } = *request;
+        let network = network.one_head()?;
+        let full = Orders::new(request, network.config.d_vocab)?;
         let (v, n) = (full.v, full.n);
         let free = Meter::new(u64::MAX);
-        let [scores, logits, direct] = Factors::<Fixed>::new(network, &free)?.chains();
+        let [scores, logits, direct] = Factors::<Fixed>::new(&network, &free)?.chains();
         let factors = |chain| {
             let [left, right] = sides(chain, &free, Kind::Logits)?;
             Ok::<_, Refusal>((doubles(&left), doubles(&right)))
@@ -336,7 +348,7 @@ impl<'a> Search<'a> {
                 logits: hint(1),
                 direct: hint(2),
             };
-            let mixed = self.full.with(self.network, &hints, v)?;
+            let mixed = self.full.with(&self.network, &hints, v)?;
             let fars: Vec<Vec<f64>> = (0..v).map(|m| far(&mixed, m)).collect();
             let widest = self.bounded.then(|| mixed.widest());
             let found = parallel(open.clone(), self.options.threads, |_, base: &Base| {

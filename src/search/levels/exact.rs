@@ -6,7 +6,7 @@
 use super::orders::Orders;
 use super::plans::{Windowed, group};
 use crate::certificate::Rows;
-use crate::certificate::levels::{Answers, Count, Plan, Script, Test};
+use crate::certificate::levels::{Action, Answers, Count, Label, Plan, Script, Test};
 
 /// Sums closer to zero than this, in units of the maximum's weight, are left alone.
 const CLEAR: f64 = 3e-10;
@@ -117,7 +117,7 @@ impl<'a> Case<'a> {
             .filter(|j| *j != m)
             .map(|j| orders.query_row(q, j))
             .fold(f64::MIN, f64::max);
-        let query = query - orders.query_row_low(q, m);
+        let query = query - orders.query_row_low(q, m) + orders.margin;
         let bounds = |(alpha, _): &(f64, f64)| {
             let pooled = far.iter().copied().fold(f64::MIN, f64::max);
             let by_position = far.iter().zip(&beta);
@@ -167,8 +167,10 @@ impl<'a> Case<'a> {
                 .flat_map(|p| tokens.iter().map(move |t| row(p, *t)))
                 .collect(),
             query: self.orders.query_row(self.q, answer)
-                - self.orders.query_row_low(self.q, self.m),
-            last: self.orders.last_row(self.q, answer) - self.orders.last_row_low(self.q, self.m),
+                - self.orders.query_row_low(self.q, self.m)
+                + self.orders.margin,
+            last: self.orders.last_row(self.q, answer) - self.orders.last_row_low(self.q, self.m)
+                + self.orders.margin,
         }
     }
 
@@ -182,12 +184,18 @@ impl<'a> Case<'a> {
         let token = self.orders.token_row_low(t, p, answer) - self.orders.token_row(t, p, self.m);
         let query =
             self.orders.query_row_low(self.q, answer) - self.orders.query_row(self.q, self.m);
-        least_of(self.alpha[i], self.beta[p] * (token + query))
+        least_of(
+            self.alpha[i],
+            self.beta[p] * (token + query + self.orders.margin),
+        )
     }
 
     fn least_last_term(&self, answer: usize) -> f64 {
         let last = self.orders.last_row_low(self.q, answer) - self.orders.last_row(self.q, self.m);
-        least_of(self.alpha_q, self.beta[self.n - 1] * last)
+        least_of(
+            self.alpha_q,
+            self.beta[self.n - 1] * (last + self.orders.margin),
+        )
     }
 
     /// A window of so many tokens; of all, if there are no more.
@@ -673,16 +681,16 @@ impl Tree {
         if let Some((group, ..)) = shows {
             if self.two_sided {
                 self.cost += 1 + usize::from(!steps.is_empty());
-                self.script.walk.extend([1, *group]);
+                self.script.walk.extend([Action::Wrong.word(), *group]);
                 shown[*group] = true;
             } else {
-                self.script.walk.push(0);
+                self.script.walk.push(Action::Leave.word());
             }
             return;
         }
         let Some((step, behind)) = steps.split_first() else {
             self.complete = false;
-            self.script.walk.push(0);
+            self.script.walk.push(Action::Leave.word());
             return;
         };
         let next = behind.first();
@@ -700,9 +708,15 @@ impl Tree {
             .collect();
         let (has_far, tokens) = (self.far > 0, self.tokens);
         let is_far = move |item: usize| has_far && item == tokens;
-        let mut labels: Vec<usize> = items
+        let mut labels: Vec<Label> = items
             .clone()
-            .map(|item| if good.contains(&item) { 0 } else { 1 })
+            .map(|item| {
+                if good.contains(&item) {
+                    Label::Right
+                } else {
+                    Label::Node
+                }
+            })
             .collect();
         // Wrong items, by the answers that show most of them.
         let mut left: Vec<usize> = items.clone().filter(|item| !good.contains(item)).collect();
@@ -731,7 +745,11 @@ impl Tree {
                 .copied()
                 .filter(|item| shows(best.0, best.2, *item))
             {
-                labels[item - step.start] = if self.two_sided { 3 + best.0 } else { 2 };
+                labels[item - step.start] = if self.two_sided {
+                    Label::Wrong(best.0)
+                } else {
+                    Label::Undecided
+                };
             }
             used.push(best.0);
             left.retain(|item| !shows(best.0, best.2, *item));
@@ -743,8 +761,10 @@ impl Tree {
             self.cost += used.len() * tests;
             used.iter().for_each(|group| shown[*group] = true);
         }
-        self.script.walk.push(2);
-        self.script.walk.extend(&labels);
+        self.script.walk.push(Action::Split.word());
+        self.script
+            .walk
+            .extend(labels.iter().map(|label| label.word()));
         for item in left {
             let far = is_far(item);
             let open = self.extended(&open, step.p, item);

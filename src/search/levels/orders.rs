@@ -1,12 +1,15 @@
 //! Offsets and orders: read off the tables in double precision. Any are sound; good ones make tight proofs.
 
 use super::entries::TableHints;
+use crate::certificate::MARGIN_BITS;
 use crate::certificate::levels::OFFSET_BITS;
 use crate::checker::arithmetic::Fixed;
 use crate::checker::levels::Paths;
 use crate::checker::meter::Meter;
-use crate::model::{Matrix, Network};
+use crate::model::{Matrix, OneHead};
 use crate::refusal::Refusal;
+use crate::search::proof::Request;
+use num_traits::ToPrimitive;
 
 /// Offsets beyond what a certificate can hold are cut off there: any offset is sound.
 const MOST: f64 = (1_i64 << 40) as f64 - 1.0;
@@ -21,6 +24,8 @@ pub(super) struct Orders {
     pub(super) logits: Ends,
     pub(super) direct: Ends,
     pub(super) offset: Vec<i64>,
+    /// By how much right logits are to exceed the others.
+    pub(super) margin: f64,
     pub(super) attention: Vec<Vec<usize>>,
     /// Row p·v + t.
     pub(super) token: Vec<Vec<usize>>,
@@ -59,8 +64,12 @@ const UNKNOWN: f64 = 1e9;
 
 impl Orders {
     /// Orders for the offset D̄ = the mean of D over queries, with the `prefix` largest answers of each row.
-    pub(super) fn new(network: &Network, prefix: usize) -> Result<Self, Refusal> {
-        let paths = Paths::<Fixed>::new(network, [None; 3], &Meter::new(u64::MAX))?;
+    pub(super) fn new(request: &Request<'_>, prefix: usize) -> Result<Self, Refusal> {
+        let paths = Paths::<Fixed>::new(
+            &request.network.one_head()?,
+            [None; 3],
+            &Meter::new(u64::MAX),
+        )?;
         let v = paths.d_vocab;
         let direct = Ends::new(&paths.direct).upper;
         let mean = |j: usize| (0..v).map(|q| direct.at(q, j)).sum::<f64>() / v as f64;
@@ -68,22 +77,24 @@ impl Orders {
         let offset = (0..v)
             .map(|j| (mean(j) * unit).round().clamp(-MOST, MOST) as i64)
             .collect();
-        Ok(Self::of(&paths, offset, prefix))
+        let margin = request.margin.to_f64().unwrap_or(f64::MAX);
+        let margin = margin * f64::from(-MARGIN_BITS).exp2();
+        Ok(Self::of(&paths, (offset, margin), prefix))
     }
 
     /// Orders of other tables of the same network, with the same offset.
     pub(super) fn with(
         &self,
-        network: &Network,
+        network: &OneHead<'_>,
         tables: &TableHints,
         prefix: usize,
     ) -> Result<Self, Refusal> {
         let paths = Paths::<Fixed>::new(network, tables.each_ref(), &Meter::new(u64::MAX))?;
-        Ok(Self::of(&paths, self.offset.clone(), prefix))
+        Ok(Self::of(&paths, (self.offset.clone(), self.margin), prefix))
     }
 
     /// By upper ends.
-    fn of(paths: &Paths<Fixed>, offset: Vec<i64>, prefix: usize) -> Self {
+    fn of(paths: &Paths<Fixed>, (offset, margin): (Vec<i64>, f64), prefix: usize) -> Self {
         let (v, n) = (paths.d_vocab, paths.n_ctx);
         let (scores, logits, direct) = (
             Ends::new(&paths.scores),
@@ -115,6 +126,7 @@ impl Orders {
                 .collect(),
             last: (0..v).map(|q| descending(last(q), prefix)).collect(),
             offset,
+            margin,
             v,
             n,
             scores,

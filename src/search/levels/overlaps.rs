@@ -2,7 +2,7 @@
 
 use super::plans::{Offer, Pair, group};
 use crate::certificate::Rows;
-use crate::certificate::levels::{Answers, Count, Grid, Group, Plan, Test};
+use crate::certificate::levels::{Answers, Count, Grid, Group, Plan, Test, Wrong};
 use crate::checker::levels::Set;
 use crate::refusal::Refusal;
 use num_traits::ToPrimitive;
@@ -93,10 +93,16 @@ impl Pair<'_> {
                 matches!(counted[*index].1, Set::One(_)) && counted[*index].0 > negligible
             };
             let mut shown = (0..counted.len()).filter(single);
-            grid.wrong.extend(shown.next());
-            if let Some(other) = shown.max_by(|a, b| lefts[*a].total_cmp(&lefts[*b])) {
-                grid.wrong
-                    .extend([other, without[other].get(1).copied().unwrap_or(4)]);
+            if let Some(by) = shown.next() {
+                let then_by = shown.max_by(|a, b| lefts[*a].total_cmp(&lefts[*b]));
+                let coarser = then_by.map_or(0, |then_by: usize| {
+                    without[then_by].get(1).copied().unwrap_or(4)
+                });
+                grid.wrong = Some(Wrong {
+                    by,
+                    then_by,
+                    coarser,
+                });
             }
         }
         Ok(Grid {
@@ -141,7 +147,7 @@ impl Pair<'_> {
             let grid = Grid {
                 bits,
                 without: vec![vec![], vec![0, coarser]].into(),
-                wrong: vec![],
+                wrong: None,
             };
             let left = self.counted(q, &[earlier, set], window, &grid)?.0 - before;
             found.push((left, coarser));
@@ -173,7 +179,11 @@ impl Pair<'_> {
         let grid = Grid {
             bits: self.style.bits,
             without: Rows::EMPTY,
-            wrong: vec![0],
+            wrong: Some(Wrong {
+                by: 0,
+                then_by: None,
+                coarser: 0,
+            }),
         };
         let coarse = Grid {
             bits: self.style.search_bits,
@@ -228,11 +238,11 @@ impl Pair<'_> {
         for (answers, window) in choices {
             let single = |answer: &usize| group(Answers::These(vec![*answer]), (Test::Count, None));
             let rest = group(Answers::Rest, (Test::Forfeit, None));
-            let wrong = if answers.len() > 1 {
-                vec![0, 1, 4]
-            } else {
-                vec![0]
-            };
+            let wrong = Some(Wrong {
+                by: 0,
+                then_by: (answers.len() > 1).then_some(1),
+                coarser: 4,
+            });
             let groups = answers.iter().map(single).chain([rest]).collect();
             offers.push(self.offer(
                 q,

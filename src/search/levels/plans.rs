@@ -2,17 +2,16 @@
 //!
 //! Candidates are judged by the checker's own rules, run on them: no second implementation of the mathematics.
 
-use super::Ways;
 use super::orders::Orders;
-use crate::certificate::levels::{Answers, Count, Grid, Group, Partition, Plan, Test};
-use crate::checker::Options;
+use super::tables;
+use crate::certificate::levels::{Answers, Count, Grid, Group, Levels, Partition, Plan, Test};
 use crate::checker::arithmetic::Fixed;
 use crate::checker::levels::Set;
 use crate::checker::levels::{Level, Tables};
 use crate::checker::meter::Meter;
-use crate::model::Network;
 use crate::parallel::parallel;
 use crate::refusal::{Decline, Refusal};
+use crate::search::proof::Request;
 use num_bigint::BigUint;
 use num_traits::{ToPrimitive, Zero};
 use std::cmp::Ordering;
@@ -138,21 +137,20 @@ impl Menu {
 /// # Errors
 /// Those of the checker's rules.
 pub(super) fn menu(
-    network: &Network,
-    ways: &Ways,
+    request: &Request<'_>,
+    ways: &Levels,
     orders: &Orders,
     style: &Style,
-    options: Options<'_>,
 ) -> Result<Menu, Refusal> {
-    let tables = ways.tables(network)?;
+    let tables = tables(request, ways)?;
     let rows = parallel(
         (0..tables.d_vocab).rev().collect(),
-        options.threads,
+        request.options.threads,
         |_, m| {
             let meter = Meter::new(u64::MAX);
             let mut pair = Pair::new(&tables, orders, style, m, &meter);
             let row: Result<Vec<_>, _> = (0..=m).map(|q| pair.offers(q)).collect();
-            (options.progress)();
+            (request.options.progress)();
             row
         },
     );
@@ -164,20 +162,19 @@ pub(super) fn menu(
 /// # Errors
 /// Those of the checker's rules.
 pub(super) fn complete(
-    network: &Network,
-    ways: &Ways,
+    request: &Request<'_>,
+    ways: &Levels,
     orders: &Orders,
     style: &Style,
     plans: &mut [Vec<Option<Plan>>],
-    options: Options<'_>,
 ) -> Result<(), Refusal> {
     if plans.iter().flatten().all(Option::is_some) {
         return Ok(());
     }
-    let tables = ways.tables(network)?;
+    let tables = tables(request, ways)?;
     let rows = parallel(
         plans.iter_mut().collect(),
-        options.threads,
+        request.options.threads,
         |m, row: &mut Vec<Option<Plan>>| {
             let meter = Meter::new(u64::MAX);
             let mut pair = Pair::new(&tables, orders, style, m, &meter);
@@ -320,12 +317,8 @@ impl<'a> Pair<'a> {
     pub(super) fn offer(&mut self, q: usize, plan: Plan) -> Result<Offer, Refusal> {
         let before = self.meter.flops();
         let sets = self.level.partition(&plan, "")?;
-        let counted = self.level.uncertified(q, &sets, &plan);
-        let (left, wrong) =
-            allowed(counted)?.unwrap_or_else(|| (self.level.inputs(q), BigUint::default()));
-        let decided = (self.level.inputs(q) - left + wrong)
-            .to_f64()
-            .unwrap_or(0.0);
+        let settled = allowed(self.level.settled(q, &sets, &plan))?.unwrap_or_default();
+        let decided = (settled.right + settled.wrong).to_f64().unwrap_or(0.0);
         Ok(Offer {
             plan,
             share: decided / self.total(),
@@ -405,15 +398,14 @@ impl<'a> Pair<'a> {
         };
         let group = group(Answers::Rest, (Test::Count, None));
         let sets: Vec<(Set, &Group)> = sets.iter().map(|set| ((*set).clone(), &group)).collect();
-        let counted = allowed(self.level.uncertified(q, &sets, &plan))?;
-        Ok(
-            counted.map_or((f64::INFINITY, 0.0), |(uncertified, wrong)| {
-                (
-                    uncertified.to_f64().unwrap_or(f64::INFINITY),
-                    wrong.to_f64().unwrap_or(0.0),
-                )
-            }),
-        )
+        let Some(settled) = allowed(self.level.settled(q, &sets, &plan))? else {
+            return Ok((f64::INFINITY, 0.0));
+        };
+        let left = self.level.inputs(q) - settled.right;
+        Ok((
+            left.to_f64().unwrap_or(f64::INFINITY),
+            settled.wrong.to_f64().unwrap_or(0.0),
+        ))
     }
 
     fn rest(&self, apart: &[usize]) -> Set {
@@ -458,10 +450,10 @@ impl<'a> Pair<'a> {
         plan: &Plan,
     ) -> Result<BigUint, Refusal> {
         // The set is given: the group's answers are not looked at.
-        Ok(self
+        let settled = self
             .level
-            .uncertified(q, &[(set.clone(), &group(Answers::Rest, test))], plan)?
-            .0)
+            .settled(q, &[(set.clone(), &group(Answers::Rest, test))], plan)?;
+        Ok(self.level.inputs(q) - settled.right)
     }
 
     /// The inputs that a set leaves uncertified, counted coarsely.

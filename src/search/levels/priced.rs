@@ -4,13 +4,11 @@
 use super::entries::{Search, Start, TableHints};
 use super::orders::Orders;
 use super::plans::{self, Menu, Style};
-use super::{PREFIX, Ways, split};
-use crate::certificate::levels::{ExactAttention, Split};
-use crate::certificate::{Attention, Certificate};
-use crate::checker::Options;
-use crate::model::Network;
+use super::{PREFIX, split};
+use crate::certificate::Hints;
+use crate::certificate::levels::{ExactAttention, Levels, Split};
 use crate::refusal::{Decline, Refusal};
-use crate::search::proof::{Proof, derive};
+use crate::search::proof::{Proof, Request, derive};
 use crate::strategy::Strategy;
 use num_bigint::BigUint;
 use num_traits::ToPrimitive;
@@ -66,10 +64,8 @@ const ALL: Start = Start {
 
 /// A network, ready for proofs at any price.
 pub(in crate::search) struct Prover<'a> {
-    network: &'a Network,
+    request: &'a Request<'a>,
     strategy: Strategy,
-    model: Option<String>,
-    options: Options<'a>,
     way: Way<'a>,
 }
 
@@ -82,39 +78,30 @@ enum Way<'a> {
 
 impl<'a> Prover<'a> {
     pub(in crate::search) fn new(
-        network: &'a Network,
+        request: &'a Request<'a>,
         strategy: Strategy,
         two_sided: bool,
-        model: Option<String>,
-        options: Options<'a>,
     ) -> Result<Self, Refusal> {
-        let way = if network.config.n_ctx <= MOST_POSITIONS {
+        let way = if request.network.sizes.n_ctx <= MOST_POSITIONS {
             // Bounding the far class from below costs something once, and makes trees of wrong inputs shorter.
             let ways: &[bool] = if two_sided { &[true, false] } else { &[true] };
-            let search = |bounded: &bool| Search::new(network, (two_sided, *bounded), options);
+            let search = |bounded: &bool| Search::new(request, (two_sided, *bounded));
             Way::Trees(ways.iter().map(search).collect::<Result<_, _>>()?)
         } else {
-            let orders = Orders::new(network, PREFIX)?;
+            let orders = Orders::new(request, PREFIX)?;
             let exact = matches!(strategy, Strategy::Exact { .. });
             let style = if exact {
                 Style::exact(two_sided)
             } else {
                 Style::SUBCUBIC
             };
-            let menu = plans::menu(
-                network,
-                &ways(&orders, TableHints::default()),
-                &orders,
-                &style,
-                options,
-            )?;
+            let ways = ways(&orders, TableHints::default());
+            let menu = plans::menu(request, &ways, &orders, &style)?;
             Way::Grids(Box::new(orders), menu)
         };
         Ok(Self {
-            network,
+            request,
             strategy,
-            model,
-            options,
             way,
         })
     }
@@ -133,8 +120,8 @@ impl<'a> Prover<'a> {
                 let ways = ways(orders, TableHints::default());
                 let exact = matches!(self.strategy, Strategy::Exact { .. });
                 let price = if exact { price.min(DEAREST) } else { price };
-                let hints = ways.hinted(self.network, self.strategy, menu.choose(price));
-                return derive(self.network, hints, self.model.clone(), self.options);
+                let criterion = menu.choose(price);
+                return self.derive(Levels { criterion, ..ways });
             }
             Way::Trees(searches) => searches,
         };
@@ -153,7 +140,7 @@ impl<'a> Prover<'a> {
             };
             for search in searches {
                 let hints = self.hints(search, price, start)?;
-                let proof = derive(self.network, hints, self.model.clone(), self.options)?;
+                let proof = self.derive(hints)?;
                 if best
                     .as_ref()
                     .is_none_or(|(best, _)| merit(&proof, price) > merit(best, price))
@@ -173,53 +160,50 @@ impl<'a> Prover<'a> {
         }
     }
 
-    fn hints(
-        &self,
-        search: &Search<'_>,
-        price: f64,
-        start: &Start,
-    ) -> Result<Certificate, Refusal> {
-        let v = self.network.config.d_vocab;
+    fn hints(&self, search: &Search<'_>, price: f64, start: &Start) -> Result<Levels, Refusal> {
+        let v = self.request.network.sizes.d_vocab;
         let tables = search.tables(price, start)?;
-        let mixed = search.full.with(self.network, &tables, v)?;
+        let mixed = search
+            .full
+            .with(&self.request.network.one_head()?, &tables, v)?;
         let ways = ways(&mixed, tables);
         let mut found = search.plans(price, &mixed);
         if price.is_infinite() {
-            plans::complete(
-                self.network,
-                &ways,
-                &mixed,
-                &Style::SUBCUBIC,
-                &mut found,
-                self.options,
-            )?;
+            plans::complete(self.request, &ways, &mixed, &Style::SUBCUBIC, &mut found)?;
         }
         let rows = found.into_iter().map(|row| {
             row.into_iter()
                 .map(|plan| plan.unwrap_or_else(plans::forfeit))
         });
-        Ok(ways.hinted(self.network, self.strategy, plans::assemble(rows)))
+        Ok(Levels {
+            criterion: plans::assemble(rows),
+            ..ways
+        })
+    }
+
+    fn derive(&self, hints: Levels) -> Result<Proof, Refusal> {
+        derive(self.request, self.strategy, Hints::Levels(hints.into()))
     }
 }
 
 /// With the orders of attention that windows need.
-fn ways(orders: &Orders, tables: TableHints) -> Ways {
+fn ways(orders: &Orders, tables: TableHints) -> Levels {
     let TableHints {
         scores: entries,
         logits,
         direct,
     } = tables;
-    let scores = Attention::Exact(ExactAttention {
-        orders: orders.attention.iter().cloned().collect(),
-        entries,
-    });
-    Ways {
-        scores,
-        split: Split {
+    Levels {
+        attention: ExactAttention {
+            orders: orders.attention.iter().cloned().collect(),
+            entries,
+        },
+        direct_path: Split {
             logits: logits.map(Box::new),
             direct: direct.map(Box::new),
             ..split(orders)
         },
+        ..Levels::default()
     }
 }
 

@@ -1,11 +1,10 @@
 //! Witnesses of the published strategies: singular vectors, means, references and gaps, in double precision.
 
-use crate::certificate::levels::ExactAttention;
+use crate::certificate::Rows;
 use crate::certificate::published::{
-    Chain, Gaps, LowRank, MaxDiff, Means, NoHints, Peel, Residual, SPECTRAL_BITS, Spectral,
-    VECTOR_BITS,
+    Attention, Chain, DirectPath, Gaps, LowRank, MaxDiff, Means, NoHints, Peel, Published,
+    Residual, SPECTRAL_BITS, Spectral, VECTOR_BITS,
 };
-use crate::certificate::{Attention, Certificate, Criterion, DirectPath, Rows};
 use crate::checker::Options;
 use crate::checker::arithmetic::{Enclosure, Fixed};
 use crate::checker::factors::Factors;
@@ -14,20 +13,13 @@ use crate::checker::published::gaps::{Level, Tables};
 #[cfg(feature = "optimise")]
 use crate::checker::published::peel::peel;
 use crate::checker::published::scores::chain;
-use crate::model::{Matrix, Network};
+use crate::model::{Matrix, OneHead};
 use crate::parallel::parallel;
 use crate::refusal::Refusal;
 use crate::search::doubles::{double, doubles};
-use crate::search::proof::hinted;
-use crate::strategy::{ATTENTION, Family, Strategy};
+use crate::strategy::{ATTENTION, Family};
 use nalgebra::DMatrix;
 use num_bigint::BigUint;
-
-/// Scores computed in full.
-const EXACT: Attention = Attention::Exact(ExactAttention {
-    orders: Rows::EMPTY,
-    entries: None,
-});
 
 /// The rules before the criterion.
 pub(in crate::search) type Hints = (Attention, DirectPath);
@@ -70,7 +62,7 @@ fn product(factors: &[DMatrix<f64>]) -> DMatrix<f64> {
 
 fn scores(factors: &Factors<Fixed>, rule: &str) -> Result<Attention, Refusal> {
     if rule == "exact-EQKE+max-diff-exact" {
-        return Ok(EXACT);
+        return Ok(Attention::Exact(NoHints {}));
     }
     let free = Meter::new(u64::MAX);
     let four = rule.contains("subproduct");
@@ -274,7 +266,7 @@ fn level(tables: &Tables<Fixed>, m: usize, n: usize, references: bool) -> Vec<Ch
 ///
 /// # Errors
 /// Those of the checker.
-pub(in crate::search) fn closed(network: &Network, family: Family) -> Result<Hints, Refusal> {
+pub(in crate::search) fn closed(network: &OneHead<'_>, family: Family) -> Result<Hints, Refusal> {
     let factors = Factors::<Fixed>::new(network, &Meter::new(u64::MAX))?;
     Ok((
         scores(&factors, family.error)?,
@@ -282,16 +274,16 @@ pub(in crate::search) fn closed(network: &Network, family: Family) -> Result<Hin
     ))
 }
 
-/// The certificate of a strategy of the subcubic family with these hints: references and gaps that suit them.
+/// The hints of a strategy of the subcubic family with these: references and gaps that suit them.
 ///
 /// # Errors
 /// Those of the checker.
 pub(in crate::search) fn family(
-    network: &Network,
+    network: &OneHead<'_>,
     family: Family,
     (attention, direct_path): Hints,
     options: Options<'_>,
-) -> Result<Certificate, Refusal> {
+) -> Result<Published, Refusal> {
     let tables = Tables::<Fixed>::new(network, &attention, &direct_path, &Meter::new(u64::MAX))?;
     let (v, n) = (network.config.d_vocab, network.config.n_ctx);
     let references = family.attention == ATTENTION[0];
@@ -324,26 +316,16 @@ pub(in crate::search) fn family(
             .collect()
     });
     let gaps = Gaps {
+        attention,
+        direct_path,
         references: by_copies(|pair| pair.0),
         slopes: by_copies(|pair| pair.1),
         gaps: gaps.collect::<Vec<Vec<usize>>>().into(),
     };
-    Ok(hinted(
-        network,
-        Strategy::Published(family),
-        attention,
-        direct_path,
-        Criterion::Gaps(gaps),
-    ))
+    Ok(Published::Gaps(Box::new(gaps)))
 }
 
 /// The paper's own cubic proof needs no hints.
-pub(in crate::search) fn cubic(network: &Network) -> Certificate {
-    hinted(
-        network,
-        Strategy::PublishedCubic,
-        EXACT,
-        DirectPath::MaxDiffExact(NoHints {}),
-        Criterion::Convexity(NoHints {}),
-    )
+pub(in crate::search) fn cubic() -> Published {
+    Published::Convexity(NoHints {})
 }

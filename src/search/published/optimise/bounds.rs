@@ -1,9 +1,8 @@
 //! The tables that hinted vectors bound (rules `peel`, `residual`, `direct max_diff`), as tensors with gradients.
 
 use crate::certificate::published::{
-    Chain, LowRank, MaxDiff, Means, NoHints, Peel, Residual, Spectral,
+    Attention, Chain, DirectPath, LowRank, MaxDiff, Means, NoHints, Peel, Residual, Spectral,
 };
-use crate::certificate::{Attention, DirectPath};
 use crate::checker::arithmetic::Fixed;
 use crate::checker::factors::Factors;
 use crate::checker::meter::Meter;

@@ -9,15 +9,17 @@ mod bounds;
 mod count;
 
 use super::witnesses::{Hints, bound_anew, closed, units};
-use crate::certificate::published::{LowRank, MaxDiff, Means, Peel, Residual, VECTOR_BITS};
-use crate::certificate::{Attention, DirectPath, Rows};
+use crate::certificate::Rows;
+use crate::certificate::published::{
+    Attention, DirectPath, LowRank, MaxDiff, Means, Peel, Residual, VECTOR_BITS,
+};
 use crate::checker::arithmetic::Fixed;
 use crate::checker::factors::Factors;
 use crate::checker::meter::{Kind, Meter};
 use crate::checker::product::product;
 use crate::checker::published::direct::Direct;
 use crate::checker::published::scores::Scores;
-use crate::model::Network;
+use crate::model::OneHead;
 use crate::refusal::Refusal;
 use crate::search::doubles::doubles;
 use crate::strategy::{ATTENTION, Family};
@@ -37,7 +39,7 @@ const MEMORY: (f64, f64) = (0.9, 0.99);
 /// # Errors
 /// Those of the checker.
 pub(in crate::search) fn improve(
-    network: &Network,
+    network: &OneHead<'_>,
     family: Family,
     steps: usize,
 ) -> Result<Hints, Refusal> {
@@ -55,7 +57,7 @@ pub(in crate::search) fn improve(
 
 /// What there is to climb: hints to bounds, bounds to a count.
 fn slope(
-    network: &Network,
+    network: &OneHead<'_>,
     factors: &Factors<Fixed>,
     family: Family,
     (attention, direct): &Hints,
@@ -208,7 +210,7 @@ mod tests {
 
     /// The closed form of a strategy, the count, and what the tensors bound.
     fn start(
-        network: &Network,
+        network: &OneHead<'_>,
         factors: &Factors<Fixed>,
         family: Family,
     ) -> (Hints, Count, [Tensor; 4]) {
@@ -228,7 +230,8 @@ mod tests {
     /// The tensors bound what the checker's rules do, and the count is the checker's, for every strategy.
     #[test]
     fn bounds_and_count_are_the_checkers() {
-        let network = Network::load("models/max_of_4_seed50".as_ref()).unwrap();
+        let network = crate::model::Network::load("models/max_of_4_seed50".as_ref()).unwrap();
+        let network = network.one_head().unwrap();
         let free = Meter::new(u64::MAX);
         let factors = Factors::<Fixed>::new(&network, &free).unwrap();
         let [_, _, chain] = factors.chains();
@@ -258,7 +261,7 @@ mod tests {
                 }
             }
             let proof = prove(
-                &network,
+                network.network,
                 Strategy::Published(family),
                 None,
                 Options::default(),
@@ -279,7 +282,8 @@ mod tests {
     fn slopes_are_those_of_the_count() {
         const STEP: f64 = 1e-4;
         type Entry = fn(&mut Values) -> &mut f64;
-        let network = Network::load("models/max_of_4_seed50".as_ref()).unwrap();
+        let network = crate::model::Network::load("models/max_of_4_seed50".as_ref()).unwrap();
+        let network = network.one_head().unwrap();
         let family = Family {
             eupu: "mean-query+max-diff",
             attention: ATTENTION[0],
