@@ -11,6 +11,15 @@ use crate::refusal::{Decline, Refusal};
 /// The most entries of a table.
 const MOST_ENTRIES: usize = 1 << 22;
 
+/// Is a table of so many entries small enough?
+fn fits(entries: usize) -> Result<(), Refusal> {
+    if entries > MOST_ENTRIES {
+        let what = "a table of rule exhaustive, in entries";
+        return Err(Decline::too_large(what, MOST_ENTRIES, entries).into());
+    }
+    Ok(())
+}
+
 /// The rows that a layer's attention reads: the residual stream of every token at every position.
 pub(super) struct Stream<R> {
     /// W_E above W_pos, or every token at every position, position by position.
@@ -41,6 +50,7 @@ impl<R: Enclosure> Stream<R> {
         };
         let d = model.shape.d_model;
         let norm = Normalise::new(norm, d);
+        fits(raw.n_ctx * raw.d_vocab * d)?;
         let sums = raw.sums(&raw.rows, meter)?;
         let rows = sums.iter_rows().flat_map(|row| norm.of(row, meter));
         Ok(Self {
@@ -55,12 +65,14 @@ impl<R: Enclosure> Stream<R> {
     /// # Errors
     /// [`Decline::Work`]; [`Decline::TooLarge`].
     pub(super) fn times(&self, chain: &[&Affine<R>], kind: Kind, meter: &Meter) -> Product<R> {
-        let cols = chain.last().map_or(0, |last| last.constant.len());
-        let entries = self.n_ctx * self.d_vocab * cols;
-        if entries > MOST_ENTRIES {
-            let what = "a table of rule exhaustive, in entries";
-            return Err(Decline::too_large(what, MOST_ENTRIES, entries).into());
-        }
+        // While token and position are apart, what is between the first map and the last is as small as they are.
+        let between = if self.apart {
+            chain.len().saturating_sub(1)
+        } else {
+            0
+        };
+        let widths = chain.iter().skip(between).map(|map| map.constant.len());
+        fits(self.n_ctx * self.d_vocab * widths.max().unwrap_or(0))?;
         let mut table = self.rows.clone();
         // Constants are added to the rows of tokens, and so once to every sum with a position's.
         let rows = if self.apart { self.d_vocab } else { usize::MAX };
