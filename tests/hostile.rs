@@ -659,7 +659,7 @@ fn json_values() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// One field anything, one byte of the weights and of the labels anything: a network, or a refusal; and whatever is a
     /// network can be evaluated, or is declined.

@@ -21,6 +21,7 @@ fn perturbed(noise: f32) -> Network {
 }
 
 #[test]
+#[ignore = "five minutes: CI runs it by name"]
 fn exact_proofs_of_perturbed_models_count_what_there_is() {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let options = Options {

@@ -21,7 +21,7 @@ use num_bigint::BigUint;
 use num_traits::Zero;
 use std::collections::BTreeMap;
 
-const MODELS: u64 = 1200;
+const MODELS: u64 = 800;
 /// Random hints for each model; the rationals follow every third.
 const HINTS: usize = 8;
 /// Strategies of the search for each model: all, for every fortieth.

@@ -33,8 +33,23 @@ impl Rules<'_> {
     }
 }
 
-/// Derives the rows that are asked for.
+/// Derives the rows that are asked for, one after another: what several rows need is computed, and counted, in the
+/// first of them.
 pub(super) fn derive(
+    network: &OneHead<'_>,
+    rules: Rules<'_>,
+    only: &(dyn Fn(usize, usize) -> bool + Sync),
+    options: Options<'_>,
+) -> Result<Derived, Refusal> {
+    let in_turn = Options {
+        threads: 1,
+        ..options
+    };
+    derive_at_once(network, rules, only, in_turn)
+}
+
+/// The same on several threads, where only the sum of the rows' tallies is the same each time.
+fn derive_at_once(
     network: &OneHead<'_>,
     rules: Rules<'_>,
     only: &(dyn Fn(usize, usize) -> bool + Sync),
@@ -90,7 +105,8 @@ fn row(
     })
 }
 
-/// Derives rows with every input looked at, every wrong answer apart, on tables in full.
+/// Derives rows with every input looked at, every wrong answer apart, on tables in full. Only the sum of the rows'
+/// tallies is the same on any number of threads.
 pub(super) fn every_input(
     network: &OneHead<'_>,
     margin: &BigUint,
@@ -115,7 +131,7 @@ pub(super) fn every_input(
         ..Levels::default()
     };
     let rules = Rules { hints, margin };
-    derive(network, rules, only, options)
+    derive_at_once(network, rules, only, options)
 }
 
 /// Scripts, and what is said of a grid's groups, name them by number: that goes when they change.
