@@ -149,14 +149,16 @@ impl<R: Enclosure> DirectPath<R> {
 
     /// Margins over the right answer `m`.
     pub fn margins<'a>(&'a self, m: usize, meter: &'a Meter) -> Margins<'a, R> {
-        let differences = vec![None; self.token_rows.rows() * self.token_rows.cols()];
+        // Zeros are had for nothing: what is never looked at takes no time.
+        let places = vec![0; self.token_rows.rows() * self.token_rows.cols()];
         let wrong = Set::Marked((0..self.query_rows.cols()).map(|j| j != m).collect());
         let far = vec![None; self.positions + 1];
         Margins {
             path: self,
             m,
             meter,
-            differences,
+            places,
+            differences: vec![],
             pooled: BTreeMap::new(),
             wrong,
             far,
@@ -170,8 +172,9 @@ pub struct Margins<'a, R> {
     path: &'a DirectPath<R>,
     m: usize,
     meter: &'a Meter,
-    /// `R(t,p,j) − R(t,p,m)`, as `token_rows`.
-    differences: Vec<Option<R>>,
+    /// Where `R(t,p,j) − R(t,p,m)` stands among the differences, from 1 on; 0 until it is computed. As `token_rows`.
+    places: Vec<u32>,
+    differences: Vec<R>,
     /// `max_p [R(t,p,j_p) − R(t,p,m)]` by t and (j_p).
     pooled: BTreeMap<(usize, Vec<usize>), R>,
     /// Every wrong answer.
@@ -316,20 +319,21 @@ impl<R: Enclosure> Margins<'_, R> {
             self.path.token_rows.at(row, self.m),
             self.meter,
         );
-        let known = self
-            .differences
-            .chunks_exact_mut(rows.cols())
-            .nth(row)
-            .unwrap_or_default();
+        let places = self.places.chunks_exact_mut(rows.cols()).nth(row);
+        let (places, differences) = (places.unwrap_or_default(), &mut self.differences);
         move |j| {
-            let Some(slot) = known.get_mut(j) else {
+            let Some(place) = places.get_mut(j) else {
                 return R::everything();
             };
-            let difference = slot.get_or_insert_with(|| {
-                meter.add(Kind::Terms, 1);
-                rows.at(row, j).sub(right)
-            });
-            difference.clone()
+            let known = place.checked_sub(1).map(|place| place as usize);
+            if let Some(known) = known.and_then(|known| differences.get(known)) {
+                return known.clone();
+            }
+            meter.add(Kind::Terms, 1);
+            let difference = rows.at(row, j).sub(right);
+            differences.push(difference.clone());
+            *place = u32::try_from(differences.len()).unwrap_or(0);
+            difference
         }
     }
 }
