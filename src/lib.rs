@@ -16,6 +16,7 @@
 //! | [`numerals`] | no | exact numbers as text |
 //! | [`strategy`] | no | the strategies by name; unexplained dimensions |
 //! | `search` | no | finds hints for the rules |
+//! | `answers`, `wrong` | no | what is answered, in floating point; inputs that are answered wrongly |
 //! | `explain` | no | where a proof loses inputs |
 //! | `coq` | no | certificates as theorems |
 //! | `train`, `sweep`, `report` | no | trains models; many models, many strategies; tables, figures and pages of it |
@@ -25,6 +26,8 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+#[cfg(any(feature = "prove", feature = "train"))]
+pub mod answers;
 pub mod bundled;
 pub mod certificate;
 pub mod checker;
@@ -59,3 +62,5 @@ pub mod sweep;
 pub mod task;
 #[cfg(feature = "train")]
 pub mod train;
+#[cfg(all(feature = "prove", feature = "inspect"))]
+pub mod wrong;

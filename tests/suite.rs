@@ -38,6 +38,7 @@ mod tally;
 mod train;
 mod traps;
 mod verified;
+mod wrong;
 
 #[test]
 fn no_file_is_forgotten() {

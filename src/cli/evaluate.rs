@@ -2,6 +2,7 @@
 
 use super::train::{On, without_threads_in_candle};
 use super::{Failure, model, print, threads};
+use gbmi::answers;
 use gbmi::numerals::grouped;
 use gbmi::train::{Evaluated, Inputs, evaluate};
 use std::path::PathBuf;
@@ -49,17 +50,19 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     };
     let device = args.device.device()?;
     let start = std::time::Instant::now();
-    let Evaluated { correct, total } = evaluate(
-        &found.network.one_head()?,
-        inputs,
-        &device,
-        threads(args.threads),
-    )
-    .map_err(|error| Failure::Other(format!("the evaluation failed: {error}")))?;
+    let threads = threads(args.threads);
+    let (correct, total) = if inputs == Inputs::All && device.is_cpu() {
+        answers::count(&found.network, threads)
+    } else {
+        let Evaluated { correct, total } =
+            evaluate(&found.network.one_head()?, inputs, &device, threads)
+                .map_err(|error| Failure::Other(format!("the evaluation failed: {error}")))?;
+        (correct.into(), total.into())
+    };
     let seconds = start.elapsed().as_secs_f64();
     if args.json {
         let json = serde_json::json!({
-            "model": found.source, "correct": correct, "total": total, "sampled": args.samples.is_some(), "seconds": seconds,
+            "model": found.source, "correct": correct.to_string(), "total": total.to_string(), "sampled": args.samples.is_some(), "seconds": seconds,
         });
         return print(&format!("{json}\n"));
     }

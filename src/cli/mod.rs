@@ -27,6 +27,8 @@ mod sweep;
 #[cfg(feature = "train")]
 mod train;
 mod verdict;
+#[cfg(all(feature = "prove", feature = "inspect"))]
+mod wrong;
 
 use clap::{CommandFactory, Parser, Subcommand};
 #[cfg(feature = "prove")]
@@ -63,6 +65,9 @@ enum Command {
     /// Show where a certificate's proof loses inputs: by rule, maximum, query and wrong answer
     #[cfg(feature = "inspect")]
     Explain(explain::Args),
+    /// List inputs that a model answers wrongly, each shown wrong in exact arithmetic
+    #[cfg(all(feature = "prove", feature = "inspect"))]
+    Wrong(wrong::Args),
     /// Write a certificate as a theorem for Coq, whose kernel then checks it
     #[cfg(feature = "coq")]
     ExportCoq(export_coq::Args),
@@ -227,6 +232,8 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Frontier(args) => frontier::run(&args),
         #[cfg(feature = "inspect")]
         Command::Explain(args) => explain::run(&args),
+        #[cfg(all(feature = "prove", feature = "inspect"))]
+        Command::Wrong(args) => wrong::run(&args),
         #[cfg(feature = "coq")]
         Command::ExportCoq(args) => export_coq::run(&args),
         #[cfg(feature = "inspect")]

@@ -1,15 +1,14 @@
 //! How many inputs a network answers correctly, in floating point: every input, or inputs drawn at random.
 //!
-//! In float64 through tables over tokens, on the CPU or a card. Near-ties may fall either way: what counts is
-//! what a proof says.
+//! In float64 through tables over tokens: on a CPU token by token ([`answers::count`]), on a card many inputs at once.
+//! Near-ties may fall either way: what counts is what a proof says.
 
 use super::{at_once, stream, tokens};
-use crate::inspect;
 use crate::model::OneHead;
+use crate::{answers, inspect};
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::ops::softmax;
 use nalgebra::DMatrix;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Inputs that are evaluated at once, at most: few enough for a core's cache, enough to fill a card.
 fn most(device: &Device) -> usize {
@@ -99,6 +98,14 @@ pub fn evaluate(
     device: &Device,
     threads: usize,
 ) -> Result<Evaluated> {
+    if inputs == Inputs::All && device.is_cpu() {
+        let (correct, total) = answers::count(network.network, threads);
+        let count = |count: u128| u64::try_from(count).map_err(candle_core::Error::wrap);
+        return Ok(Evaluated {
+            correct: count(correct)?,
+            total: count(total)?,
+        });
+    }
     let tables = Tables::new(network, device)?;
     let (v, n) = (network.config.d_vocab, network.config.n_ctx);
     match inputs {
@@ -130,27 +137,13 @@ pub fn evaluate(
                 .flat_map(|ending| digits(ending, free))
                 .collect();
             let endings = Tensor::from_vec(endings, (inputs, free), device)?;
-            let next = AtomicUsize::new(0);
-            let work = || -> Result<u64> {
-                let mut correct = 0;
-                loop {
-                    let block = next.fetch_add(1, Ordering::Relaxed);
-                    if block >= blocks {
-                        return Ok(correct);
-                    }
-                    let start =
-                        Tensor::from_vec(digits(block, n - free).collect(), (1, n - free), device)?;
-                    let start = start.broadcast_as((inputs, n - free))?;
-                    correct += tables.correct(&Tensor::cat(&[&start, &endings], 1)?)?;
-                }
-            };
-            let correct = std::thread::scope(|scope| {
-                let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-                workers
-                    .into_iter()
-                    .map(|worker| worker.join().expect("evaluation does not panic"))
-                    .sum::<Result<u64>>()
-            })?;
+            let mut correct = 0;
+            for block in 0..blocks {
+                let start =
+                    Tensor::from_vec(digits(block, n - free).collect(), (1, n - free), device)?;
+                let start = start.broadcast_as((inputs, n - free))?;
+                correct += tables.correct(&Tensor::cat(&[&start, &endings], 1)?)?;
+            }
             Ok(Evaluated {
                 correct,
                 total: (inputs * blocks) as u64,
