@@ -15,7 +15,7 @@ use gbmi::strategy::Strategy;
 use num_bigint::BigUint;
 use num_traits::Zero;
 
-const MODELS: u64 = 900;
+const MODELS: u64 = 1200;
 /// Random hints for each model; the rationals follow every third.
 const HINTS: usize = 6;
 
