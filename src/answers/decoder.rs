@@ -20,7 +20,7 @@ pub trait Number: Clone + Send + Sync {
     fn inverse(&self) -> Self;
     /// `1/√x`.
     fn inverse_sqrt(&self) -> Self;
-    /// `exp(x − c)` of every number, with one c for all that is none of the smaller ones.
+    /// `exp(x − c)` of every number x, with the same c for all: the largest, or not far from it.
     fn exponentials(scores: &[Self]) -> Vec<Self>;
 }
 
@@ -101,10 +101,10 @@ impl Number for Fixed {
 
 /// `x W + b`.
 #[derive(Debug)]
-struct Linear<N> {
+pub(super) struct Linear<N> {
     /// A row for each number of x.
-    rows: Vec<Vec<N>>,
-    bias: Vec<N>,
+    pub(super) rows: Vec<Vec<N>>,
+    pub(super) bias: Vec<N>,
 }
 
 fn numbers<N: Number>(row: &[Dyadic]) -> Vec<N> {
@@ -112,12 +112,12 @@ fn numbers<N: Number>(row: &[Dyadic]) -> Vec<N> {
     row.iter().map(number).collect()
 }
 
-fn rows<N: Number>(matrix: &Matrix<Dyadic>) -> Vec<Vec<N>> {
+pub(super) fn rows<N: Number>(matrix: &Matrix<Dyadic>) -> Vec<Vec<N>> {
     matrix.iter_rows().map(numbers).collect()
 }
 
 impl<N: Number> Linear<N> {
-    fn new(weights: &Matrix<Dyadic>, bias: Option<&Matrix<Dyadic>>) -> Self {
+    pub(super) fn new(weights: &Matrix<Dyadic>, bias: Option<&Matrix<Dyadic>>) -> Self {
         let zeros = || vec![N::dyadic(0, 0); weights.cols()];
         Self {
             rows: rows(weights),
@@ -125,7 +125,7 @@ impl<N: Number> Linear<N> {
         }
     }
 
-    fn of(&self, x: &[N]) -> Vec<N> {
+    pub(super) fn of(&self, x: &[N]) -> Vec<N> {
         let mut sums = self.bias.clone();
         for (x, row) in x.iter().zip(&self.rows) {
             for (sum, weight) in sums.iter_mut().zip(row) {
@@ -133,6 +133,10 @@ impl<N: Number> Linear<N> {
             }
         }
         sums
+    }
+
+    pub(super) fn of_rows(&self, rows: &[Vec<N>]) -> Vec<Vec<N>> {
+        rows.iter().map(|row| self.of(row)).collect()
     }
 }
 
@@ -297,9 +301,7 @@ impl<N: Number> Decoder<N> {
 
     fn pairs(model: &TwoEmbeddings) -> Self {
         let side = |embedding: &Matrix<Dyadic>, linear: &Matrix<Dyadic>| {
-            let linear = Linear::<N>::new(linear, None);
-            let tokens = rows(embedding);
-            tokens.iter().map(|row| linear.of(row)).collect()
+            Linear::<N>::new(linear, None).of_rows(&rows(embedding))
         };
         Self {
             kind: Kind::Pairs {

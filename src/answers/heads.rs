@@ -1,8 +1,8 @@
 //! The same for attention alone, in one layer: tables by token and position, and running sums along the prefix.
 
 use super::Answer;
-use super::decoder::Number;
-use crate::model::{Dyadic, Function, Matrix, Network, Transformer};
+use super::decoder::{Linear, Number, rows};
+use crate::model::{self, Dyadic, Function, Network, Scale, Transformer};
 use crate::task::Task;
 
 /// The most numbers in the tables of a query.
@@ -44,25 +44,6 @@ impl Head {
 /// For one query: by head and row the weight, and behind it its products with the values.
 type Terms = Vec<Vec<Vec<f64>>>;
 
-fn table(matrix: &Matrix<Dyadic>) -> Vec<Vec<f64>> {
-    let number = |weight: &Dyadic| f64::dyadic(weight.mantissa.into(), weight.exponent);
-    let row = |row: &[Dyadic]| row.iter().map(number).collect();
-    matrix.iter_rows().map(row).collect()
-}
-
-/// Rows times a matrix, plus a row.
-fn affine(rows: &[Vec<f64>], matrix: &[Vec<f64>], bias: Option<&[f64]>) -> Vec<Vec<f64>> {
-    let width = matrix.first().map_or(0, Vec::len);
-    let of = |row: &Vec<f64>| {
-        let mut sums = bias.map_or_else(|| vec![0.0; width], <[f64]>::to_vec);
-        for (x, weights) in row.iter().zip(matrix) {
-            add(&mut sums, weights, *x);
-        }
-        sums
-    };
-    rows.iter().map(of).collect()
-}
-
 /// `sums += times · row`.
 fn add(sums: &mut [f64], row: &[f64], times: f64) {
     for (sum, x) in sums.iter_mut().zip(row) {
@@ -101,7 +82,7 @@ impl<'a> Heads<'a> {
 
     fn of(model: &Transformer, task: &'a dyn Task) -> Self {
         let (shape, v) = (&model.shape, model.shape.d_vocab);
-        let (e, pos, w_u) = (table(&model.w_e), table(&model.w_pos), table(&model.w_u));
+        let (e, pos) = (rows::<f64>(&model.w_e), rows::<f64>(&model.w_pos));
         let at = |row: usize| -> Vec<f64> {
             let parts = e[row % v].iter().zip(&pos[row / v]);
             parts.map(|(token, position)| token + position).collect()
@@ -109,31 +90,34 @@ impl<'a> Heads<'a> {
         let sources: Vec<Vec<f64>> = (0..shape.n_ctx * v).map(at).collect();
         let own = &sources[(shape.n_ctx - 1) * v..];
         let layer = &model.layers[0];
-        let row = |matrix: &Matrix<Dyadic>| table(matrix).swap_remove(0);
         let scale = match shape.scale {
-            crate::model::Scale::SqrtDHead => (shape.d_head as f64).sqrt(),
-            crate::model::Scale::One => 1.0,
+            Scale::SqrtDHead => (shape.d_head as f64).sqrt(),
+            Scale::One => 1.0,
         };
-        let head = |head: &crate::model::Head| {
-            let part =
-                |rows: &[Vec<f64>], weights, bias| affine(rows, &table(weights), Some(&row(bias)));
-            let mut queries = part(own, &head.w_q, &head.b_q);
+        let logits = Linear::new(&model.w_u, None);
+        let head = |head: &model::Head| {
+            let mut queries = Linear::new(&head.w_q, Some(&head.b_q)).of_rows(own);
             queries.iter_mut().flatten().for_each(|x| *x /= scale);
-            let values = part(&sources, &head.w_v, &head.b_v);
+            let values = Linear::new(&head.w_v, Some(&head.b_v)).of_rows(&sources);
+            let output = Linear::new(&head.w_o, None);
             Head {
                 queries,
-                keys: part(&sources, &head.w_k, &head.b_k),
-                values: affine(&affine(&values, &table(&head.w_o), None), &w_u, None),
+                keys: Linear::new(&head.w_k, Some(&head.b_k)).of_rows(&sources),
+                values: logits.of_rows(&output.of_rows(&values)),
             }
         };
-        let bias = affine(&[row(&layer.b_o)], &w_u, Some(&row(&model.b_u)));
+        let b_o = rows::<f64>(&layer.b_o);
+        let direct = Linear {
+            bias: Linear::new(&model.w_u, Some(&model.b_u)).of(&b_o[0]),
+            rows: logits.rows.clone(),
+        };
         Self {
             task,
             outputs: shape.d_vocab_out,
             last: shape.n_ctx - 1,
             v,
             heads: layer.heads.iter().map(head).collect(),
-            direct: affine(own, &w_u, Some(&bias[0])),
+            direct: direct.of_rows(own),
         }
     }
 
