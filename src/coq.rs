@@ -9,7 +9,7 @@ use crate::certificate::levels::{
     Split, Test,
 };
 use crate::certificate::{Certificate, Hints, Rows};
-use crate::model::{Config, Dyadic, Matrix, OneHead, Scale};
+use crate::model::{Dyadic, Matrix, OneHead, Scale, Shape};
 use num_traits::Zero;
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ pub fn export(certificate: &Certificate, network: &OneHead<'_>) -> Result<String
     let hints = source.certificate(certificate)?;
     let weights = source.weights(network);
     let claim = &certificate.claim;
-    let Config { d_vocab, n_ctx, .. } = network.config;
+    let Shape { d_vocab, n_ctx, .. } = network.config;
     let total = network.network.task.size();
     let (correct, right) = (
         &claim.correct,
@@ -184,12 +184,13 @@ impl Source {
 
     /// The tensors, row by row; biases are one row.
     fn weights(&mut self, network: &OneHead<'_>) -> String {
-        let Config {
+        let Shape {
             d_vocab,
             n_ctx,
             d_model,
             d_head,
             scale,
+            ..
         } = network.config;
         let sizes = [d_vocab, n_ctx, d_model, d_head].map(|size| self.index(size));
         let mut fields = vec![format!(

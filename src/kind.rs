@@ -3,7 +3,7 @@
 //! Untrusted: it is asked only about files that are refused, and changes nothing but the refusal's words.
 
 use crate::model::Network;
-use crate::refusal::{Decline, Refusal};
+use crate::refusal::{Decline, Mismatch, Refusal};
 use serde_json::{Map, Value};
 use std::fmt;
 use std::io::Read;
@@ -53,14 +53,7 @@ impl Role {
             ),
         };
         let at = path.display().to_string();
-        (!fits).then(|| {
-            Decline::Model {
-                at,
-                expected: expected.into(),
-                found: kind.to_string(),
-            }
-            .into()
-        })
+        (!fits).then(|| Decline::Model(Mismatch::new(at, expected, kind.to_string())).into())
     }
 }
 

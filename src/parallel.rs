@@ -1,6 +1,6 @@
 //! Work shared among threads.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The results of `work` on each item, with its index, in the order of the items; computed by several threads.
 pub fn parallel<S: Send, T: Send>(
@@ -9,25 +9,26 @@ pub fn parallel<S: Send, T: Send>(
     work: impl Fn(usize, S) -> T + Sync,
 ) -> Vec<T> {
     let threads = threads.clamp(1, items.len().max(1));
-    let (queue, done) = (
-        Mutex::new(items.into_iter().enumerate()),
-        Mutex::new(Vec::new()),
-    );
+    let queue = Mutex::new(items.into_iter().enumerate());
+    let done = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 loop {
-                    let item = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+                    let item = locked(&queue).next();
                     let Some((index, item)) = item else { break };
                     let result = work(index, item);
-                    done.lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .push((index, result));
+                    locked(&done).push((index, result));
                 }
             });
         }
     });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut done = std::mem::take(&mut *locked(&done));
     done.sort_by_key(|(index, _)| *index);
     done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// What a mutex holds, even if a thread has panicked that held it.
+pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

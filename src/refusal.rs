@@ -29,11 +29,7 @@ pub enum Rejection {
     /// The certificate is about another network than the model given.
     WrongNetwork { expected: String, found: String },
     /// The claim is about another task or size than the model's, or about more inputs than it has.
-    WrongClaim {
-        path: &'static str,
-        expected: String,
-        found: String,
-    },
+    WrongClaim(Mismatch),
     /// Everything was checked, and the claim does not follow.
     NotEstablished {
         path: &'static str,
@@ -62,11 +58,7 @@ pub enum Decline {
         reason: &'static str,
     },
     /// The model is not one that the theorems speak about.
-    Model {
-        at: String,
-        expected: String,
-        found: String,
-    },
+    Model(Mismatch),
     /// The model's `config.json` is not that of a network that the theorems speak about: all that is in the way.
     Config(Vec<Mismatch>),
     /// A file, a model or a hint is larger than the limit for it.
@@ -89,7 +81,7 @@ pub enum Decline {
     Arithmetic { found: String, hint: &'static str },
 }
 
-/// A field of `config.json` that is not as it must be.
+/// A field of `config.json`, or another place, that is not as it must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)] // the fields are what their names say
 pub struct Mismatch {
@@ -98,14 +90,37 @@ pub struct Mismatch {
     pub found: String,
 }
 
+impl Mismatch {
+    /// What was expected at a place, and what was found.
+    pub fn new(
+        field: impl Into<String>,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Self {
+        Self {
+            field: field.into(),
+            expected: expected.into(),
+            found: found.into(),
+        }
+    }
+}
+
+/// The beginning of a text that may be long.
+pub fn cut(text: impl ToString) -> String {
+    text.to_string().chars().take(80).collect()
+}
+
 impl Decline {
-    /// [`Decline::TooLarge`] for sizes in memory.
-    pub fn too_large(what: impl Into<String>, limit: usize, found: usize) -> Self {
-        let wide = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
+    /// [`Decline::TooLarge`] for sizes of any type.
+    pub fn too_large(
+        what: impl Into<String>,
+        limit: impl TryInto<u64>,
+        found: impl TryInto<u64>,
+    ) -> Self {
         Self::TooLarge {
             what: what.into(),
-            limit: wide(limit),
-            found: wide(found),
+            limit: limit.try_into().unwrap_or(u64::MAX),
+            found: found.try_into().unwrap_or(u64::MAX),
         }
     }
 }
@@ -134,115 +149,75 @@ impl fmt::Display for Refusal {
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Malformed { path, found } => {
-                write!(f, "malformed certificate at {path}: {found}")
-            }
+        let reason = match self {
+            Self::Malformed { path, found } => format!("malformed certificate at {path}: {found}"),
             Self::NotAPartition { path, found } => {
-                write!(
-                    f,
-                    "groups at {path} must cover every wrong answer exactly once: {found}"
-                )
+                format!("groups at {path} must cover every wrong answer exactly once: {found}")
             }
-            Self::WrongNetwork { expected, found } => write!(
-                f,
+            Self::WrongNetwork { expected, found } => format!(
                 "wrong network: the certificate is about the network with SHA-256 {expected}, the model given has {found}; name the right model with --model"
             ),
-            Self::WrongClaim {
-                path,
-                expected,
-                found,
-            } => {
-                write!(
-                    f,
-                    "claim does not fit the model at {path}: expected {expected}, found {found}"
-                )
-            }
+            Self::WrongClaim(reason) => format!("claim does not fit the model at {reason}"),
             Self::NotEstablished {
                 path,
                 claimed,
                 certified,
             } => {
-                write!(
-                    f,
-                    "claim not established at {path}: claimed {claimed}, certified {certified}"
-                )
+                format!("claim not established at {path}: claimed {claimed}, certified {certified}")
             }
-        }
+        };
+        f.write_str(&reason)
+    }
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            field,
+            expected,
+            found,
+        } = self;
+        write!(f, "{field}: expected {expected}, found {found}")
     }
 }
 
 impl fmt::Display for Decline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
+        let reason = match self {
             Self::Version { found, supported } => {
-                write!(
-                    f,
-                    "unsupported certificate version {found}: this build reads {supported}"
-                )
+                format!("unsupported certificate version {found}: this build reads {supported}")
             }
             Self::Family { found, supported } => {
-                write!(
-                    f,
-                    "unsupported family of rules {found:?}: this build has {supported}"
-                )
+                format!("unsupported family of rules {found:?}: this build has {supported}")
             }
-            Self::Claim { field, reason } => {
-                write!(f, "unsupported claim.{field}: {reason}")
-            }
-            Self::Model {
-                at,
-                expected,
-                found,
-            } => {
-                write!(
-                    f,
-                    "unsupported model at {at}: expected {expected}, found {found}"
-                )
-            }
+            Self::Claim { field, reason } => format!("unsupported claim.{field}: {reason}"),
+            Self::Model(reason) => format!("unsupported model at {reason}"),
             Self::Config(reasons) => {
-                let reason = |Mismatch {
-                                  field,
-                                  expected,
-                                  found,
-                              }: &Mismatch| {
-                    format!("at config.json, {field}: expected {expected}, found {found}")
-                };
-                write!(
-                    f,
-                    "unsupported model {}",
-                    reasons.iter().map(reason).collect::<Vec<_>>().join("; ")
-                )
+                let reason = |reason| format!("at config.json, {reason}");
+                let reasons: Vec<String> = reasons.iter().map(reason).collect();
+                format!("unsupported model {}", reasons.join("; "))
             }
             Self::TooLarge { what, limit, found } => {
-                write!(f, "{what} too large: {found}, the limit is {limit}")
+                format!("{what} too large: {found}, the limit is {limit}")
             }
-            Self::Work { limit } => {
-                write!(
-                    f,
-                    "the proof takes more than {limit} FLOPs or integer operations; raise --max-flops to allow it"
-                )
-            }
-            Self::Estimate { flops, limit } => {
-                write!(
-                    f,
-                    "the proof would take about {flops} FLOPs, more than the {limit} that are allowed"
-                )
-            }
+            Self::Work { limit } => format!(
+                "the proof takes more than {limit} FLOPs or integer operations; raise --max-flops to allow it"
+            ),
+            Self::Estimate { flops, limit } => format!(
+                "the proof would take about {flops} FLOPs, more than the {limit} that are allowed"
+            ),
             Self::Strategy { found, has } => {
-                write!(f, "no strategy {found} for this network: it has {has}")
+                format!("no strategy {found} for this network: it has {has}")
             }
-            Self::Explain { reason } => write!(f, "nothing to explain of this proof: {reason}"),
-            Self::Task { expected, found } => {
-                write!(
-                    f,
-                    "the task has {expected} pairs of an input and a read-out by its formula, and {found} were found"
-                )
-            }
+            Self::Explain { reason } => format!("nothing to explain of this proof: {reason}"),
+            Self::Task { expected, found } => format!(
+                "the task has {expected} pairs of an input and a read-out by its formula, and {found} were found"
+            ),
             Self::Arithmetic { found, hint } => {
-                write!(f, "arithmetic {found} is not built in: {hint}")
+                format!("arithmetic {found} is not built in: {hint}")
             }
-        }
+        };
+        f.write_str(&reason)
     }
 }
 

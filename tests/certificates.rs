@@ -69,7 +69,7 @@ fn describe(refusal: &Refusal) -> (&'static str, String) {
             Rejection::Malformed { path, .. } => (VARIANTS[0], path.clone()),
             Rejection::NotAPartition { path, .. } => (VARIANTS[1], path.clone()),
             Rejection::WrongNetwork { .. } => (VARIANTS[2], String::new()),
-            Rejection::WrongClaim { path, .. } => (VARIANTS[3], (*path).into()),
+            Rejection::WrongClaim(reason) => (VARIANTS[3], reason.field.clone()),
             Rejection::NotEstablished { path, .. } => (VARIANTS[4], (*path).into()),
         },
         Refusal::Declined(Decline::Version { .. }) => ("Version", String::new()),

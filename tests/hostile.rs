@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 fn declined<T>(read: Result<T, Refusal>, what: &str) -> String {
     match read {
         Err(Refusal::Declined(
-            why @ (Decline::Config(_) | Decline::Model { .. } | Decline::TooLarge { .. }),
+            why @ (Decline::Config(_) | Decline::Model(_) | Decline::TooLarge { .. }),
         )) => why.to_string(),
         Err(other) => panic!("{what}: {other}"),
         Ok(_) => panic!("{what}: accepted"),

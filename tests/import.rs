@@ -3,7 +3,7 @@
 
 use gbmi::import::{Imported, import};
 use gbmi::model::Network;
-use gbmi::refusal::{Decline, Refusal};
+use gbmi::refusal::{Decline, Mismatch, Refusal};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
 use std::collections::BTreeMap;
@@ -95,7 +95,9 @@ fn pickle_with(from: &str, to: &str) -> Vec<u8> {
 #[track_caller]
 fn assert_declined(result: Result<Imported, Refusal>, expected_at: &str, expected_found: &str) {
     match result {
-        Err(Refusal::Declined(Decline::Model { at, found, .. })) => {
+        Err(Refusal::Declined(Decline::Model(Mismatch {
+            field: at, found, ..
+        }))) => {
             assert!(
                 at == expected_at && found.contains(expected_found),
                 "at {at:?}, found {found:?}"
@@ -722,7 +724,7 @@ fn the_config_decides_the_sizes() {
     let folder = tempfile::tempdir().unwrap();
     let text = std::fs::read_to_string(config()).unwrap();
     for (from, to, expected_at) in [
-        ("\"n_ctx\": 4", "\"n_ctx\": 5", "state_dict"),
+        ("\"n_ctx\": 4", "\"n_ctx\": 5", "pos_embed.W_pos"),
         ("\"d_vocab\": 64", "\"d_vocab\": 65", "config.json, task"),
         ("\"n_layers\": 1", "\"n_layers\": 2", "state_dict"),
     ] {

@@ -1,7 +1,7 @@
 //! Models that are read, and models that are declined with the place, what was expected and what was found.
 
 use gbmi::model::{Dyadic, Matrix, Network, Scale};
-use gbmi::refusal::{Decline, Refusal};
+use gbmi::refusal::{Decline, Mismatch, Refusal};
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -42,11 +42,11 @@ fn read(config: &Value, tensors: &Tensors) -> Result<Network, Refusal> {
 /// The refusal must be a decline about this place, with this among what was found.
 fn declined(result: Result<Network, Refusal>, place: &str, finding: &str) {
     match result {
-        Err(Refusal::Declined(Decline::Model {
-            at,
-            found,
+        Err(Refusal::Declined(Decline::Model(Mismatch {
+            field: at,
             expected,
-        })) => {
+            found,
+        }))) => {
             assert!(
                 at.contains(place) && found.contains(finding),
                 "at {at}: expected {expected}, found {found}"
@@ -215,7 +215,9 @@ fn tensors_that_do_not_fit_are_declined() {
         changed.remove(name);
         let place = format!("tensor {name}");
         match read(&config, &changed) {
-            Err(Refusal::Declined(Decline::Model { expected, .. })) => assert_eq!(expected, place),
+            Err(Refusal::Declined(Decline::Model(Mismatch { expected, .. }))) => {
+                assert_eq!(expected, place)
+            }
             other => panic!("{name}: {other:?}"),
         }
         let mut changed = tensors.clone();

@@ -1,101 +1,36 @@
-//! JSON of any shape, as a task may be: no larger than a bound, without numbers that a reader may round, and every field of
-//! an object once.
+//! JSON of any shape, as a task may be: of bounded length, without numbers that a reader may round, and in its one spelling, so
+//! that every field of an object stands there once.
 
-use serde::Deserializer;
-use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Value};
-use std::cell::Cell;
-use std::fmt;
+use serde::de::{Deserialize, Deserializer, Error};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
-/// The most that such a value may hold: a unit for each value, field and byte of text.
+/// The most bytes of text.
 const MOST: usize = 1 << 20;
 
-/// Reads a value within the bound.
+/// Reads a value that stands in the file as it is written here: no spaces, fields in order.
 pub(super) fn bounded<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
-    let left = Cell::new(MOST);
-    Within { left: &left }.deserialize(deserializer)
+    let text = <&RawValue>::deserialize(deserializer)?.get();
+    if text.len() > MOST {
+        let found = text.len();
+        let expected = format!("expected at most {MOST} bytes of text, found {found}");
+        return Err(D::Error::custom(expected));
+    }
+    let value: Value = serde_json::from_str(text).map_err(D::Error::custom)?;
+    let spelling = value.to_string();
+    if !is_exact(&value) || spelling != text {
+        let expected = "expected JSON whose numbers are integers below 2^64, without spaces, fields in order and each once";
+        return Err(D::Error::custom(expected));
+    }
+    Ok(value)
 }
 
-/// What may still be read.
-#[derive(Clone, Copy)]
-struct Within<'a> {
-    left: &'a Cell<usize>,
-}
-
-impl Within<'_> {
-    /// A value that takes one unit, and so many bytes of text.
-    fn take<E: Error>(self, bytes: usize) -> Result<(), E> {
-        let left = self.left.get().checked_sub(1);
-        match left.and_then(|left| left.checked_sub(bytes)) {
-            Some(left) => {
-                self.left.set(left);
-                Ok(())
-            }
-            None => Err(E::custom(format!(
-                "expected at most {MOST} values and bytes of text, found more"
-            ))),
-        }
-    }
-
-    fn plain<E: Error>(self, value: Value) -> Result<Value, E> {
-        self.take(0).map(|()| value)
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Within<'_> {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Within<'_> {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON whose numbers are integers below 2^64")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Value, E> {
-        self.plain(Value::Null)
-    }
-
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
-        self.plain(value.into())
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
-        self.plain(value.into())
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
-        self.plain(value.into())
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
-        self.take(text.len()).map(|()| text.into())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        self.take(0)?;
-        let mut all = Vec::new();
-        while let Some(item) = items.next_element_seed(self)? {
-            all.push(item);
-        }
-        Ok(all.into())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
-        self.take(0)?;
-        let mut all = Map::new();
-        while let Some(name) = fields.next_key::<String>()? {
-            self.take(name.len())?;
-            let value = fields.next_value_seed(self)?;
-            if all.insert(name.clone(), value).is_some() {
-                return Err(A::Error::custom(format!("field {name:?} twice")));
-            }
-        }
-        Ok(all.into())
+/// Are all its numbers integers?
+fn is_exact(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => !number.is_f64(),
+        Value::Array(items) => items.iter().all(is_exact),
+        Value::Object(fields) => fields.values().all(is_exact),
+        _ => true,
     }
 }

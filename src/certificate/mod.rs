@@ -28,18 +28,18 @@ pub mod published;
 pub use numbers::Rows;
 
 use crate::model::Network;
-use crate::refusal::{Decline, Refusal, Rejection};
+use crate::refusal::{Decline, Mismatch, Refusal, Rejection, cut};
 use exhaustive::Exhaustive;
 use levels::Levels;
 use num_bigint::BigUint;
 use num_traits::Zero;
 use numbers::{margin, text};
 use published::Published;
-use rule::Family;
+use rule::First;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
-use serde_path_to_error::Track;
+use serde_path_to_error::{Deserializer as Tracked, Track};
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -118,16 +118,15 @@ named!("family", Hints: "exhaustive" => Exhaustive(Exhaustive), "levels" => Leve
 /// The families that this build has, as a refusal names them.
 const FAMILIES: &str = "exhaustive, levels, published";
 
-/// The version alone, whatever else the file holds.
-#[derive(Deserialize)]
-struct Version {
-    gbmi: String,
-}
-
-/// The family alone, likewise.
+/// The family alone, whatever else the file holds.
 #[derive(Deserialize)]
 struct Named {
-    hints: Family,
+    #[serde(deserialize_with = "family")]
+    hints: String,
+}
+
+fn family<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    First("family").deserialize(deserializer)
 }
 
 impl Certificate {
@@ -138,52 +137,33 @@ impl Certificate {
     pub fn read(text: &[u8]) -> Result<Self, Refusal> {
         let found = u64::try_from(text.len()).unwrap_or(u64::MAX);
         if found > MAX_BYTES {
-            return Err(Decline::TooLarge {
-                what: "the certificate".into(),
-                limit: MAX_BYTES,
-                found,
-            }
-            .into());
+            return Err(Decline::too_large("the certificate", MAX_BYTES, found).into());
         }
-        if !text
-            .iter()
-            .filter(|byte| !byte.is_ascii_whitespace())
-            .take(7)
-            .eq(br#"{"gbmi""#)
-        {
-            return Err(malformed(".", "the first field must be the version, \"gbmi\"").into());
-        }
-        let Version { gbmi } = deserialize(PhantomData, text)?;
+        let gbmi = deserialize(First("gbmi"), text)?;
         if gbmi != VERSION {
-            let found = format!("{:?}", gbmi.chars().take(40).collect::<String>());
-            return Err(Decline::Version {
-                found,
-                supported: VERSION,
-            }
-            .into());
+            let (found, supported) = (format!("{:?}", cut(gbmi)), VERSION);
+            return Err(Decline::Version { found, supported }.into());
         }
-        let certificate = deserialize(PhantomData, text).map_err(|malformed| {
+        let certificate: Self = deserialize(PhantomData, text).map_err(|malformed| {
             // Hints of another family may be of any shape.
             match deserialize(PhantomData, text) {
-                Ok(Named {
-                    hints: Family(found),
-                }) if !FAMILIES.split(", ").any(|family| family == found) => Decline::Family {
-                    found: found.chars().take(40).collect(),
-                    supported: FAMILIES,
+                Ok(Named { hints: found })
+                    if !FAMILIES.split(", ").any(|family| family == found) =>
+                {
+                    let (found, supported) = (cut(found), FAMILIES);
+                    Decline::Family { found, supported }.into()
                 }
-                .into(),
                 _ => malformed,
             }
         })?;
-        let Self { claim, .. } = &certificate;
-        for (field, is_there) in [
+        let claim = &certificate.claim;
+        let reserved = [
             ("float32", claim.float32),
             ("all_read_outs", claim.all_read_outs),
-        ] {
-            if is_there {
-                let reason = "such claims are not built yet";
-                return Err(Decline::Claim { field, reason }.into());
-            }
+        ];
+        if let Some((field, _)) = reserved.into_iter().find(|(_, is_there)| *is_there) {
+            let reason = "such claims are not built yet";
+            return Err(Decline::Claim { field, reason }.into());
         }
         deserialize(Shape { list: false }, text)?;
         Ok(certificate)
@@ -196,11 +176,8 @@ impl Certificate {
     pub fn is_about(&self, network: &Network) -> Result<(), Rejection> {
         // The digest first: sizes that do not fit another network are no news.
         if self.network != network.sha256 {
-            let expected = self.network.chars().take(64).collect();
-            return Err(Rejection::WrongNetwork {
-                expected,
-                found: network.sha256.clone(),
-            });
+            let (expected, found) = (cut(&self.network), network.sha256.clone());
+            return Err(Rejection::WrongNetwork { expected, found });
         }
         self.claim.fits(network)
     }
@@ -208,35 +185,18 @@ impl Certificate {
 
 impl Claim {
     fn fits(&self, network: &Network) -> Result<(), Rejection> {
-        let fits = |path, fits: bool, expected: String, found: &dyn ToString| {
-            if fits {
-                Ok(())
-            } else {
-                Err(Rejection::WrongClaim {
-                    path,
-                    expected,
-                    found: found.to_string().chars().take(80).collect(),
-                })
-            }
+        let fits = |path: &str, fits: bool, expected: &dyn ToString, found: &dyn ToString| {
+            let (expected, found) = (cut(expected.to_string()), cut(found.to_string()));
+            let wrong = Rejection::WrongClaim(Mismatch::new(path, expected, found));
+            if fits { Ok(()) } else { Err(wrong) }
         };
-        let task = &network.task_name;
-        let expected = task.to_string().chars().take(80).collect();
-        fits("claim.task", self.task == *task, expected, &self.task)?;
-        let (total, upper) = (network.task.size(), self.upper.clone().unwrap_or_default());
-        fits(
-            "claim.total",
-            self.total == total,
-            total.to_string(),
-            &self.total,
-        )?;
-        let most = || format!("at most claim.total = {total}");
-        fits(
-            "claim.correct",
-            self.correct <= total,
-            most(),
-            &self.correct,
-        )?;
-        fits("claim.upper", upper <= total, most(), &upper)
+        let (task, total) = (&network.task_name, &network.task.size());
+        let (correct, upper) = (&self.correct, self.upper.as_ref().unwrap_or(total));
+        let most = format!("at most claim.total = {total}");
+        fits("claim.task", self.task == *task, task, &self.task)?;
+        fits("claim.total", self.total == *total, total, &self.total)?;
+        fits("claim.correct", correct <= total, &most, correct)?;
+        fits("claim.upper", upper <= total, &most, upper)
     }
 }
 
@@ -249,9 +209,7 @@ fn malformed(path: impl ToString, found: impl ToString) -> Rejection {
 
 fn deserialize<'a, S: DeserializeSeed<'a>>(seed: S, text: &'a [u8]) -> Result<S::Value, Refusal> {
     let (mut json, mut track) = (serde_json::Deserializer::from_slice(text), Track::new());
-    let value = seed.deserialize(serde_path_to_error::Deserializer::new(
-        &mut json, &mut track,
-    ));
+    let value = seed.deserialize(Tracked::new(&mut json, &mut track));
     let value = value.map_err(|error| malformed(track.path(), error))?;
     json.end().map_err(|error| malformed(".", error))?;
     Ok(value)

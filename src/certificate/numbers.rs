@@ -134,11 +134,8 @@ impl<T> Rows<T> {
 
     /// The row with this index.
     pub fn get(&self, row: usize) -> Option<&[T]> {
-        let start = row
-            .checked_sub(1)
-            .and_then(|before| self.ends.get(before))
-            .copied()
-            .unwrap_or(0);
+        let before = row.checked_sub(1).and_then(|before| self.ends.get(before));
+        let start = before.copied().unwrap_or(0);
         self.numbers.get(start..*self.ends.get(row)?)
     }
 

@@ -1,7 +1,7 @@
 //! Objects whose first field names what they are: what follows goes straight to the type of those hints. serde's own reader
 //! of such objects keeps all that it holds in memory first, at many times the file's length.
 
-use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use std::fmt;
 
 /// The value of an object's first field, which must have this name.
@@ -9,37 +9,41 @@ pub(super) fn first_field<'de, A: MapAccess<'de>>(
     fields: &mut A,
     name: &str,
 ) -> Result<String, A::Error> {
-    if fields
-        .next_key::<String>()?
-        .is_none_or(|first| first != name)
-    {
-        return Err(A::Error::custom(format!(
+    match fields.next_key::<String>()? {
+        Some(first) if first == name => fields.next_value(),
+        _ => Err(A::Error::custom(format!(
             "the first field must be the {name}"
-        )));
+        ))),
     }
-    fields.next_value::<String>()
 }
 
-/// The family that an object of hints names, whatever else it holds.
-pub(super) struct Family(pub(super) String);
+/// The first field of an object, which must have this name; whatever else the object holds.
+pub(super) struct First(pub(super) &'static str);
 
-impl<'de> Deserialize<'de> for Family {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct First;
-        impl<'de> Visitor<'de> for First {
-            type Value = Family;
+impl<'de> DeserializeSeed<'de> for First {
+    type Value = String;
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object with its family as the first field")
-            }
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
 
-            fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Family, A::Error> {
-                let family = first_field(&mut fields, "family")?;
-                while fields.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Family(family))
+impl<'de> Visitor<'de> for First {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an object with its {} as the first field", self.0)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<String, A::Error> {
+        let first = first_field(&mut fields, self.0)?;
+        while let Some((name, _)) = fields.next_entry::<String, IgnoredAny>()? {
+            // Hints of another family may be of any shape, but a version that is said twice is none.
+            if self.0 == "gbmi" && name == self.0 {
+                return Err(A::Error::duplicate_field(self.0));
             }
         }
-        deserializer.deserialize_map(First)
+        Ok(first)
     }
 }
 

@@ -52,12 +52,10 @@ impl<R: Enclosure> Factors<R> {
             w_q = stack(&w_q, &b_q);
         }
         if network.config.scale == Scale::SqrtDHead {
-            let scale =
-                R::dyadic(i64::try_from(network.config.d_head).unwrap_or(0), 0).inverse_sqrt();
+            let d_head = i64::try_from(network.config.d_head).unwrap_or(0);
+            let scale = R::dyadic(d_head, 0).inverse_sqrt();
             meter.add(Kind::Attention, w_q.rows() * w_q.cols());
-            w_q = Matrix::from_fn(w_q.rows(), w_q.cols(), R::everything(), |row, col| {
-                w_q.at(row, col).mul(&scale)
-            });
+            w_q = w_q.map(R::everything(), |entry| entry.mul(&scale));
         }
         let (w_v, w_o): (_, Matrix<R>) = (enclose(network.w_v), enclose(network.w_o));
         // The attention-weighted biases reach every position alike: (b_V W_O + b_O) joins the residual stream.
@@ -88,23 +86,12 @@ impl<R: Enclosure> Factors<R> {
 
     /// The chains of matrices whose products are A above B, EV above PV, and D without `b_U`.
     pub fn chains(&self) -> [Chain<R>; 3] {
-        let Self {
-            query,
-            w_q,
-            w_k,
-            sources,
-            w_v,
-            w_o,
-            stream,
-            w_u,
-            ..
-        } = self;
+        let chain = |factors: &[&Matrix<R>]| factors.iter().copied().cloned().collect();
+        let keys = self.sources.transposed();
         [
-            [query, w_q, w_k, &sources.transposed()]
-                .map(Matrix::clone)
-                .to_vec(),
-            [sources, w_v, w_o, w_u].map(Matrix::clone).to_vec(),
-            [stream, w_u].map(Matrix::clone).to_vec(),
+            chain(&[&self.query, &self.w_q, &self.w_k, &keys]),
+            chain(&[&self.sources, &self.w_v, &self.w_o, &self.w_u]),
+            chain(&[&self.stream, &self.w_u]),
         ]
     }
 
@@ -120,15 +107,9 @@ impl<R: Enclosure> Factors<R> {
 
 /// The weights, enclosed.
 pub fn enclose<R: Enclosure>(weights: &Matrix<Dyadic>) -> Matrix<R> {
-    Matrix::from_fn(
-        weights.rows(),
-        weights.cols(),
-        R::everything(),
-        |row, col| {
-            let weight = weights.at(row, col);
-            R::dyadic(weight.mantissa.into(), weight.exponent)
-        },
-    )
+    weights.map(R::everything(), |weight| {
+        R::dyadic(weight.mantissa.into(), weight.exponent)
+    })
 }
 
 /// The enclosed bias, unless every entry is exactly zero: adding it would be no operation.

@@ -74,10 +74,9 @@ impl Meter {
         for (mine, theirs) in self.counts.iter().zip(&other.counts) {
             mine.set(mine.get().saturating_add(theirs.get()));
         }
-        other
-            .rules()
-            .into_iter()
-            .for_each(|rule| self.goes_by(rule));
+        for rule in other.rules() {
+            self.goes_by(rule);
+        }
     }
 
     /// Notes that the proof goes by a rule.
@@ -101,10 +100,8 @@ impl Meter {
     /// Adds operations that are about to be done, or have just been done in a bounded batch.
     pub fn add(&self, kind: Kind, operations: usize) {
         if let Some(slot) = self.slot(kind) {
-            slot.set(
-                slot.get()
-                    .saturating_add(u64::try_from(operations).unwrap_or(u64::MAX)),
-            );
+            let operations = u64::try_from(operations).unwrap_or(u64::MAX);
+            slot.set(slot.get().saturating_add(operations));
         }
     }
 

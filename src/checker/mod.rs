@@ -68,32 +68,21 @@ pub fn check<R: Enclosure>(
 ) -> Result<Certified, Refusal> {
     certificate.is_about(network)?;
     let certified = certify::<R>(network, certificate, options)?;
-    let established = |path, claimed: &BigUint, certified: &BigUint, holds: bool| {
+    let Claim { correct, upper, .. } = &certificate.claim;
+    let upper = upper.as_ref().unwrap_or(&certified.total);
+    let not_established = |path, claimed: &BigUint, certified: &BigUint| {
         let (claimed, certified) = (claimed.to_string(), certified.to_string());
-        if holds {
-            Ok(())
-        } else {
-            Err(Rejection::NotEstablished {
-                path,
-                claimed,
-                certified,
-            })
+        Rejection::NotEstablished {
+            path,
+            claimed,
+            certified,
         }
     };
-    let Claim { correct, upper, .. } = &certificate.claim;
-    established(
-        "claim.correct",
-        correct,
-        &certified.correct,
-        *correct <= certified.correct,
-    )?;
-    if let Some(upper) = upper {
-        established(
-            "claim.upper",
-            upper,
-            &certified.upper,
-            *upper >= certified.upper,
-        )?;
+    if *correct > certified.correct {
+        return Err(not_established("claim.correct", correct, &certified.correct).into());
+    }
+    if *upper < certified.upper {
+        return Err(not_established("claim.upper", upper, &certified.upper).into());
     }
     Ok(certified)
 }

@@ -32,15 +32,9 @@ impl Order {
         meter: &Meter,
     ) -> Result<Vec<Self>, Refusal> {
         meter.spend(Kind::Orders, 0)?;
-        let order = |(hint, row): (&[usize], &[R])| {
-            Self::by(
-                hint,
-                row.iter(),
-                |a: &R, b| b.upper_at_most(a),
-                Kind::Orders,
-                meter,
-            )
-        };
+        let larger = |a: &R, b: &R| b.upper_at_most(a);
+        let order =
+            |(hint, row): (&[usize], &[R])| Self::by(hint, row.iter(), larger, Kind::Orders, meter);
         Ok(hints.iter().zip(table.iter_rows()).map(order).collect())
     }
 
@@ -60,11 +54,9 @@ impl Order {
         // An index beyond the row or listed again bounds nothing, and must not hide the bound of those behind it.
         // No more of the hint is read than the row is long: its length is not in the tally.
         let hint = hint.get(..unlisted.len()).unwrap_or(hint);
-        let listed: Vec<_> = hint
-            .iter()
-            .rev()
-            .filter_map(|index| unlisted.get_mut(*index)?.take())
-            .collect();
+        let listed = hint.iter().rev();
+        let listed = listed.filter_map(|index| unlisted.get_mut(*index)?.take());
+        let listed: Vec<_> = listed.collect();
         let mut best = unlisted.into_iter().flatten().reduce(larger);
         let unlisted = best.map(|(index, _)| index);
         let rank = |entry: (usize, _)| {
@@ -93,14 +85,9 @@ impl Order {
             meter.add(Kind::Integer, 1);
             member(*index)
         });
-        let leading = members
-            .by_ref()
-            .take(count)
-            .map(|(index, _)| *index)
-            .collect();
-        (
-            leading,
-            members.next().map(|(_, bound)| *bound).or(self.unlisted),
-        )
+        let leading = members.by_ref().take(count);
+        let leading = leading.map(|(index, _)| *index).collect();
+        let next = members.next().map(|(_, bound)| *bound);
+        (leading, next.or(self.unlisted))
     }
 }

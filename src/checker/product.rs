@@ -22,38 +22,26 @@ pub type Product<R> = Result<Matrix<R>, Refusal>;
 /// [`crate::refusal::Decline::Work`].
 pub fn product<R: Enclosure>(chain: Vec<Matrix<R>>, meter: &Meter, kind: Kind) -> Product<R> {
     let Some(split) = (1..chain.len()).min_by_key(|split| cost_of_split(&chain, *split)) else {
-        return Ok(chain
-            .into_iter()
-            .next()
-            .unwrap_or_else(|| Matrix::new(1, vec![], R::everything())));
+        let only = chain.into_iter().next();
+        return Ok(only.unwrap_or_else(|| Matrix::new(1, vec![], R::everything())));
     };
     let mut left = chain;
     let right = left.split_off(split);
-    times(
-        &product(left, meter, kind)?,
-        &product(right, meter, kind)?.transposed(),
-        meter,
-        kind,
-    )
+    let (left, right) = (product(left, meter, kind)?, product(right, meter, kind)?);
+    times(&left, &right.transposed(), meter, kind)
 }
 
 /// The FLOPs of the cheapest way to multiply the chain whose last multiplication is at `split`.
 fn cost_of_split<R: Enclosure>(chain: &[Matrix<R>], split: usize) -> usize {
     let (left, right) = chain.split_at(split);
     let best = |part: &[Matrix<R>]| {
-        (1..part.len())
-            .map(|split| cost_of_split(part, split))
-            .min()
-            .unwrap_or(0)
+        let costs = (1..part.len()).map(|split| cost_of_split(part, split));
+        costs.min().unwrap_or(0)
     };
-    let (first, last) = (
-        left.first().map_or(0, Matrix::rows),
-        right.last().map_or(0, Matrix::cols),
-    );
-    let middle = right.first().map_or(1, Matrix::rows);
-    best(left)
-        .saturating_add(best(right))
-        .saturating_add(cost(first, middle, last))
+    let rows = |part: &[Matrix<R>]| part.first().map_or(1, Matrix::rows);
+    let cols = right.last().map_or(0, Matrix::cols);
+    let parts = best(left).saturating_add(best(right));
+    parts.saturating_add(cost(rows(left), rows(right), cols))
 }
 
 /// The FLOPs of [`times`], a×b by b×c.
@@ -62,11 +50,8 @@ pub fn cost(a: usize, b: usize, c: usize) -> usize {
     match (a % 2, b % 2, c % 2) {
         (0, 0, 0) if a > 0 && c > 0 => {
             let (a, b, c) = (a / 2, b / 2, c / 2);
-            plain.min(
-                cost(a, b, c)
-                    .saturating_mul(7)
-                    .saturating_add(4 * (a * b + b * c) + 7 * a * c),
-            )
+            let sums = 4 * (a * b + b * c) + 7 * a * c;
+            plain.min(cost(a, b, c).saturating_mul(7).saturating_add(sums))
         }
         (1, ..) if a > 1 => cost(a - 1, b, c).saturating_add(cost(1, b, c)),
         (_, _, 1) if c > 1 => cost(c, b, a),
@@ -90,12 +75,8 @@ pub fn plain<R: Enclosure>(
 ) -> Product<R> {
     meter.spend(kind, plain_cost(left.rows(), left.cols(), right.rows()))?;
     let entry = |row, col| R::dot(left.row(row).iter().zip(right.row(col)));
-    Ok(Matrix::from_fn(
-        left.rows(),
-        right.rows(),
-        R::everything(),
-        entry,
-    ))
+    let table = Matrix::from_fn(left.rows(), right.rows(), R::everything(), entry);
+    Ok(table)
 }
 
 /// `left · rightᵀ`, the shortest way.
@@ -110,14 +91,9 @@ pub fn times<R: Enclosure>(
 ) -> Product<R> {
     let (a, b, c) = (left.rows(), left.cols(), right.rows());
     if a > 1 && a % 2 == 1 {
-        let (even, last) = (
-            left.block((0, a - 1), (0, b)),
-            left.block((a - 1, a), (0, b)),
-        );
-        return Ok(stack(
-            &times(&even, right, meter, kind)?,
-            &times(&last, right, meter, kind)?,
-        ));
+        let even = times(&left.block((0, a - 1), (0, b)), right, meter, kind)?;
+        let last = times(&left.block((a - 1, a), (0, b)), right, meter, kind)?;
+        return Ok(stack(&even, &last));
     }
     if c > 1 && c % 2 == 1 {
         return Ok(times(right, left, meter, kind)?.transposed());
@@ -146,10 +122,8 @@ pub fn times<R: Enclosure>(
     let (p1, p5) = (by(&a11, &b11)?, by(&s1, &t1)?);
     let u2 = plus(&p1, &by(&s2, &t2)?);
     let u3 = plus(&u2, &by(&s3, &t3)?);
-    let upper = [
-        plus(&p1, &by(&a12, &b21)?),
-        plus(&plus(&u2, &p5), &by(&s4, &b22)?),
-    ];
+    let u4 = plus(&u2, &p5);
+    let upper = [plus(&p1, &by(&a12, &b21)?), plus(&u4, &by(&s4, &b22)?)];
     let lower = [minus(&u3, &by(&a22, &t4)?), plus(&u3, &p5)];
     let beside =
         |[left, right]: [Matrix<R>; 2]| stack(&left.transposed(), &right.transposed()).transposed();
@@ -158,13 +132,12 @@ pub fn times<R: Enclosure>(
 
 /// One matrix above the other.
 pub fn stack<R: Enclosure>(top: &Matrix<R>, bottom: &Matrix<R>) -> Matrix<R> {
-    let entries = top
-        .iter_rows()
-        .chain(bottom.iter_rows())
-        .flatten()
-        .cloned()
-        .collect();
-    Matrix::new(top.cols(), entries, R::everything())
+    let rows = top.iter_rows().chain(bottom.iter_rows());
+    Matrix::new(
+        top.cols(),
+        rows.flatten().cloned().collect(),
+        R::everything(),
+    )
 }
 
 /// A row added to every row of a table.

@@ -1,12 +1,12 @@
 //! What a check may spend, what its parts come to, and the loop over parts whose tallies are joined in order.
 
 use super::meter::Meter;
-use crate::parallel::parallel;
+use crate::parallel::{locked, parallel};
 use crate::refusal::Refusal;
 use num_bigint::BigUint;
 use std::iter::Sum;
 use std::ops::Add;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 /// The default limit on FLOPs and on integer operations: about a minute for an honest certificate. The longest proof among
 /// the bundled models takes 2e10 integer operations.
@@ -86,19 +86,14 @@ pub fn in_order<S: Send, T: Send>(
     let items = items.into_iter().map(|item| (item, meter.fork())).collect();
     let done = parallel(items, options.threads, |index, (item, meter)| {
         // What is done of the items before this one: beyond the limit, its result is never asked for.
-        let (before, done) = (
-            meter.fork(),
-            spent.lock().unwrap_or_else(PoisonError::into_inner),
-        );
-        done.iter()
-            .filter(|(other, _)| *other < index)
-            .for_each(|(_, tally)| before.join(tally));
-        drop(done);
+        let before = meter.fork();
+        for (other, tally) in locked(&spent).iter() {
+            if *other < index {
+                before.join(tally);
+            }
+        }
         let result = before.within().and_then(|()| work(item, &meter));
-        spent
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push((index, meter.clone()));
+        locked(&spent).push((index, meter.clone()));
         (options.progress)();
         (result, meter)
     });

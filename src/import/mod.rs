@@ -9,7 +9,7 @@ mod state_dict;
 use crate::kind::Role;
 use crate::model::{self, Network};
 use crate::output::{Pending, unwritable};
-use crate::refusal::{Decline, Refusal};
+use crate::refusal::{Decline, Mismatch, Refusal};
 use crate::task::MAX_LABELS_BYTES;
 use safetensors::SafeTensorError;
 use state_dict::{IGNORED, StateDict, Tensor};
@@ -123,20 +123,14 @@ pub fn import(
 /// A refusal of the intermediate `model.safetensors`, which the user never saw, is one of the `state_dict`.
 fn name_the_source(refusal: Refusal) -> Refusal {
     match refusal {
-        Refusal::Declined(Decline::Model {
-            at,
-            expected,
-            found,
-        }) if at == "model.safetensors" => declined("state_dict", &expected, found),
+        Refusal::Declined(Decline::Model(mut reason)) if reason.field == "model.safetensors" => {
+            reason.field = "state_dict".into();
+            Decline::Model(reason).into()
+        }
         other => other,
     }
 }
 
 fn declined(at: &str, expected: &str, found: String) -> Refusal {
-    Decline::Model {
-        at: at.into(),
-        expected: expected.into(),
-        found,
-    }
-    .into()
+    Decline::Model(Mismatch::new(at, expected, found)).into()
 }

@@ -26,15 +26,9 @@ impl Dyadic {
             0 => (fraction, -149),
             _ => (fraction | 0x0080_0000, i32::try_from(biased).ok()? - 150),
         };
-        let magnitude = i32::try_from(magnitude).ok()?;
-        Some(Self {
-            mantissa: if bits >> 31 == 1 {
-                -magnitude
-            } else {
-                magnitude
-            },
-            exponent,
-        })
+        let sign = if bits >> 31 == 1 { -1 } else { 1 };
+        let mantissa = sign * i32::try_from(magnitude).ok()?;
+        Some(Self { mantissa, exponent })
     }
 }
 

@@ -26,10 +26,10 @@ impl<T> Matrix<T> {
         if col >= self.cols {
             return &self.outside;
         }
-        row.checked_mul(self.cols)
-            .and_then(|start| start.checked_add(col))
-            .and_then(|index| self.data.get(index))
-            .unwrap_or(&self.outside)
+        let start = row.checked_mul(self.cols);
+        let index = start.and_then(|start| start.checked_add(col));
+        let entry = index.and_then(|index| self.data.get(index));
+        entry.unwrap_or(&self.outside)
     }
 
     /// The number of rows.
@@ -57,6 +57,11 @@ impl<T> Matrix<T> {
 }
 
 impl<T: Clone> Matrix<T> {
+    /// The table of what `by` makes of every entry.
+    pub fn map<S: Clone>(&self, outside: S, by: impl Fn(&T) -> S) -> Matrix<S> {
+        Matrix::new(self.cols, self.data.iter().map(by).collect(), outside)
+    }
+
     /// The table whose entry at `(row, col)` is `entry(row, col)`.
     pub fn from_fn(
         rows: usize,
@@ -64,10 +69,8 @@ impl<T: Clone> Matrix<T> {
         outside: T,
         mut entry: impl FnMut(usize, usize) -> T,
     ) -> Self {
-        let data = (0..rows)
-            .flat_map(|row| (0..cols).map(move |col| (row, col)))
-            .map(|(row, col)| entry(row, col))
-            .collect();
+        let places = (0..rows).flat_map(|row| (0..cols).map(move |col| (row, col)));
+        let data = places.map(|(row, col)| entry(row, col)).collect();
         Self::new(cols, data, outside)
     }
 
@@ -88,12 +91,8 @@ impl<T: Clone> Matrix<T> {
         (first_row, first_col): (usize, usize),
         table: &Matrix<S>,
     ) {
-        for (row, entries) in self
-            .data
-            .chunks_exact_mut(self.cols)
-            .skip(first_row)
-            .zip(table.iter_rows())
-        {
+        let rows = self.data.chunks_exact_mut(self.cols).skip(first_row);
+        for (row, entries) in rows.zip(table.iter_rows()) {
             for (place, entry) in row.iter_mut().skip(first_col).zip(entries) {
                 *place = entry.clone().into();
             }
@@ -102,9 +101,8 @@ impl<T: Clone> Matrix<T> {
 
     /// The four quarters of a table with even sides: above left and right, below left and right.
     pub fn quarters(&self) -> [Self; 4] {
-        let (rows, cols) = (self.rows(), self.cols());
-        let (above, below) = ((0, rows / 2), (rows / 2, rows));
-        let (left, right) = ((0, cols / 2), (cols / 2, cols));
+        let halves = |whole: usize| [(0, whole / 2), (whole / 2, whole)];
+        let ([above, below], [left, right]) = (halves(self.rows()), halves(self.cols()));
         [
             self.block(above, left),
             self.block(above, right),

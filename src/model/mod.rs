@@ -23,10 +23,8 @@ mod one_head;
 mod transformer;
 mod two_embeddings;
 
-pub use config::{
-    Config, MAX_CTX, MAX_HEADS, MAX_LAYERS, MAX_ROWS, MAX_VOCAB, MAX_WIDTH, Norms, PairShape,
-    Scale, Shape,
-};
+pub use crate::task::{MAX_CTX, MAX_VOCAB};
+pub use config::{MAX_HEADS, MAX_LAYERS, MAX_ROWS, MAX_WIDTH, Norms, Scale, Shape};
 pub use dyadic::Dyadic;
 pub use matrix::Matrix;
 pub use one_head::OneHead;
@@ -37,6 +35,7 @@ use crate::refusal::{Decline, Refusal};
 use crate::task::{self, Sizes, Task};
 use config::{Architecture, unsupported};
 use hmac_sha256::Hash;
+use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -106,12 +105,9 @@ impl Network {
     /// [`Refusal::Declined`] with the place, what was expected and what was found; so for a task with a file of labels.
     pub fn from_bytes(config: &[u8], weights: &[u8]) -> Result<Self, Refusal> {
         let none = |name: &str| {
-            let found = "only config.json and the weights".into();
-            Err(unsupported(
-                "config.json, task.labels",
-                &format!("the file {name:?}"),
-                found,
-            ))
+            let found = "only config.json and the weights";
+            let expected = format!("the file {name:?}");
+            Err(unsupported("config.json, task.labels", &expected, found))
         };
         Self::read(config, weights, none)
     }
@@ -128,28 +124,26 @@ impl Network {
         let (architecture, task) = config::read(config)?;
         let sizes = architecture.sizes();
         let labels = task::labels_file(&task).map(labels).transpose()?;
-        let (task_name, task) = task::read(&task, sizes, labels.as_deref())
-            .map_err(|reason| Decline::Config(vec![reason]))?;
+        let (task_name, task) =
+            task::read(&task, sizes, labels.as_deref()).map_err(Decline::Config)?;
         architecture.fits(task.as_ref())?;
-        let (shapes, n_layers) = match &architecture {
-            Architecture::Transformer(shape) => (Transformer::tensors(shape), shape.n_layers),
-            Architecture::TwoEmbeddings(shape) => (TwoEmbeddings::tensors(*shape), 0),
-        };
         let mut hash = Hash::new();
         hash.update(header(&architecture, &task_name, labels.as_deref()));
-        let has_mlps =
-            matches!(&architecture, Architecture::Transformer(shape) if shape.d_mlp.is_some());
-        let mut tensors = Tensors::read(weights, &shapes, &mut hash, |name, data| {
-            says_nothing(name, data, sizes.n_ctx, n_layers, has_mlps)
-        })?;
-        let function = match architecture {
+        let mut tensors = Tensors::read(weights)?;
+        let (function, n_layers, has_mlps) = match architecture {
             Architecture::Transformer(shape) => {
-                Function::Transformer(Transformer::new(shape, &mut tensors)?)
+                let model = Transformer::new(shape, &mut tensors)?;
+                let has_mlps = shape.d_mlp.is_some();
+                (Function::Transformer(model), shape.n_layers, has_mlps)
             }
-            Architecture::TwoEmbeddings(_) => {
-                Function::TwoEmbeddings(TwoEmbeddings::new(&mut tensors)?)
+            Architecture::TwoEmbeddings(widths) => {
+                let model = TwoEmbeddings::new(widths, &mut tensors)?;
+                (Function::TwoEmbeddings(model), 0, false)
             }
         };
+        tensors.finish(&mut hash, |name, data| {
+            says_nothing(name, data, sizes.n_ctx, n_layers, has_mlps)
+        })?;
         Ok(Self {
             function,
             task,
@@ -195,74 +189,69 @@ fn hexadecimal(hash: Hash) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The tensors of a file, by name.
-struct Tensors(BTreeMap<String, Matrix<Dyadic>>);
+/// The tensors of a file, and those of them that are taken, in the order of names.
+struct Tensors<'a> {
+    file: SafeTensors<'a>,
+    taken: BTreeMap<String, TensorView<'a>>,
+}
 
-impl Tensors {
-    /// Reads the tensors of these names and shapes, each into `hash`; any other must say nothing.
-    fn read(
-        weights: &[u8],
-        shapes: &[(String, Vec<usize>)],
+impl<'a> Tensors<'a> {
+    fn read(weights: &'a [u8]) -> Result<Self, Refusal> {
+        let file = SafeTensors::deserialize(weights)
+            .map_err(|error| unsupported("model.safetensors", "a safetensors file", error))?;
+        let taken = BTreeMap::new();
+        Ok(Self { file, taken })
+    }
+
+    /// Takes the tensor of this name and shape: a table whose rows run along the last axis.
+    fn take(&mut self, name: &str, shape: &[usize]) -> Result<Matrix<Dyadic>, Refusal> {
+        let Ok(tensor) = self.file.tensor(name) else {
+            let expected = format!("tensor {name}");
+            return Err(unsupported(
+                "model.safetensors",
+                &expected,
+                "none of that name",
+            ));
+        };
+        if (tensor.dtype(), tensor.shape()) != (Dtype::F32, shape) {
+            let expected = format!("float32 data of shape {shape:?}");
+            let found = format!("{:?} of shape {:?}", tensor.dtype(), tensor.shape());
+            return Err(unsupported(name, &expected, found));
+        }
+        let (words, _) = tensor.data().as_chunks::<4>();
+        let exact = |(index, word): (usize, &[u8; 4])| {
+            Dyadic::from_f32_bits(u32::from_le_bytes(*word)).ok_or_else(|| {
+                let found = format!("NaN or infinity at flat index {index}");
+                unsupported(name, "finite numbers", found)
+            })
+        };
+        let entries = words.iter().enumerate().map(exact);
+        let entries = entries.collect::<Result<Vec<_>, _>>()?;
+        self.taken.insert(name.into(), tensor);
+        let cols = shape.last().copied().unwrap_or(1);
+        Ok(Matrix::new(cols, entries, Dyadic::ZERO))
+    }
+
+    /// Puts all that were taken into `hash`; any other must say nothing.
+    fn finish(
+        self,
         hash: &mut Hash,
         says_nothing: impl Fn(&str, &[u8]) -> bool,
-    ) -> Result<Self, Refusal> {
-        let shapes: BTreeMap<&str, &Vec<usize>> = shapes
-            .iter()
-            .map(|(name, shape)| (name.as_str(), shape))
-            .collect();
-        let file = SafeTensors::deserialize(weights).map_err(|error| {
-            unsupported("model.safetensors", "a safetensors file", error.to_string())
-        })?;
-        let extra = file
-            .iter()
-            .filter(|(name, _)| !shapes.contains_key(name))
-            .filter(|(name, tensor)| !says_nothing(name, tensor.data()));
-        if let Some((name, _)) = extra.min_by_key(|(name, _)| *name) {
+    ) -> Result<(), Refusal> {
+        let is_extra = |(name, tensor): &(&str, TensorView<'_>)| {
+            !self.taken.contains_key(*name) && !says_nothing(name, tensor.data())
+        };
+        let extra = self.file.iter().filter(is_extra).map(|(name, _)| name);
+        if let Some(name) = extra.min() {
             let expected = "only the tensors of the model that config.json describes";
             let found = format!("unknown tensor {name:?}");
             return Err(unsupported("model.safetensors", expected, found));
         }
-        let mut tensors = BTreeMap::new();
-        for (name, shape) in shapes {
-            let tensor = file.tensor(name).map_err(|_| {
-                let expected = format!("tensor {name}");
-                unsupported("model.safetensors", &expected, "none of that name".into())
-            })?;
-            if tensor.dtype() != Dtype::F32 {
-                let found = format!("{:?}", tensor.dtype());
-                return Err(unsupported(name, "float32 data", found));
-            }
-            if tensor.shape() != shape {
-                let found = format!("{:?}", tensor.shape());
-                return Err(unsupported(name, &format!("shape {shape:?}"), found));
-            }
-            hash.update(format!("{name} {shape:?}\n"));
+        for (name, tensor) in &self.taken {
+            hash.update(format!("{name} {:?}\n", tensor.shape()));
             hash.update(tensor.data());
-            let (words, _) = tensor.data().as_chunks::<4>();
-            let exact = |(index, word): (usize, &[u8; 4])| {
-                Dyadic::from_f32_bits(u32::from_le_bytes(*word)).ok_or_else(|| {
-                    let found = format!("NaN or infinity at flat index {index}");
-                    unsupported(name, "finite numbers", found)
-                })
-            };
-            let entries = words.iter().enumerate().map(exact);
-            let entries = entries.collect::<Result<Vec<_>, _>>()?;
-            let cols = shape.last().copied().unwrap_or(1);
-            let table = Matrix::new(cols, entries, Dyadic::ZERO);
-            tensors.insert(name.to_string(), table);
         }
-        Ok(Self(tensors))
-    }
-
-    /// The tensor of this name, once.
-    fn take(&mut self, name: &str) -> Result<Matrix<Dyadic>, Refusal> {
-        self.0.remove(name).ok_or_else(|| {
-            unsupported(
-                "model.safetensors",
-                &format!("tensor {name}"),
-                "none".into(),
-            )
-        })
+        Ok(())
     }
 }
 
@@ -292,24 +281,20 @@ fn says_nothing(name: &str, data: &[u8], n: usize, n_layers: usize, has_mlps: bo
 /// # Errors
 /// [`Refusal::Unreadable`] when there is no such regular file, [`Decline::TooLarge`] when it is larger.
 pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, Refusal> {
-    let unreadable =
-        |reason: String| Refusal::Unreadable(format!("cannot read {}: {reason}", path.display()));
-    let metadata = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
-    if !metadata.is_file() {
-        return Err(unreadable("not a regular file".into()));
-    }
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
-    file.take(limit.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(|error| unreadable(error.to_string()))?;
-    if u64::try_from(bytes.len()).map_or(true, |len| len > limit) {
-        return Err(Decline::TooLarge {
-            what: path.display().to_string(),
-            limit,
-            found: metadata.len(),
+    let read = || -> std::io::Result<(Vec<u8>, u64)> {
+        let metadata = std::fs::metadata(path)?;
+        if !metadata.is_file() {
+            return Err(std::io::Error::other("not a regular file"));
         }
-        .into());
+        let (mut bytes, file) = (Vec::new(), std::fs::File::open(path)?);
+        file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+        Ok((bytes, metadata.len()))
+    };
+    let (bytes, found) = read()
+        .map_err(|error| Refusal::Unreadable(format!("cannot read {}: {error}", path.display())))?;
+    if u64::try_from(bytes.len()).map_or(true, |len| len > limit) {
+        let path = path.display().to_string();
+        return Err(Decline::too_large(path, limit, found).into());
     }
     Ok(bytes)
 }

@@ -2,7 +2,7 @@
 //! largest token (THEORY §0).
 
 use super::config::unsupported;
-use super::{Config, Dyadic, Function, Matrix, Network, Shape};
+use super::{Dyadic, Function, Matrix, Network, Shape};
 use crate::refusal::Refusal;
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ pub struct OneHead<'a> {
     /// The network.
     pub network: &'a Network,
     /// Sizes and scale.
-    pub config: Config,
+    pub config: Shape,
     /// Token embedding, `d_vocab × d_model`.
     pub w_e: &'a Matrix<Dyadic>,
     /// Position embedding, `n_ctx × d_model`.
@@ -41,22 +41,16 @@ pub struct OneHead<'a> {
 
 /// Is a transformer of this shape one that [`OneHead`] stands for?
 pub(super) fn is_one_head(shape: &Shape, task: &Value) -> bool {
-    let Shape {
-        d_vocab,
-        d_vocab_out,
-        n_layers,
-        n_heads,
-        d_mlp,
-        norms,
-        attention_rate,
-        ..
-    } = shape;
-    task == "max_of_n"
-        && d_vocab == d_vocab_out
-        && (*n_layers, *n_heads) == (1, 1)
-        && d_mlp.is_none()
-        && norms.is_none()
-        && *attention_rate == Dyadic::NONE
+    let plain = Shape {
+        d_vocab_out: shape.d_vocab,
+        n_layers: 1,
+        n_heads: 1,
+        d_mlp: None,
+        norms: None,
+        attention_rate: Dyadic::NONE,
+        ..*shape
+    };
+    task == "max_of_n" && *shape == plain
 }
 
 impl Network {
@@ -65,44 +59,32 @@ impl Network {
     /// # Errors
     /// [`crate::refusal::Decline::Model`] when it has others, or another task.
     pub fn one_head(&self) -> Result<OneHead<'_>, Refusal> {
-        let one = match &self.function {
-            Function::Transformer(model) if is_one_head(&model.shape, &self.task_name) => {
-                match model.layers.as_slice() {
-                    [layer] => layer.heads.first().map(|head| (model, layer, head)),
-                    _ => None,
-                }
-            }
-            _ => None,
-        };
-        let Some((model, layer, head)) = one else {
-            let expected = "one layer, one head, attention only, no layer norm, task \"max_of_n\" without \"eos\"";
-            return Err(unsupported(
-                "config.json",
-                expected,
-                "another network; prove it with --strategy exhaustive".into(),
-            ));
-        };
-        Ok(OneHead {
-            network: self,
-            config: Config {
-                d_vocab: model.shape.d_vocab,
-                n_ctx: model.shape.n_ctx,
-                d_model: model.shape.d_model,
-                d_head: model.shape.d_head,
-                scale: model.shape.scale,
-            },
-            w_e: &model.w_e,
-            w_pos: &model.w_pos,
-            w_q: &head.w_q,
-            w_k: &head.w_k,
-            w_v: &head.w_v,
-            w_o: &head.w_o,
-            w_u: &model.w_u,
-            b_q: &head.b_q,
-            b_k: &head.b_k,
-            b_v: &head.b_v,
-            b_o: &layer.b_o,
-            b_u: &model.b_u,
-        })
+        if let Function::Transformer(model) = &self.function
+            && is_one_head(&model.shape, &self.task_name)
+            && let [layer] = model.layers.as_slice()
+            && let [head] = layer.heads.as_slice()
+        {
+            return Ok(OneHead {
+                network: self,
+                config: model.shape,
+                w_e: &model.w_e,
+                w_pos: &model.w_pos,
+                w_q: &head.w_q,
+                w_k: &head.w_k,
+                w_v: &head.w_v,
+                w_o: &head.w_o,
+                w_u: &model.w_u,
+                b_q: &head.b_q,
+                b_k: &head.b_k,
+                b_v: &head.b_v,
+                b_o: &layer.b_o,
+                b_u: &model.b_u,
+            });
+        }
+        Err(unsupported(
+            "config.json",
+            "one layer, one head, attention only, no layer norm, task \"max_of_n\" without \"eos\"",
+            "another network; prove it with --strategy exhaustive",
+        ))
     }
 }

@@ -1,7 +1,7 @@
 //! Transformers as TransformerLens defines them (`docs/tasks.md` has the mathematics): any layers and heads, biases, layer
 //! norms, ReLU MLPs, an attention rate.
 
-use super::config::{Norms, Scale, Shape};
+use super::config::{Norms, Shape};
 use super::{Dyadic, Matrix, Tensors};
 use crate::refusal::Refusal;
 
@@ -81,135 +81,77 @@ pub struct Norm {
 }
 
 impl Transformer {
-    /// The tensors by name, and their shapes.
-    pub(super) fn tensors(shape: &Shape) -> Vec<(String, Vec<usize>)> {
-        let Shape {
-            d_model: d,
-            d_head: h,
-            n_heads,
-            ..
-        } = *shape;
-        let mut tensors = vec![
-            ("embed.W_E".into(), vec![shape.d_vocab, d]),
-            ("pos_embed.W_pos".into(), vec![shape.n_ctx, d]),
-            ("unembed.W_U".into(), vec![d, shape.d_vocab_out]),
-            ("unembed.b_U".into(), vec![shape.d_vocab_out]),
-        ];
-        let gains = matches!(shape.norms, Some(Norms { affine: true, .. }));
-        let norm = |name: String| {
-            let parts = ["w", "b"].map(|part| (format!("{name}.{part}"), vec![d]));
-            parts.into_iter().filter(move |_| gains)
-        };
-        tensors.extend(norm("ln_final".into()));
-        for layer in 0..shape.n_layers {
-            let block = format!("blocks.{layer}");
-            for name in ["W_Q", "W_K", "W_V"] {
-                tensors.push((format!("{block}.attn.{name}"), vec![n_heads, d, h]));
-            }
-            for name in ["b_Q", "b_K", "b_V"] {
-                tensors.push((format!("{block}.attn.{name}"), vec![n_heads, h]));
-            }
-            tensors.push((format!("{block}.attn.W_O"), vec![n_heads, h, d]));
-            tensors.push((format!("{block}.attn.b_O"), vec![d]));
-            tensors.extend(norm(format!("{block}.ln1")));
-            if let Some(m) = shape.d_mlp {
-                tensors.push((format!("{block}.mlp.W_in"), vec![d, m]));
-                tensors.push((format!("{block}.mlp.b_in"), vec![m]));
-                tensors.push((format!("{block}.mlp.W_out"), vec![m, d]));
-                tensors.push((format!("{block}.mlp.b_out"), vec![d]));
-                tensors.extend(norm(format!("{block}.ln2")));
-            }
-        }
-        tensors
-    }
-
-    /// Puts the tensors together.
-    pub(super) fn new(shape: Shape, tensors: &mut Tensors) -> Result<Self, Refusal> {
+    pub(super) fn new(shape: Shape, tensors: &mut Tensors<'_>) -> Result<Self, Refusal> {
+        let d = shape.d_model;
         let layers = (0..shape.n_layers).map(|layer| Layer::new(&shape, layer, tensors));
         Ok(Self {
             layers: layers.collect::<Result<_, _>>()?,
-            w_e: tensors.take("embed.W_E")?,
-            w_pos: tensors.take("pos_embed.W_pos")?,
+            w_e: tensors.take("embed.W_E", &[shape.d_vocab, d])?,
+            w_pos: tensors.take("pos_embed.W_pos", &[shape.n_ctx, d])?,
             ln_final: Norm::new(&shape, "ln_final", tensors)?,
-            w_u: tensors.take("unembed.W_U")?,
-            b_u: tensors.take("unembed.b_U")?,
+            w_u: tensors.take("unembed.W_U", &[d, shape.d_vocab_out])?,
+            b_u: tensors.take("unembed.b_U", &[shape.d_vocab_out])?,
             shape,
         })
-    }
-
-    /// What scores are divided by.
-    pub fn scale(&self) -> Scale {
-        self.shape.scale
     }
 }
 
 impl Layer {
-    fn new(shape: &Shape, layer: usize, tensors: &mut Tensors) -> Result<Self, Refusal> {
-        let block = format!("blocks.{layer}");
-        let mut of_heads = |name: &str, rows: usize| -> Result<Vec<Matrix<Dyadic>>, Refusal> {
-            let all = tensors.take(&format!("{block}.attn.{name}"))?;
-            let head = |head: usize| all.block((head * rows, (head + 1) * rows), (0, all.cols()));
-            Ok((0..shape.n_heads).map(head).collect())
+    fn new(shape: &Shape, layer: usize, tensors: &mut Tensors<'_>) -> Result<Self, Refusal> {
+        let (d, h, n_heads) = (shape.d_model, shape.d_head, shape.n_heads);
+        let mut take = |part: &str, shape: &[usize]| {
+            let name = format!("blocks.{layer}.{part}");
+            tensors.take(&name, shape)
         };
-        let (d, h) = (shape.d_model, shape.d_head);
-        let weights = [
-            of_heads("W_Q", d)?,
-            of_heads("W_K", d)?,
-            of_heads("W_V", d)?,
-            of_heads("W_O", h)?,
-            of_heads("b_Q", 1)?,
-            of_heads("b_K", 1)?,
-            of_heads("b_V", 1)?,
-        ];
-        let mut weights = weights.map(Vec::into_iter);
-        let mut heads = Vec::with_capacity(shape.n_heads);
-        while let [
-            Some(w_q),
-            Some(w_k),
-            Some(w_v),
-            Some(w_o),
-            Some(b_q),
-            Some(b_k),
-            Some(b_v),
-        ] = weights.each_mut().map(Iterator::next)
-        {
-            heads.push(Head {
-                w_q,
-                w_k,
-                w_v,
-                w_o,
-                b_q,
-                b_k,
-                b_v,
-            });
-        }
-        let mlp = shape
-            .d_mlp
-            .map(|_| -> Result<Mlp, Refusal> {
-                Ok(Mlp {
-                    ln2: Norm::new(shape, &format!("{block}.ln2"), tensors)?,
-                    w_in: tensors.take(&format!("{block}.mlp.W_in"))?,
-                    b_in: tensors.take(&format!("{block}.mlp.b_in"))?,
-                    w_out: tensors.take(&format!("{block}.mlp.W_out"))?,
-                    b_out: tensors.take(&format!("{block}.mlp.b_out"))?,
-                })
-            })
-            .transpose()?;
+        let w_q = take("attn.W_Q", &[n_heads, d, h])?;
+        let w_k = take("attn.W_K", &[n_heads, d, h])?;
+        let w_v = take("attn.W_V", &[n_heads, d, h])?;
+        let w_o = take("attn.W_O", &[n_heads, h, d])?;
+        let b_q = take("attn.b_Q", &[n_heads, h])?;
+        let b_k = take("attn.b_K", &[n_heads, h])?;
+        let b_v = take("attn.b_V", &[n_heads, h])?;
+        let b_o = take("attn.b_O", &[d])?;
+        // The tables of all heads stand one below the other.
+        let head = |head: usize| {
+            let of_head = |table: &Matrix<Dyadic>| {
+                let rows = table.rows() / n_heads.max(1);
+                table.block((head * rows, (head + 1) * rows), (0, table.cols()))
+            };
+            Head {
+                w_q: of_head(&w_q),
+                w_k: of_head(&w_k),
+                w_v: of_head(&w_v),
+                w_o: of_head(&w_o),
+                b_q: of_head(&b_q),
+                b_k: of_head(&b_k),
+                b_v: of_head(&b_v),
+            }
+        };
+        let mlp = match shape.d_mlp {
+            Some(m) => Some(Mlp {
+                w_in: take("mlp.W_in", &[d, m])?,
+                b_in: take("mlp.b_in", &[m])?,
+                w_out: take("mlp.W_out", &[m, d])?,
+                b_out: take("mlp.b_out", &[d])?,
+                ln2: Norm::new(shape, &format!("blocks.{layer}.ln2"), tensors)?,
+            }),
+            None => None,
+        };
         Ok(Self {
-            ln1: Norm::new(shape, &format!("{block}.ln1"), tensors)?,
-            heads,
-            b_o: tensors.take(&format!("{block}.attn.b_O"))?,
+            ln1: Norm::new(shape, &format!("blocks.{layer}.ln1"), tensors)?,
+            heads: (0..n_heads).map(head).collect(),
+            b_o,
             mlp,
         })
     }
 }
 
 impl Norm {
-    fn new(shape: &Shape, name: &str, tensors: &mut Tensors) -> Result<Option<Self>, Refusal> {
+    fn new(shape: &Shape, name: &str, tensors: &mut Tensors<'_>) -> Result<Option<Self>, Refusal> {
         let Some(Norms { affine, eps }) = shape.norms else {
             return Ok(None);
         };
-        let mut part = |part: &str| tensors.take(&format!("{name}.{part}"));
+        let mut part = |part: &str| tensors.take(&format!("{name}.{part}"), &[shape.d_model]);
         let affine = if affine {
             Some((part("w")?, part("b")?))
         } else {

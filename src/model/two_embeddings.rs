@@ -1,6 +1,5 @@
 //! MLPs over two tokens, each with an embedding of its own: the networks of the published work on groups.
 
-use super::config::PairShape;
 use super::{Dyadic, Matrix, Tensors};
 use crate::refusal::Refusal;
 
@@ -22,32 +21,15 @@ pub struct TwoEmbeddings {
 }
 
 impl TwoEmbeddings {
-    /// The tensors by name, and their shapes.
-    pub(super) fn tensors(shape: PairShape) -> Vec<(String, Vec<usize>)> {
-        let PairShape {
-            d_vocab: v,
-            d_embed: e,
-            d_mlp: m,
-        } = shape;
-        vec![
-            ("embedding_left".into(), vec![v, e]),
-            ("embedding_right".into(), vec![v, e]),
-            ("linear_left".into(), vec![e, m]),
-            ("linear_right".into(), vec![e, m]),
-            ("unembedding".into(), vec![m, v]),
-            ("unembed_bias".into(), vec![v]),
-        ]
-    }
-
-    /// Puts the tensors together.
-    pub(super) fn new(tensors: &mut Tensors) -> Result<Self, Refusal> {
+    /// v tokens, embeddings of width e, m neurons.
+    pub(super) fn new([v, e, m]: [usize; 3], tensors: &mut Tensors<'_>) -> Result<Self, Refusal> {
         Ok(Self {
-            embedding_left: tensors.take("embedding_left")?,
-            embedding_right: tensors.take("embedding_right")?,
-            linear_left: tensors.take("linear_left")?,
-            linear_right: tensors.take("linear_right")?,
-            unembedding: tensors.take("unembedding")?,
-            unembed_bias: tensors.take("unembed_bias")?,
+            embedding_left: tensors.take("embedding_left", &[v, e])?,
+            embedding_right: tensors.take("embedding_right", &[v, e])?,
+            linear_left: tensors.take("linear_left", &[e, m])?,
+            linear_right: tensors.take("linear_right", &[e, m])?,
+            unembedding: tensors.take("unembedding", &[m, v])?,
+            unembed_bias: tensors.take("unembed_bias", &[v])?,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The published results: arXiv 2406.11779 and its data, 151 seeds each.
 
-use crate::model::Config;
+use crate::model::Shape;
 
 /// Means and standard deviations for one kind of model.
 pub(super) struct Published {
@@ -14,7 +14,7 @@ pub(super) struct Published {
 pub(super) const SEEDS: f64 = 151.0;
 
 /// What was published about models of these sizes.
-pub(super) fn published(config: &Config) -> Option<Published> {
+pub(super) fn published(config: &Shape) -> Option<Published> {
     let (accuracy, classes) = match (config.n_ctx, config.d_vocab, config.d_model) {
         (4, 64, 32) => (
             (0.9992, 0.0015),

@@ -1,6 +1,5 @@
 //! `f_g`: two lists of k numbers, of which one function of the first and another of the second agree. Which number is it?
 
-use super::parameters::whole;
 use super::values::{difference, power, sum};
 use super::{Parameters, Reading, Task, Tokens, Values};
 use num_bigint::BigUint;
@@ -31,14 +30,20 @@ struct Composed {
     values: Values,
 }
 
-pub(super) fn read(parameters: &Parameters<'_>) -> Reading {
-    let functions = parameters.choice("functions", &FUNCTIONS)?;
-    let k = parameters.whole("elements", 2..=parameters.sizes.n_ctx.max(2))?;
-    parameters.read("eos", "the token behind the values", whole)?;
+pub(super) fn read(parameters: &mut Parameters<'_>) -> Reading {
+    let functions = parameters.fields.choice("functions", None, FUNCTIONS)?;
+    let most = parameters.sizes.n_ctx.max(2);
+    let k = parameters.fields.whole("elements", 2..=most)?;
     let values = Values::read(parameters, 0, 0)?;
+    let missing = || {
+        parameters
+            .fields
+            .take("eos", "the token behind the values", |_| None)
+    };
+    values.eos.or_else(missing)?;
     parameters.fit(values.n == 2 * k, "n_ctx = 2 · elements + 1")?;
     parameters.answers(values.v)?;
-    Ok(Arc::new(Composed {
+    Some(Arc::new(Composed {
         functions,
         k,
         values,

@@ -20,28 +20,28 @@ struct Extreme {
     rank: Rank,
 }
 
-pub(super) fn largest(parameters: &Parameters<'_>) -> Reading {
-    read(parameters, |_| Ok(Rank::Largest))
+pub(super) fn largest(parameters: &mut Parameters<'_>) -> Reading {
+    read(parameters, |_, _| Some(Rank::Largest))
 }
 
-pub(super) fn smallest(parameters: &Parameters<'_>) -> Reading {
-    read(parameters, |_| Ok(Rank::Smallest))
+pub(super) fn smallest(parameters: &mut Parameters<'_>) -> Reading {
+    read(parameters, |_, _| Some(Rank::Smallest))
 }
 
-pub(super) fn nth_largest(parameters: &Parameters<'_>) -> Reading {
-    read(parameters, |n| {
-        parameters.whole("nth", 1..=n).map(Rank::NthLargest)
+pub(super) fn nth_largest(parameters: &mut Parameters<'_>) -> Reading {
+    read(parameters, |parameters, n| {
+        parameters.fields.whole("nth", 1..=n).map(Rank::NthLargest)
     })
 }
 
 fn read(
-    parameters: &Parameters<'_>,
-    rank: impl FnOnce(usize) -> Result<Rank, crate::refusal::Mismatch>,
+    parameters: &mut Parameters<'_>,
+    rank: impl FnOnce(&mut Parameters<'_>, usize) -> Option<Rank>,
 ) -> Reading {
     let values = Values::read(parameters, 0, 0)?;
     parameters.answers(values.v)?;
-    let rank = rank(values.n)?;
-    Ok(Arc::new(Extreme { values, rank }))
+    let rank = rank(parameters, values.n)?;
+    Some(Arc::new(Extreme { values, rank }))
 }
 
 impl Task for Extreme {

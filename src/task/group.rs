@@ -1,6 +1,6 @@
 //! `group`: the product of two elements, by its table. Nothing asks that it is a group's.
 
-use super::parameters::whole;
+use super::fields::whole;
 use super::{Parameters, Reading, Task, Tokens, Values};
 use num_bigint::BigUint;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ struct Group {
     values: Values,
 }
 
-pub(super) fn read(parameters: &Parameters<'_>) -> Reading {
+pub(super) fn read(parameters: &mut Parameters<'_>) -> Reading {
     let values = Values::read(parameters, 0, 0)?;
     parameters.fit(values.n == 2, "n_ctx 2, or 3 with eos")?;
     let (g, answers) = (values.v, parameters.sizes.d_vocab_out);
@@ -22,11 +22,11 @@ pub(super) fn read(parameters: &Parameters<'_>) -> Reading {
     };
     let expected =
         format!("{g} rows of {g} whole numbers below {answers}: one for each pair of value tokens");
-    let table = parameters.read("table", &expected, |table| {
-        let table: Vec<Vec<usize>> = table.as_array()?.iter().map(row).collect::<Option<_>>()?;
+    let table = parameters.fields.take("table", expected, |table| {
+        let table: Vec<Vec<usize>> = table?.as_array()?.iter().map(row).collect::<Option<_>>()?;
         (table.len() == g).then_some(table)
     })?;
-    Ok(Arc::new(Group { table, values }))
+    Some(Arc::new(Group { table, values }))
 }
 
 impl Task for Group {

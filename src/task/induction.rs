@@ -30,8 +30,8 @@ struct Induction {
     v: usize,
 }
 
-pub(super) fn read(parameters: &Parameters<'_>) -> Reading {
-    let inputs = parameters.choice("inputs", &INPUTS)?;
+pub(super) fn read(parameters: &mut Parameters<'_>) -> Reading {
+    let inputs = parameters.fields.choice("inputs", None, INPUTS)?;
     let (n, v) = (parameters.sizes.n_ctx, parameters.sizes.d_vocab);
     let (some, expected) = match inputs {
         Inputs::Distinct => (n >= 3 && n <= v + 1, "n_ctx from 3 to d_vocab + 1"),
@@ -40,7 +40,7 @@ pub(super) fn read(parameters: &Parameters<'_>) -> Reading {
     };
     parameters.fit(some, expected)?;
     parameters.answers(v)?;
-    Ok(Arc::new(Induction { inputs, n, v }))
+    Some(Arc::new(Induction { inputs, n, v }))
 }
 
 impl Induction {

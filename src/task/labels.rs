@@ -1,9 +1,9 @@
 //! The file of the task `table`: its name, and the answers in it.
 
-use super::parameters::{Parameters, cut};
+use super::parameters::Parameters;
 use super::sizes::Sizes;
 use super::values::power;
-use crate::refusal::Mismatch;
+use crate::refusal::{Mismatch, cut};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 
@@ -29,20 +29,19 @@ fn plain(name: &Value) -> Option<&str> {
 
 /// A label for each of the v^n sequences: an answer, or −1 where there is none. First those of the sequences that begin
 /// with token 0, of these first those that go on with token 0, and so on.
-pub(super) fn read(parameters: &Parameters<'_>) -> Result<Vec<i32>, Mismatch> {
+pub(super) fn read(parameters: &mut Parameters<'_>) -> Option<Vec<i32>> {
     let (n, v) = (parameters.sizes.n_ctx, parameters.sizes.d_vocab);
     let fits = n > 0 && v > 0 && power(v, n) <= MAX_LABELS.into();
     parameters.fit(fits, &format!("from 1 to {MAX_LABELS} sequences"))?;
     let beside = "the name of a file beside the model: letters, digits, '.', '_' and '-'";
-    parameters.read("labels", beside, plain)?;
-    in_the_file(parameters).map_err(|found| {
+    let fields = &mut parameters.fields;
+    fields.take("labels", beside, |name| plain(name?).map(|_| ()))?;
+    let labels = in_the_file(parameters).map_err(|found| {
         let expected = format!("a safetensors file of one tensor: I32 labels, {n} axes of {v}");
-        let mismatch = parameters.mismatch("labels", &expected);
-        Mismatch {
-            found: cut(&found),
-            ..mismatch
-        }
-    })
+        let wrong = &mut parameters.fields.wrong;
+        wrong.push(Mismatch::new("task.labels", expected, cut(found)));
+    });
+    labels.ok()
 }
 
 /// The labels in the file, or what is there instead.
@@ -117,9 +116,7 @@ pub(super) mod tests {
         };
         let task = json!({"name": "table", "labels": "labels.safetensors"});
         let refused = |labels: Option<&[u8]>| {
-            let why = crate::task::read(&task, sizes, labels)
-                .map(|_| ())
-                .unwrap_err();
+            let why = crate::task::tests::refused(&task, sizes, labels);
             assert_eq!(why.field, "task.labels");
             assert!(why.found.chars().count() <= 80);
             why.found
@@ -209,9 +206,7 @@ pub(super) mod tests {
             let task = json!({"name": "table", "labels": name});
             assert_eq!(labels_file(&task), None, "{name:?}");
             assert_eq!(
-                crate::task::read(&task, sizes, Some(&bytes))
-                    .unwrap_err()
-                    .field,
+                crate::task::tests::refused(&task, sizes, Some(&bytes)).field,
                 "task.labels"
             );
         }
@@ -238,7 +233,7 @@ pub(super) mod tests {
                 d_vocab,
                 d_vocab_out: 1,
             };
-            crate::task::read(&task, sizes, None).unwrap_err().field
+            crate::task::tests::refused(&task, sizes, None).field
         };
         for (n_ctx, d_vocab) in [(28, 2), (32, 1024), (3, 513), (0, 2), (2, 0)] {
             assert_eq!(refused(n_ctx, d_vocab), "task");

@@ -19,6 +19,7 @@
 
 mod composed;
 mod extreme;
+mod fields;
 mod group;
 mod induction;
 mod labels;
@@ -32,6 +33,7 @@ mod table;
 mod tokens;
 mod values;
 
+pub use fields::{Fields, whole};
 pub use labels::{MAX_LABELS_BYTES, labels_file};
 pub use sizes::{MAX_CTX, MAX_VOCAB, Sizes};
 pub use tokens::Tokens;
@@ -39,7 +41,7 @@ pub use tokens::Tokens;
 use crate::refusal::Mismatch;
 use num_bigint::BigUint;
 use parameters::Parameters;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::fmt::Debug;
 use std::sync::Arc;
 use values::Values;
@@ -67,30 +69,26 @@ pub trait Task: Debug + Send + Sync {
     fn size(&self) -> BigUint;
 }
 
-/// A task as it is read: itself, or why there is none.
-type Reading = Result<Arc<dyn Task>, Mismatch>;
+/// A task as it is read: none if something is wrong with its parameters, which is noted there.
+type Reading = Option<Arc<dyn Task>>;
 
 /// What makes a task of its parameters.
-type Read = fn(&Parameters<'_>) -> Reading;
+type Read = fn(&mut Parameters<'_>) -> Reading;
 
-/// Every task: its name, its parameters, and what reads them. A new one is its file and its line here.
-const TASKS: &[(&str, &[&str], Read)] = &[
-    ("max_of_n", &["eos"], extreme::largest),
-    ("min_of_n", &["eos"], extreme::smallest),
-    ("nth_max_of_n", &["nth", "eos"], extreme::nth_largest),
-    ("argmax_of_n", &["eos"], place::of_the_largest),
-    ("argmin_of_n", &["eos"], place::of_the_smallest),
-    (
-        "multifun",
-        &["functions", "function_tokens", "eos"],
-        multifun::read,
-    ),
-    ("f_g", &["functions", "elements", "eos"], composed::read),
-    ("sorted_list", &["length", "separator"], sorted_list::read),
-    ("modular", &["function", "p", "eos"], modular::read),
-    ("group", &["table", "eos"], group::read),
-    ("induction", &["inputs"], induction::read),
-    ("table", &["labels"], table::read),
+/// Every task: its name, and what reads its parameters. A new one is its file and its line here.
+const TASKS: &[(&str, Read)] = &[
+    ("max_of_n", extreme::largest),
+    ("min_of_n", extreme::smallest),
+    ("nth_max_of_n", extreme::nth_largest),
+    ("argmax_of_n", place::of_the_largest),
+    ("argmin_of_n", place::of_the_smallest),
+    ("multifun", multifun::read),
+    ("f_g", composed::read),
+    ("sorted_list", sorted_list::read),
+    ("modular", modular::read),
+    ("group", group::read),
+    ("induction", induction::read),
+    ("table", table::read),
 ];
 
 /// Reads the field `task` of a network of these sizes, and gives its canonical JSON with it: the bare name of a task
@@ -98,21 +96,41 @@ const TASKS: &[(&str, &[&str], Read)] = &[
 /// the task that has one.
 ///
 /// # Errors
-/// [`Mismatch`] with the first field, such as `task.eos`, that is not what it must be; `task` if the sizes are not.
+/// What is wrong with a field, such as `task.eos`; with `task` if the sizes do not fit.
 pub fn read(
     task: &Value,
     sizes: Sizes,
     labels: Option<&[u8]>,
-) -> Result<(Value, Arc<dyn Task>), Mismatch> {
-    let parameters = Parameters::new(task, sizes, labels)?;
-    let entry = TASKS.iter().find(|(name, ..)| *name == parameters.name);
-    let Some((_, known, read)) = entry else {
-        let names: Vec<&str> = TASKS.iter().map(|(name, ..)| *name).collect();
-        return Err(parameters.mismatch("name", &names.join(", ")));
+) -> Result<(Value, Arc<dyn Task>), Vec<Mismatch>> {
+    let mut fields = match task {
+        Value::Object(fields) => fields.clone(),
+        name => Map::from_iter([("name".into(), name.clone())]),
     };
-    parameters.are_among(known)?;
-    let task = read(&parameters)?;
-    Ok((parameters.canonical(), task))
+    fields.retain(|_, value| !value.is_null());
+    let canonical = match fields.get("name") {
+        Some(name) if fields.len() == 1 => name.clone(),
+        _ => fields.clone().into(),
+    };
+    let mut fields = Fields::new("task.", fields);
+    let Some((name, read)) = fields.choice("name", None, TASKS.iter().map(|task| (task.0, task)))
+    else {
+        return Err(fields.wrong);
+    };
+    let mut parameters = Parameters {
+        name,
+        sizes,
+        labels,
+        fields,
+    };
+    let within = sizes.n_ctx <= MAX_CTX && sizes.d_vocab <= MAX_VOCAB;
+    let most = format!("n_ctx up to {MAX_CTX} and d_vocab up to {MAX_VOCAB}");
+    let task = parameters.fit(within, &most);
+    let task = task.and_then(|()| read(&mut parameters));
+    if task.is_some() {
+        let expected = format!("no such field, for {name}");
+        parameters.fields.nothing_else(&expected, |_, _| false);
+    }
+    Ok((canonical, parameters.fields.done(task)?))
 }
 
 #[cfg(test)]

@@ -29,12 +29,12 @@ struct Modular {
     values: Values,
 }
 
-pub(super) fn read(parameters: &Parameters<'_>) -> Reading {
-    let function = parameters.choice("function", &FUNCTIONS)?;
+pub(super) fn read(parameters: &mut Parameters<'_>) -> Reading {
+    let function = parameters.fields.choice("function", None, FUNCTIONS)?;
     let values = Values::read(parameters, 0, 0)?;
     parameters.answers(values.v)?;
-    parameters.whole("p", values.v..=values.v)?;
-    Ok(Arc::new(Modular { function, values }))
+    parameters.fields.whole("p", values.v..=values.v)?;
+    Some(Arc::new(Modular { function, values }))
 }
 
 impl Task for Modular {

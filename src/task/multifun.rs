@@ -1,6 +1,6 @@
 //! `multifun`: the first token says which function of the values behind it is asked for.
 
-use super::parameters::whole;
+use super::fields::whole;
 use super::values::{place, sum};
 use super::{Parameters, Reading, Task, Tokens, Values};
 use num_bigint::BigUint;
@@ -32,11 +32,11 @@ struct Multifun {
 }
 
 /// `functions` are names, `function_tokens` as many special tokens, in the same order.
-pub(super) fn read(parameters: &Parameters<'_>) -> Reading {
+pub(super) fn read(parameters: &mut Parameters<'_>) -> Reading {
     let names = FUNCTIONS.map(|(name, ..)| name).join(", ");
     let expected = format!("one or more of {names}, each once");
-    let functions = parameters.read("functions", &expected, |names| {
-        let names = names.as_array().filter(|names| each_once(names))?;
+    let functions = parameters.fields.take("functions", expected, |names| {
+        let names = names?.as_array().filter(|names| each_once(names))?;
         let named = |name| FUNCTIONS.iter().find(|(of, ..)| name == of);
         names.iter().map(named).collect::<Option<Vec<_>>>()
     })?;
@@ -46,21 +46,23 @@ pub(super) fn read(parameters: &Parameters<'_>) -> Reading {
         "{} different tokens out of {behind:?}, none of them eos",
         functions.len()
     );
-    let tokens = parameters.read("function_tokens", &expected, |tokens| {
-        let tokens = tokens.as_array().filter(|tokens| each_once(tokens))?;
-        let token = |token| {
-            whole(token).filter(|token| behind.contains(token) && Some(*token) != values.eos)
-        };
-        let tokens: Option<Vec<usize>> = tokens.iter().map(token).collect();
-        tokens.filter(|tokens| tokens.len() == functions.len())
-    })?;
+    let tokens = parameters
+        .fields
+        .take("function_tokens", expected, |tokens| {
+            let tokens = tokens?.as_array().filter(|tokens| each_once(tokens))?;
+            let token = |token| {
+                whole(token).filter(|token| behind.contains(token) && Some(*token) != values.eos)
+            };
+            let tokens: Option<Vec<usize>> = tokens.iter().map(token).collect();
+            tokens.filter(|tokens| tokens.len() == functions.len())
+        })?;
     for (_, answers, _) in &functions {
         parameters.answers(answers(values.n, values.v))?;
     }
     let functions = functions.iter().map(|(_, _, function)| *function);
     let mut functions: Vec<(usize, Function)> = tokens.into_iter().zip(functions).collect();
     functions.sort_unstable_by_key(|(token, _)| *token);
-    Ok(Arc::new(Multifun { functions, values }))
+    Some(Arc::new(Multifun { functions, values }))
 }
 
 /// From one up to as many as there are functions, and all different.

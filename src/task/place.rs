@@ -12,18 +12,18 @@ struct Place {
     of_the_largest: bool,
 }
 
-pub(super) fn of_the_largest(parameters: &Parameters<'_>) -> Reading {
+pub(super) fn of_the_largest(parameters: &mut Parameters<'_>) -> Reading {
     read(parameters, true)
 }
 
-pub(super) fn of_the_smallest(parameters: &Parameters<'_>) -> Reading {
+pub(super) fn of_the_smallest(parameters: &mut Parameters<'_>) -> Reading {
     read(parameters, false)
 }
 
-fn read(parameters: &Parameters<'_>, of_the_largest: bool) -> Reading {
+fn read(parameters: &mut Parameters<'_>, of_the_largest: bool) -> Reading {
     let values = Values::read(parameters, 0, 0)?;
     parameters.answers(values.n)?;
-    Ok(Arc::new(Place {
+    Some(Arc::new(Place {
         values,
         of_the_largest,
     }))

@@ -14,9 +14,9 @@ struct SortedList {
     separator: usize,
 }
 
-pub(super) fn read(parameters: &Parameters<'_>) -> Reading {
+pub(super) fn read(parameters: &mut Parameters<'_>) -> Reading {
     let sizes = parameters.sizes;
-    let n = parameters.whole("length", 1..=sizes.n_ctx.max(1))?;
+    let n = parameters.fields.whole("length", 1..=sizes.n_ctx.max(1))?;
     let v = sizes.d_vocab.saturating_sub(1);
     let fit = sizes.n_ctx == n.saturating_mul(2).saturating_add(1) && n <= v;
     parameters.fit(
@@ -24,8 +24,8 @@ pub(super) fn read(parameters: &Parameters<'_>) -> Reading {
         "n_ctx twice the length and one more, for the separator, and as many values as the length",
     )?;
     parameters.answers(v)?;
-    let separator = parameters.whole("separator", v..=v)?;
-    Ok(Arc::new(SortedList { n, v, separator }))
+    let separator = parameters.fields.whole("separator", v..=v)?;
+    Some(Arc::new(SortedList { n, v, separator }))
 }
 
 impl Task for SortedList {

@@ -12,10 +12,10 @@ struct Table {
     labels: Vec<i32>,
 }
 
-pub(super) fn read(parameters: &Parameters<'_>) -> Reading {
+pub(super) fn read(parameters: &mut Parameters<'_>) -> Reading {
     let (n, v) = (parameters.sizes.n_ctx, parameters.sizes.d_vocab);
     let labels = labels::read(parameters)?;
-    Ok(Arc::new(Table { n, v, labels }))
+    Some(Arc::new(Table { n, v, labels }))
 }
 
 impl Table {

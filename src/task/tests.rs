@@ -41,7 +41,15 @@ impl Example {
     }
 
     fn read(&self, task: &Value, sizes: Sizes) -> Result<(Value, Arc<dyn Task>), Mismatch> {
-        read(task, sizes, self.labels.as_deref())
+        read(task, sizes, self.labels.as_deref()).map_err(|mut wrong| wrong.remove(0))
+    }
+}
+
+/// What is wrong first.
+pub(super) fn refused(task: &Value, sizes: Sizes, labels: Option<&[u8]>) -> Mismatch {
+    match read(task, sizes, labels) {
+        Err(mut wrong) => wrong.remove(0),
+        Ok((task, _)) => panic!("{task} {sizes:?}"),
     }
 }
 
@@ -369,6 +377,13 @@ fn what_is_wrong_is_named() {
             3,
             4,
             4,
+            "task.nth",
+        ),
+        (
+            json!({"name": "nth_max_of_n", "nth": 2, "nht": 2}),
+            3,
+            4,
+            4,
             "task.nht",
         ),
         (
@@ -376,7 +391,7 @@ fn what_is_wrong_is_named() {
             3,
             4,
             4,
-            "task.functions",
+            "task.function",
         ),
         // Special tokens are those behind the values.
         (json!({"name": "max_of_n", "eos": 0}), 3, 4, 4, "task.eos"),
@@ -682,13 +697,11 @@ fn what_is_wrong_is_named() {
             d_vocab,
             d_vocab_out,
         };
-        let why = read(&task, sizes, None)
-            .map(|(task, _)| task)
-            .expect_err(&task.to_string());
+        let why = refused(&task, sizes, None);
         assert_eq!(why.field, field, "{task} {sizes:?}: {why:?}");
     }
     let long = json!({"name": "group", "table": vec![vec![0; 100]; 100], "x".repeat(200): 0});
-    let why = read(
+    let why = refused(
         &long,
         Sizes {
             n_ctx: 2,
@@ -696,11 +709,10 @@ fn what_is_wrong_is_named() {
             d_vocab_out: 1,
         },
         None,
-    )
-    .unwrap_err();
+    );
     assert_eq!((why.field.len(), why.found.as_str()), (80, "0"));
     let long = json!({"name": "group", "table": vec![vec![0; 100]; 100]});
-    let why = read(
+    let why = refused(
         &long,
         Sizes {
             n_ctx: 2,
@@ -708,8 +720,7 @@ fn what_is_wrong_is_named() {
             d_vocab_out: 1,
         },
         None,
-    )
-    .unwrap_err();
+    );
     assert_eq!((why.field.as_str(), why.found.len()), ("task.table", 80));
 }
 

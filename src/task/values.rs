@@ -2,7 +2,6 @@
 
 use super::parameters::Parameters;
 use super::tokens::Tokens;
-use crate::refusal::Mismatch;
 use num_bigint::BigUint;
 
 /// n positions with any of v values each, then `eos` if it is given. All v^n sequences are inputs.
@@ -19,21 +18,23 @@ pub(super) struct Values {
 impl Values {
     /// n and v are what the sizes leave: after `eos`, other special tokens, and other positions in front.
     pub(super) fn read(
-        parameters: &Parameters<'_>,
+        parameters: &mut Parameters<'_>,
         special: usize,
         in_front: usize,
-    ) -> Result<Self, Mismatch> {
+    ) -> Option<Self> {
         let sizes = parameters.sizes;
-        let eos = usize::from(parameters.has("eos"));
+        let has_eos = parameters.fields.get("eos").is_some();
+        let eos = usize::from(has_eos);
         let v = sizes.d_vocab.saturating_sub(special.saturating_add(eos));
         let n = sizes.n_ctx.saturating_sub(in_front.saturating_add(eos));
         parameters.fit(n > 0 && v > 0, "a position for a value, and a token for it")?;
         let behind = v..=sizes.d_vocab.saturating_sub(1);
-        let eos = parameters
-            .has("eos")
-            .then(|| parameters.whole("eos", behind));
-        let eos = eos.transpose()?;
-        Ok(Self { n, v, eos })
+        let eos = if has_eos {
+            Some(parameters.fields.whole("eos", behind)?)
+        } else {
+            None
+        };
+        Some(Self { n, v, eos })
     }
 
     /// How many positions they take, `eos` included.

@@ -10,7 +10,7 @@ use gbmi::certificate::{Certificate, Claim, Hints, Rows, VERSION};
 use gbmi::checker::arithmetic::{Enclosure, Rational};
 use gbmi::checker::levels::Paths;
 use gbmi::checker::meter::Meter;
-use gbmi::model::{Config, Network};
+use gbmi::model::{Network, Shape};
 
 /// The certificate, written and read as any other.
 pub(crate) fn reread(certificate: &Certificate) -> Certificate {
@@ -377,7 +377,7 @@ pub(crate) fn hints(random: &mut Random, network: &Network) -> Certificate {
     let mut direct_path = direct_path(random, network);
     let (mut orders, mut scores) = (orders(random, v, v), None);
     if random.once_in(2) {
-        let Config {
+        let Shape {
             n_ctx: n,
             d_model: d,
             d_head,

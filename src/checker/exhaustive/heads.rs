@@ -124,11 +124,10 @@ impl<R: Enclosure> Maps<R> {
             let width = i64::try_from(shape.d_head).unwrap_or(0);
             let scale = R::dyadic(width, 0).inverse_sqrt();
             meter.add(Kind::Attention, (query.map.rows() + 1) * shape.d_head);
-            let map = &query.map;
-            let scaled = |row, col| map.at(row, col).mul(&scale);
+            let scaled = |entry: &R| entry.mul(&scale);
             query = Affine {
-                constant: query.constant.iter().map(|x| x.mul(&scale)).collect(),
-                map: Matrix::from_fn(map.rows(), map.cols(), R::everything(), scaled),
+                constant: query.constant.iter().map(scaled).collect(),
+                map: query.map.map(R::everything(), scaled),
             };
         }
         Ok(Self {

@@ -135,13 +135,7 @@ impl<R: Enclosure> Level<'_, R> {
         self.meter.goes_by("tree");
         let (n, all) = (self.tables.n_ctx, self.inputs(q));
         if all.bits() > 127 {
-            let what = "the tree's count, in bits".into();
-            return Err(Decline::TooLarge {
-                what,
-                limit: 127,
-                found: all.bits(),
-            }
-            .into());
+            return Err(Decline::too_large("the tree's count, in bits", 127, all.bits()).into());
         }
         let last = groups
             .iter()

@@ -162,9 +162,7 @@ fn svd<R: Enclosure>(
     let mut power = plain(&gram, &other.transposed(), meter, KIND)?;
     let size = power.rows();
     meter.spend(KIND, size * size)?;
-    power = Matrix::from_fn(size, size, R::everything(), |row, col| {
-        power.at(row, col).mul(&tau)
-    });
+    power = power.map(R::everything(), |entry| entry.mul(&tau));
     for _ in 0..SQUARINGS {
         power = plain(&power, &power.transposed(), meter, KIND)?;
     }

@@ -8,7 +8,7 @@ use super::bounds::Values;
 use crate::checker::arithmetic::Fixed;
 use crate::checker::meter::Meter;
 use crate::checker::published::places::Places;
-use crate::model::{Config, Matrix};
+use crate::model::{Matrix, Shape};
 use crate::search::doubles::double;
 
 /// Gaps tried for each (query, maximum, other tokens), at most about so many.
@@ -73,7 +73,7 @@ fn largest(values: impl Iterator<Item = f64>) -> usize {
 impl Count {
     /// From B(q, p), and EV above PV.
     pub(super) fn new(
-        config: &Config,
+        config: &Shape,
         positions: &Matrix<Fixed>,
         logits: &Matrix<f64>,
         reference: bool,
