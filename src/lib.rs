@@ -42,12 +42,7 @@ pub mod inspect;
 pub mod kind;
 pub mod model;
 pub mod numerals;
-#[cfg(any(
-    feature = "prove",
-    feature = "import",
-    feature = "inspect",
-    feature = "coq"
-))]
+#[cfg(feature = "output")]
 pub mod output;
 pub mod parallel;
 pub mod refusal;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf, is_separator};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 use tempfile::NamedTempFile;
 
@@ -13,6 +14,24 @@ const PREFIX: &str = ".gbmi-";
 /// A file is whole within seconds; one that has been temporary for longer than this is so for ever.
 const ABANDONED: Duration = Duration::from_secs(3600);
 
+/// The temporary files that there are. Who makes one, or names some, holds the lock.
+static PENDING: Mutex<Vec<Weak<Path>>> = Mutex::new(vec![]);
+
+fn pending() -> MutexGuard<'static, Vec<Weak<Path>>> {
+    PENDING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes every temporary file, for a program that is about to end: from now on none is made or named, and who tries
+/// waits for ever.
+pub fn abandon() {
+    let pending = pending();
+    for path in pending.iter().filter_map(Weak::upgrade) {
+        // There is nobody left to tell.
+        let _ = std::fs::remove_file(path);
+    }
+    std::mem::forget(pending);
+}
+
 /// A file that is written under a temporary name and dropped unless [`Pending::keep`] is called.
 ///
 /// It takes the place of a file that is there, with its permissions, or of the one that a symbolic link leads to. What is
@@ -20,6 +39,8 @@ const ABANDONED: Duration = Duration::from_secs(3600);
 #[derive(Debug)]
 pub struct Pending {
     file: NamedTempFile,
+    /// Its temporary name, as long as it has one.
+    listed: Arc<Path>,
     path: PathBuf,
     place: Place,
 }
@@ -48,12 +69,18 @@ impl Pending {
         let create = |path: &Path| OpenOptions::new().write(true).create_new(true).open(path);
         let mut builder = tempfile::Builder::new();
         let builder = builder.prefix(PREFIX).suffix(&suffix);
+        let mut pending = pending();
+        pending.retain(|path| path.strong_count() > 0);
         let file = match &place {
             Place::Name(name, _) => builder.make_in(folder(name), create),
             Place::Through => builder.tempfile(),
         };
+        let file = file.map_err(|error| unwritable(path, error))?;
+        let listed = Arc::from(file.path());
+        pending.push(Arc::downgrade(&listed));
         Ok(Self {
-            file: file.map_err(|error| unwritable(path, error))?,
+            file,
+            listed,
             path: path.to_path_buf(),
             place,
         })
@@ -83,8 +110,31 @@ impl Pending {
     /// # Errors
     /// As [`Pending::create`].
     pub fn keep(self) -> Result<PathBuf, Refusal> {
-        let Self { file, path, place } = self;
-        let kept = match place {
+        let path = self.path.clone();
+        Self::keep_all(vec![self]).map(|()| path)
+    }
+
+    /// Gives files their names: all of them, or if the program is ended before, none.
+    ///
+    /// # Errors
+    /// As [`Pending::create`], for the first that cannot have its name.
+    pub fn keep_all(files: Vec<Self>) -> Result<(), Refusal> {
+        let is_through = |file: &Self| matches!(file.place, Place::Through);
+        let (through, names): (Vec<_>, Vec<_>) = files.into_iter().partition(is_through);
+        // This may take as long as another program likes.
+        through.into_iter().try_for_each(Self::place)?;
+        let _held = pending();
+        names.into_iter().try_for_each(Self::place)
+    }
+
+    fn place(self) -> Result<(), Refusal> {
+        let Self {
+            file,
+            listed: _listed,
+            path,
+            place,
+        } = self;
+        let placed = match place {
             Place::Name(name, permissions) => permissions
                 .map_or(Ok(()), |permissions| {
                     file.as_file().set_permissions(permissions)
@@ -96,8 +146,7 @@ impl Pending {
                 std::io::copy(&mut whole, &mut through).map(drop)
             }),
         };
-        kept.map_err(|error| unwritable(&path, error))?;
-        Ok(path)
+        placed.map_err(|error| unwritable(&path, error))
     }
 }
 

@@ -276,6 +276,34 @@ fn files_are_written() {
     }
 }
 
+/// A proof that leaves nothing undecided shows where the wrong inputs are.
+#[test]
+fn an_exact_proof_shows_where_the_wrong_inputs_lie() {
+    let folder = TempDir::new().unwrap();
+    let model = here("tests/data/tiny").display().to_string();
+    let mut prove = Command::cargo_bin("gbmi").unwrap();
+    let prove = prove.current_dir(folder.path());
+    let proved = prove
+        .args(["prove", &model, "--strategy", "exact"])
+        .output();
+    assert!(proved.unwrap().status.success());
+    let args = ["cert.json", &model, "--out", "."];
+    let (code, stdout, _) = run(folder.path(), &args);
+    assert_eq!(code, 0);
+    assert!(stdout.contains("shown wrong  FLOPs"), "{stdout}");
+    let read = |name| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    assert!(read("explain.svg").contains("Wrong inputs, by query and maximum"));
+    let object: serde_json::Value = serde_json::from_str(&read("explain.json")).unwrap();
+    assert_eq!(object["undecided"], "0");
+    for sums in ["by_maximum", "by_query"] {
+        let count =
+            |row: &serde_json::Value| row["wrong"].as_str().unwrap().parse::<u32>().unwrap();
+        let wrong: Vec<u32> = object[sums].as_array().unwrap().iter().map(count).collect();
+        assert!(wrong.is_sorted_by(|a, b| a >= b));
+        assert_eq!(wrong.iter().sum::<u32>(), 125 - 109);
+    }
+}
+
 #[test]
 fn refusals_have_the_exit_codes_of_check() {
     let folder = TempDir::new().unwrap();

@@ -64,7 +64,7 @@ const UNTRUSTED: &[(&str, &str)] = &[
     ("kind", ""),
     ("strategy", ""),
     ("coq", ""),
-    ("inspect", "numerals output"),
+    ("inspect", "numerals output strategy"),
     ("import", "output kind"),
     ("answers", ""),
     ("search", "strategy search::levels search::published"),

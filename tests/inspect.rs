@@ -270,7 +270,7 @@ fn attention_to_the_maximum_is_nearly_of_rank_one() {
         "{found}"
     );
     let json = serde_json::to_value(&found).unwrap();
-    assert_eq!(json["sha256"], found.sha256);
+    assert_eq!(json["network_sha256"], found.sha256);
     assert_eq!(json["qk"]["singular_values"].as_array().unwrap().len(), 32);
     println!("{found}");
 }

@@ -317,3 +317,49 @@ fn a_dash_is_no_folder() {
     }
     assert_eq!(names(folder.path()), ["cert.json", "model"]);
 }
+
+/// Ctrl-C while a certificate waits for a reader that never comes, and the end that a scheduler asks for.
+#[test]
+fn an_interrupt_leaves_no_temporary_file() {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let folder = with_certificate();
+        let path = folder.path();
+        let temporary = path.join("tmp");
+        std::fs::create_dir(&temporary).unwrap();
+        let pipe = path.join("pipe");
+        assert!(
+            Command::new("mkfifo")
+                .arg(&pipe)
+                .status()
+                .unwrap()
+                .success()
+        );
+        let mut prove = Command::new(assert_cmd::cargo::cargo_bin!("gbmi"))
+            .current_dir(path)
+            .env("TMPDIR", &temporary)
+            .args(["prove", "model", "--out", "pipe"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The first file is made to see whether one can be: the one that stays has contents.
+        let is_waiting = || {
+            files(&temporary)
+                .iter()
+                .any(|path| path.metadata().is_ok_and(|file| file.len() > 0))
+        };
+        while !is_waiting() {
+            assert_eq!(prove.try_wait().unwrap(), None);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let process = prove.id().to_string();
+        let kill = Command::new("kill").args(["-s", signal, &process]).status();
+        assert!(kill.unwrap().success());
+        let ended = prove.wait_with_output().unwrap();
+        assert_eq!(ended.status.code(), Some(code));
+        assert_eq!(
+            String::from_utf8(ended.stderr).unwrap(),
+            "gbmi: interrupted\n"
+        );
+        assert_eq!(names(&temporary), Vec::<String>::new());
+    }
+}

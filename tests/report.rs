@@ -137,7 +137,18 @@ fn read(folder: &Path, name: &str) -> String {
 fn means_and_deviations_are_those_of_the_proofs() {
     let folder = tempfile::tempdir().unwrap();
     sweep(folder.path(), 0.1);
-    let markdown = report(folder.path(), &folder.path().join("report"), 2).unwrap();
+    let found = report(folder.path(), &folder.path().join("report"), 2).unwrap();
+    let best = |of| {
+        let best = &found.groups[0].best;
+        best.iter().find(|best| best.of == of).unwrap()
+    };
+    assert_eq!((found.missing, found.groups[0].models), (0, 2));
+    assert_eq!(
+        (best("exact").mean_bound, best("cubic").mean_flops),
+        (16e6 / 16_777_216.0, 3e6)
+    );
+    assert_eq!(best("frontier").mean_bound_over_true, Some(0.9375));
+    let markdown = read(&folder.path().join("report"), "summary.md");
     let line = |start: &str| {
         let line = markdown
             .lines()
@@ -174,7 +185,7 @@ fn means_and_deviations_are_those_of_the_proofs() {
     let results = read(&folder.path().join("report"), "results.csv");
     assert_eq!(results.lines().count(), 1 + 2 * 4);
     assert!(results.contains(
-        "published-cubic,published-cubic,cubic,12000000,16777216,16777216,0.715255737,0.750000000,"
+        "published-cubic,published-cubic,cubic,12000000,16777216,16777216,46875/65536,0.715255737,0.750000000,"
     ));
     assert_eq!(read(&folder.path().join("report"), "failures.csv"), "");
 }
@@ -282,7 +293,8 @@ fn a_model_that_cannot_be_read_or_is_another_is_named_and_the_rest_is_shown() {
     sweep(path, 0.1);
     let out = path.join("report");
     let whole = report(path, &out, 2).unwrap();
-    assert!(!whole.contains("Without a result"));
+    assert_eq!(whole.missing, 0);
+    assert!(!read(&out, "summary.md").contains("Without a result"));
     let lines = |model: &str| {
         read(&out, "results.csv")
             .lines()
@@ -294,12 +306,14 @@ fn a_model_that_cannot_be_read_or_is_another_is_named_and_the_rest_is_shown() {
     std::fs::copy(weights(MODELS[0]), weights(MODELS[1])).unwrap();
     let found = report(path, &out, 2).unwrap();
     assert_eq!((lines(MODELS[0]), lines(MODELS[1])), (4, 0));
+    assert_eq!(found.missing, 4);
+    let summary = read(&out, "summary.md");
     assert!(
-        found.contains(&format!(
+        summary.contains(&format!(
             "| {} | 4 of 4 | truth, exact, published-cubic, frontier |",
             MODELS[1]
         )),
-        "{found}"
+        "{summary}"
     );
     assert_eq!(
         read(&out, "failures.csv")
@@ -327,9 +341,11 @@ fn a_model_that_cannot_be_read_or_is_another_is_named_and_the_rest_is_shown() {
     // None is left.
     std::fs::remove_dir_all(path.join("models")).unwrap();
     let found = report(path, &out, 2).unwrap();
+    assert_eq!((found.missing, found.groups.len()), (8, 0));
+    let summary = read(&out, "summary.md");
     assert!(
-        found.starts_with("## Without a result") && found.contains("| 4 of 4 |"),
-        "{found}"
+        summary.starts_with("## Without a result") && summary.contains("| 4 of 4 |"),
+        "{summary}"
     );
     assert!(read(&out, "index.html").contains("there is no such file"));
 }

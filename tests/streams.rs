@@ -259,3 +259,29 @@ fn nothing_is_said_into_a_file() {
         .stdin(Stdio::null());
     assert_eq!(command.output().unwrap().status.code(), Some(0));
 }
+
+/// What is done, line by line on stderr, where that is asked for; stdout is as without it.
+#[test]
+fn stages_are_said_where_that_is_asked_for() {
+    let folder = with_certificate();
+    let path = folder.path();
+    let silent = gbmi(path, &["check", "cert.json", "model", "--quiet"], "");
+    for args in [
+        &["check", "cert.json", "model", "--quiet", "-v"][..],
+        &["--verbose", "check", "cert.json", "model", "--quiet"],
+    ] {
+        let said = gbmi(path, args, "");
+        assert_eq!((code(&said), &said.stdout), (Some(0), &silent.stdout));
+        let stderr = String::from_utf8(said.stderr).unwrap();
+        let stages: Vec<&str> = stderr
+            .lines()
+            .map(|line| line.split_once(" s: ").unwrap().1)
+            .collect();
+        let expected = [
+            "reading the certificate cert.json",
+            "reading the model model",
+            "checking it in fixed arithmetic",
+        ];
+        assert_eq!(stages, expected);
+    }
+}

@@ -24,6 +24,7 @@ mod mutation;
 mod optimiser;
 mod oracles;
 mod output;
+mod outputs;
 mod overlaps;
 mod perturbed;
 mod planted;

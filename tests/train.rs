@@ -62,7 +62,11 @@ fn a_model_is_learnt_read_and_proved() {
         (2, 6, 8)
     );
     // Untrained, one in six would be right.
-    let correct = found[0]["correct"].as_u64().unwrap();
+    let correct = found[0]["correct"]
+        .as_str()
+        .unwrap()
+        .parse::<u64>()
+        .unwrap();
     assert!(correct > 450, "{correct} of 500");
     let strategy = gbmi::strategy::Strategy::BruteForce;
     let proof =

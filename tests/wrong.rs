@@ -48,7 +48,7 @@ fn every_wrong_answer_is_listed_once() {
             assert!(wrong.answer != wrong.right);
             assert!(wrong.margin <= BigRational::from_integer(BigInt::ZERO));
         }
-        let (correct, total) = count(&network, 2);
+        let (correct, total) = count(&network, 2, &|| ());
         assert_eq!((truth.correct, truth.total), (correct.into(), total.into()));
         listed += listing.inputs.len();
     }

@@ -78,12 +78,14 @@ fn most(numbers: &[f64]) -> f64 {
 pub fn walk<S: Default + Send>(
     network: &Network,
     threads: usize,
+    progress: &(dyn Fn() + Sync),
     visit: impl Fn(&mut S, &Answer<'_>) + Sync,
 ) -> Vec<S> {
     if let Some(heads) = heads::Heads::new(network) {
         return parallel(heads.queries(), threads, |_, query| {
             let mut sum = S::default();
             heads.walk(query, &mut |answer: &Answer<'_>| visit(&mut sum, answer));
+            progress();
             sum
         });
     }
@@ -101,6 +103,7 @@ pub fn walk<S: Default + Send>(
             path: Path::default(),
         };
         walk.below(token, &mut |answer: &Answer<'_>| visit(&mut sum, answer));
+        progress();
         sum
     })
 }
@@ -140,10 +143,11 @@ impl Walk<'_> {
 }
 
 /// The read-outs answered correctly, and all of them.
-pub fn count(network: &Network, threads: usize) -> (u128, u128) {
+pub fn count(network: &Network, threads: usize, progress: &(dyn Fn() + Sync)) -> (u128, u128) {
     let counts = walk(
         network,
         threads,
+        progress,
         |(right, all): &mut (u128, u128), answer| {
             *right += if answer.margin > 0.0 {
                 answer.inputs

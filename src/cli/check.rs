@@ -1,5 +1,6 @@
 //! `gbmi check`.
 
+use super::arguments::{Named, of_certificate};
 use super::progress::Progress;
 use super::verdict::Verdict;
 use super::{Common, Failure, model, streams, tell};
@@ -16,9 +17,12 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 #[derive(clap::Args)]
+#[command(mut_arg("model", of_certificate))]
 pub(crate) struct Args {
     /// The certificate; - is stdin
     certificate: PathBuf,
+    #[command(flatten)]
+    model: Named,
     #[command(flatten)]
     common: Common,
     /// The arithmetic to check in; the others are oracles for `fixed`
@@ -69,11 +73,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         if let Some(known) = Strategy::named(&certificate.strategy) {
             strategy = known.name();
         }
-        let found = model::for_certificate(
-            args.common.model.as_deref(),
-            &args.certificate,
-            &certificate,
-        )?;
+        let found = model::for_certificate(args.model.path(), &args.certificate, &certificate)?;
         let network = &model.insert(found).network;
         certificate.is_about(network)?;
         checker(network, checked.insert(certificate), &args.common)
@@ -94,7 +94,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     } else {
         verdict.text(args.common.quiet)
     });
-    result.map(|_| ()).map_err(Failure::from)
+    result.map(|_| ()).map_err(Failure::Judged)
 }
 
 pub(crate) type Checker = fn(&Network, &Certificate, &Common) -> Result<Certified, Refusal>;
@@ -104,6 +104,7 @@ fn certified<R: Enclosure>(
     certificate: &Certificate,
     common: &Common,
 ) -> Result<Certified, Refusal> {
+    streams::stage(format_args!("checking it in {} arithmetic", R::NAME));
     let progress = Progress::new(parts(network, certificate), common.quiet);
     check::<R>(network, certificate, common.options(&|| progress.step()))
 }

@@ -1,13 +1,15 @@
 //! `gbmi compare`.
 
+use super::arguments::natural;
 use super::check::Arithmetic;
 use super::progress::Progress;
-use super::streams::folder;
+use super::refused::{Place, Refused};
+use super::streams::{folder, stage};
 use super::{Common, Failure, MOST_INPUTS, aligned, csv, json, model, print, truth};
 use gbmi::bundled::BUNDLED;
 use gbmi::checker::Certified;
 use gbmi::model::Network;
-use gbmi::numerals::{decimal, grouped};
+use gbmi::numerals::{decimal, fraction, grouped};
 use gbmi::output::{Pending, distinct, unwritable};
 use gbmi::refusal::Refusal;
 use gbmi::search::prove_optimised;
@@ -20,7 +22,7 @@ use std::time::Instant;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The models: folders with model.safetensors and config.json [default: the bundled one]
+    /// The models: folders with model.safetensors and config.json [default: the bundled max_of_4_seed123]
     #[arg(value_name = "MODEL")]
     models: Vec<PathBuf>,
     /// Names of strategies, or `own`, `published`, `all`; with commas between them
@@ -31,13 +33,13 @@ pub(crate) struct Args {
     class: Vec<String>,
     /// Move what the published strategies hint uphill, so many steps
     #[cfg(feature = "optimise")]
-    #[arg(long, value_name = "STEPS", default_value_t = 0)]
+    #[arg(long, value_name = "STEPS", default_value_t = 0, value_parser = natural::<usize>)]
     optimise: usize,
     /// The arithmetic that every certificate is checked in once more
     #[arg(long, value_enum, default_value_t = Arithmetic::Fixed)]
     arithmetic: Arithmetic,
     /// Decline proofs that take more FLOPs, or more integer operations, than this
-    #[arg(long, value_name = "N", default_value_t = gbmi::checker::DEFAULT_MAX_FLOPS)]
+    #[arg(long, value_name = "N", default_value_t = gbmi::checker::DEFAULT_MAX_FLOPS, value_parser = natural::<u64>)]
     max_flops: u64,
     /// Number of threads; the result does not depend on it [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -68,14 +70,14 @@ fn strategies(name: &str) -> Result<Strategies, String> {
 #[derive(Default, Serialize)]
 struct Row {
     model: String,
-    class: &'static str,
-    strategy: String,
-    /// `accepted`, or why there is no proof, or no certificate.
-    verdict: String,
+    class: Option<&'static str>,
+    strategy: Option<String>,
+    verdict: &'static str,
     correct: Option<String>,
-    total: String,
-    /// Rounded down.
+    total: Option<String>,
     bound: Option<String>,
+    /// Rounded down.
+    bound_decimal: Option<String>,
     /// The bound over the true accuracy, where that is known.
     bound_over_true: Option<String>,
     flops: Option<u64>,
@@ -84,6 +86,31 @@ struct Row {
     bytes: Option<usize>,
     prove_seconds: Option<f64>,
     check_seconds: Option<f64>,
+    /// Why there is no proof, or no certificate.
+    code: Option<&'static str>,
+    at: Option<String>,
+    expected: Option<String>,
+    found: Option<String>,
+    reason: Option<String>,
+}
+
+impl Row {
+    /// In a table's cell.
+    fn refusal(&self) -> String {
+        let reason = self.reason.as_deref().unwrap_or_default();
+        format!("{}: {reason}", self.verdict.to_lowercase())
+    }
+
+    fn refuse(&mut self, refused: Refused) {
+        let Place {
+            at,
+            expected,
+            found,
+        } = refused.place;
+        (self.verdict, self.code) = (refused.verdict, Some(refused.code));
+        (self.at, self.expected, self.found) = (at, expected, found);
+        self.reason = Some(refused.reason);
+    }
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
@@ -97,7 +124,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
     chosen.sort_by_key(|strategy| CLASSES.iter().position(|class| *class == strategy.class()));
     if chosen.is_empty() {
-        return Err(Failure::Other(
+        return Err(Failure::Usage(
             "no strategy is of the classes asked for".into(),
         ));
     }
@@ -120,11 +147,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             Ok(found) => found,
             Err(reason) => {
                 let model = path.unwrap_or(Path::new(BUNDLED)).display().to_string();
-                rows.push(Row {
+                let mut row = Row {
                     model: model.clone(),
-                    verdict: failed(&reason),
                     ..Row::default()
-                });
+                };
+                row.refuse((&reason).into());
+                rows.push(row);
                 refused.push((model, reason));
                 continue;
             }
@@ -138,12 +166,13 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             .as_ref()
             .map(|out| out.join(distinct(&name, &mut folders)));
         for strategy in &chosen {
+            stage(format_args!("{}, {}", found.source, strategy.name()));
             let mut row = Row {
                 model: found.source.clone(),
-                class: strategy.class(),
-                strategy: strategy.name().into_owned(),
-                verdict: "accepted".into(),
-                total: found.network.task.size().to_string(),
+                class: Some(strategy.class()),
+                strategy: Some(strategy.name().into_owned()),
+                verdict: "ACCEPTED",
+                total: Some(found.network.task.size().to_string()),
                 ..Row::default()
             };
             if let Err(reason) = args.fill(
@@ -153,8 +182,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
                 truth.as_ref(),
                 out.as_deref(),
             ) {
-                row.verdict = failed(&reason);
-                refused.push((format!("{}, {}", row.model, row.strategy), reason));
+                row.refuse((&reason).into());
+                refused.push((format!("{}, {}", row.model, strategy.name()), reason));
             }
             rows.push(row);
             progress.step();
@@ -175,10 +204,6 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
 }
 
-fn failed(reason: &Refusal) -> String {
-    format!("failed: {reason}")
-}
-
 impl Args {
     fn common(&self) -> Common {
         let Self {
@@ -188,7 +213,6 @@ impl Args {
             ..
         } = *self;
         Common {
-            model: None,
             max_flops,
             threads,
             json,
@@ -209,7 +233,15 @@ impl Args {
         if matches!(strategy, Strategy::Exhaustive | Strategy::BruteForce)
             && total > MOST_INPUTS.into()
         {
-            row.verdict = format!("not run: {total} inputs");
+            row.refuse(Refused {
+                verdict: "DECLINED",
+                place: Place {
+                    at: Some("inputs".into()),
+                    expected: Some(MOST_INPUTS.to_string()),
+                    found: Some(total.to_string()),
+                },
+                ..Refused::other("too_large", &format!("{total} inputs are too many to walk"))
+            });
             return Ok(());
         }
         let common = self.common();
@@ -220,8 +252,8 @@ impl Args {
         let moves = 0;
         let proof = match prove_optimised(network, strategy, moves, None, common.options(&|| ())) {
             Ok(proof) => proof,
-            Err(Refusal::Declined(reason)) => {
-                row.verdict = format!("declined: {reason}");
+            Err(reason @ Refusal::Declined(_)) => {
+                row.refuse((&reason).into());
                 return Ok(());
             }
             Err(other) => return Err(other),
@@ -229,15 +261,19 @@ impl Args {
         row.prove_seconds = Some(start.elapsed().as_secs_f64());
         if let Some(folder) = out {
             std::fs::create_dir_all(folder).map_err(|error| unwritable(folder, error))?;
-            Pending::with_contents(&folder.join(format!("{}.json", row.strategy)), &proof.text)?
-                .keep()?;
+            Pending::with_contents(
+                &folder.join(format!("{}.json", strategy.name())),
+                &proof.text,
+            )?
+            .keep()?;
         }
         let start = Instant::now();
         let (_, check) = self.arithmetic.checker();
         let certificate = gbmi::certificate::Certificate::read(&proof.text)?;
         let Certified { correct, meter, .. } = check(network, &certificate, &common)?;
         row.check_seconds = Some(start.elapsed().as_secs_f64());
-        row.bound = Some(decimal(&correct, &total));
+        row.bound = Some(fraction(&correct, &total));
+        row.bound_decimal = Some(decimal(&correct, &total));
         row.bound_over_true = truth.map(|truth| decimal(&correct, truth));
         row.correct = Some(correct.to_string());
         (row.flops, row.int_ops) = (Some(meter.flops()), Some(meter.int_ops()));
@@ -270,9 +306,9 @@ fn text(rows: &[Row]) -> String {
                 .zip(row.check_seconds)
                 .map(|(prove, check)| format!("{:.2}", prove + check));
             table.push([
-                row.class.into(),
-                row.strategy.clone(),
-                row.bound.clone().unwrap_or_else(|| row.verdict.clone()),
+                row.class.unwrap_or_default().into(),
+                row.strategy.clone().unwrap_or_default(),
+                row.bound_decimal.clone().unwrap_or_else(|| row.refusal()),
                 row.bound_over_true.clone().unwrap_or_else(dash),
                 row.flops
                     .map_or_else(dash, |flops| digits(flops.to_string())),

@@ -1,19 +1,20 @@
 //! `gbmi evaluate`.
 
+use super::arguments::{Named, positive};
+use super::progress::Progress;
+use super::streams::stage;
 use super::train::{On, without_threads_in_candle};
 use super::{Failure, model, print, threads};
 use gbmi::answers;
 use gbmi::numerals::grouped;
 use gbmi::train::{Evaluated, Inputs, evaluate};
-use std::path::PathBuf;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The model: a folder with model.safetensors and config.json, or the safetensors file [default: the bundled one]
-    #[arg(value_name = "MODEL")]
-    model: Option<PathBuf>,
+    #[command(flatten)]
+    model: Named,
     /// Draw this many inputs at random, instead of looking at every one
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = positive::<u32>)]
     samples: Option<u32>,
     /// The seed of the inputs drawn
     #[arg(long, value_name = "SEED", default_value_t = 0, requires = "samples")]
@@ -27,6 +28,9 @@ pub(crate) struct Args {
     /// Print one JSON object on one line
     #[arg(long)]
     json: bool,
+    /// No progress
+    #[arg(long)]
+    quiet: bool,
 }
 
 /// Every input of a model with more than this many would take days.
@@ -34,7 +38,7 @@ const MOST_INPUTS: u64 = 1 << 36;
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     without_threads_in_candle();
-    let found = model::named(args.model.as_deref())?;
+    let found = model::named(args.model.path())?;
     let inputs = match args.samples {
         Some(samples) => Inputs::Sampled {
             samples: samples as usize,
@@ -43,16 +47,18 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         None if found.network.task.size() <= MOST_INPUTS.into() => Inputs::All,
         None => {
             let total = grouped(&found.network.task.size().to_string());
-            return Err(Failure::Other(format!(
+            return Err(Failure::Usage(format!(
                 "{total} inputs are too many: draw some with --samples"
             )));
         }
     };
     let device = args.device.device()?;
+    stage("counting right inputs, in floating point");
     let start = std::time::Instant::now();
     let threads = threads(args.threads);
     let (correct, total) = if inputs == Inputs::All && device.is_cpu() {
-        answers::count(&found.network, threads)
+        let progress = Progress::open_ended(args.quiet);
+        answers::count(&found.network, threads, &|| progress.step())
     } else {
         let Evaluated { correct, total } =
             evaluate(&found.network.one_head()?, inputs, &device, threads)

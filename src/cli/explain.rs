@@ -1,6 +1,8 @@
 //! `gbmi explain`.
 
-use super::streams::folder;
+use super::arguments::{Named, natural, no_progress, of_certificate};
+use super::progress::Progress;
+use super::streams::{folder, stage};
 use super::{Common, Failure, aligned, model, note, print, streams, tell};
 use gbmi::explain::{DEFAULT_SPEND, Explanation, Outcome, Row, Share, draw, explain};
 use gbmi::numerals::{by_more_than, decimal, grouped};
@@ -11,57 +13,42 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
+#[command(mut_arg("model", of_certificate), mut_arg("quiet", no_progress))]
 pub(crate) struct Args {
     /// The certificate; - is stdin
     certificate: PathBuf,
-    /// The model: a folder with model.safetensors and config.json, or the safetensors file
-    #[arg(long, value_name = "PATH")]
-    model: Option<PathBuf>,
+    #[command(flatten)]
+    model: Named,
     /// Write explain.csv, explain.json and a picture into this folder
     #[arg(long, value_name = "DIR", value_parser = folder())]
     out: Option<PathBuf>,
     /// The picture's format
     #[arg(long, value_enum, default_value_t = super::inspect::Picture::Svg, requires = "out")]
     format: super::inspect::Picture,
-    /// Decline certificates that take more FLOPs, or more integer operations, than this
-    #[arg(long, value_name = "N", default_value_t = gbmi::checker::DEFAULT_MAX_FLOPS)]
-    max_flops: u64,
+    #[command(flatten)]
+    common: Common,
     /// Give up on the truth, and on a replacement, beyond this many FLOPs or integer operations
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_SPEND)]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_SPEND, value_parser = natural::<u64>)]
     spend: u64,
-    /// Number of threads [default: all]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    threads: Option<u16>,
     /// Print comma-separated values: one row for each query and maximum
     #[arg(long, conflicts_with = "json")]
     csv: bool,
-    /// Print one JSON object on one line
-    #[arg(long)]
-    json: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let certificate = streams::certificate(&args.certificate)?;
-    let found = model::for_certificate(args.model.as_deref(), &args.certificate, &certificate)?;
-    let Args {
-        max_flops,
-        threads,
-        json,
-        ..
-    } = *args;
-    let common = Common {
-        model: None,
-        max_flops,
-        threads,
-        json,
-        quiet: true,
-    };
+    let found = model::for_certificate(args.model.path(), &args.certificate, &certificate)?;
+    let common = &args.common;
+    let progress = Progress::open_ended(common.quiet);
+    let step = || progress.step();
+    stage("checking it, then once more with each rule made exact");
     let explanation = explain(
         &found.network,
         &certificate,
         args.spend,
-        common.options(&|| ()),
+        common.options(&step),
     )?;
+    drop(progress);
     let sizes = &found.network.sizes;
     let by = by_more_than(&certificate.claim.margin);
     let by = if by.is_empty() {
@@ -73,7 +60,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         "{}, d_vocab {}, n_ctx {}{by}",
         found.source, sizes.d_vocab, sizes.n_ctx
     );
-    let shown = if args.json {
+    let shown = if common.json {
         self::json(&explanation)
     } else if args.csv {
         csv(&explanation.rows)
@@ -83,7 +70,6 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let Some(out) = &args.out else {
         return print(&shown);
     };
-    tell(&shown);
     std::fs::create_dir_all(out).map_err(|error| unwritable(out, error))?;
     let written = [
         Pending::with_contents(&out.join("explain.csv"), csv(&explanation.rows).as_bytes())?
@@ -98,6 +84,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     for path in written {
         note(&format!("written {}", path.display()));
     }
+    tell(&shown);
     Ok(())
 }
 
@@ -225,28 +212,49 @@ fn replacements(explanation: &Explanation, loss: &BigUint) -> Vec<[String; 6]> {
     table
 }
 
+/// The sums by a token: what is undecided, or if nothing is, what is wrong.
 fn marginal(name: &str, shares: &[Share], loss: &BigUint) -> String {
-    let lossy = || {
-        shares
-            .iter()
-            .filter(|share| share.undecided > BigUint::default())
+    let none = BigUint::default();
+    let decided = shares.iter().all(|share| share.undecided == none);
+    let shown = |share: &&Share| {
+        if decided {
+            share.wrong != none
+        } else {
+            share.undecided != none
+        }
     };
-    if lossy().next().is_none() {
+    let shown: Vec<&Share> = shares.iter().filter(shown).collect();
+    if shown.is_empty() {
         return String::new();
     }
-    let mut table =
-        vec![[name, "inputs", "undecided", "lost", "of loss", "FLOPs"].map(String::from)];
-    table.extend(lossy().take(SHOWN).map(|share| {
-        [
-            share.token.to_string(),
-            count(&share.inputs),
-            count(&share.undecided),
-            count(&share.loss),
-            percent(&share.loss, loss),
-            grouped(&share.flops.to_string()),
-        ]
-    }));
-    format!("\n{}{}", columns(&table, 0..6), left_out(lossy().count()))
+    let flops = |share: &Share| grouped(&share.flops.to_string());
+    let table = if decided {
+        let mut table = vec![[name, "inputs", "shown wrong", "FLOPs"].map(String::from)];
+        table.extend(shown.iter().take(SHOWN).map(|share| {
+            [
+                share.token.to_string(),
+                count(&share.inputs),
+                count(&share.wrong),
+                flops(share),
+            ]
+        }));
+        columns(&table, 0..4)
+    } else {
+        let mut table =
+            vec![[name, "inputs", "undecided", "lost", "of loss", "FLOPs"].map(String::from)];
+        table.extend(shown.iter().take(SHOWN).map(|share| {
+            [
+                share.token.to_string(),
+                count(&share.inputs),
+                count(&share.undecided),
+                count(&share.loss),
+                percent(&share.loss, loss),
+                flops(share),
+            ]
+        }));
+        columns(&table, 0..6)
+    };
+    format!("\n{table}{}", left_out(shown.len()))
 }
 
 fn left_out(rows: usize) -> String {
@@ -317,6 +325,7 @@ fn json(explanation: &Explanation) -> String {
             json!({
                 name: share.token,
                 "inputs": text(&share.inputs),
+                "wrong": text(&share.wrong),
                 "undecided": text(&share.undecided),
                 "lost": text(&share.loss),
                 "flops": share.flops,

@@ -1,20 +1,24 @@
 //! `gbmi export-coq`.
 
-use super::{Failure, model, streams, tell};
+use super::arguments::{Named, of_certificate};
+use super::{Failure, json, model, note, streams, tell};
 use gbmi::coq::export;
 use gbmi::refusal::Refusal;
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
+#[command(mut_arg("model", of_certificate))]
 pub(crate) struct Args {
     /// The certificate; - is stdin
     certificate: PathBuf,
-    /// The model: a folder with model.safetensors and config.json, or the safetensors file
-    #[arg(long, value_name = "PATH")]
-    model: Option<PathBuf>,
+    #[command(flatten)]
+    model: Named,
     /// The file to write, which coqc compiles beside proofs/; - is stdout
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Print one JSON object on one line
+    #[arg(long)]
+    json: bool,
 }
 
 /// The name that Coq will know the file by.
@@ -36,21 +40,34 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         let found = args.out.display();
         let expected =
             "expected a file of letters, digits and _, beginning with a letter, that ends in .v";
-        return Err(Failure::Other(format!(
+        return Err(Failure::Usage(format!(
             "--out {found}: {expected}, as Coq wants it"
         )));
     }
     let certificate = streams::certificate(&args.certificate)?;
-    let found = model::for_certificate(args.model.as_deref(), &args.certificate, &certificate)?;
+    let found = model::for_certificate(args.model.path(), &args.certificate, &certificate)?;
     certificate
         .is_about(&found.network)
         .map_err(Refusal::from)?;
     let theorem = export(&certificate, &found.network.one_head()?).map_err(Failure::Other)?;
     streams::write(&args.out, theorem.as_bytes())?;
-    if !to_stdout {
+    let out = args.out.display();
+    if args.json {
+        let written = json(&serde_json::json!({
+            "theorem": out.to_string(),
+            "bytes": theorem.len(),
+            "model": found.source,
+            "network_sha256": found.network.sha256,
+        }))?;
+        // What is said of a theorem on stdout stands on stderr, as for `prove`.
+        if to_stdout {
+            note(written.trim_end());
+        } else {
+            tell(&written);
+        }
+    } else if !to_stdout {
         tell(&format!(
-            "written {0}: compile it with coqc -Q proofs gbmi {0}\n",
-            args.out.display()
+            "written {out}: compile it with coqc -Q proofs gbmi {out}\n"
         ));
     }
     Ok(())

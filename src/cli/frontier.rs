@@ -1,12 +1,13 @@
 //! `gbmi frontier`.
 
+use super::arguments::Named;
 use super::progress::Progress;
 use super::prove::suggestion;
-use super::streams::folder;
+use super::streams::{folder, stage};
 use super::{Common, Failure, MOST_INPUTS, aligned, csv, json, model, print, tell, truth};
 use gbmi::checker::Certified;
 use gbmi::inspect::{Bounds, Format, Point, Series, draw_bounds};
-use gbmi::numerals::{decimal, grouped};
+use gbmi::numerals::{decimal, fraction, grouped};
 use gbmi::output::{Pending, unwritable};
 use gbmi::search::{self, Proof, Request};
 use gbmi::strategy::{CLASSES, Strategy};
@@ -17,6 +18,8 @@ use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
+    #[command(flatten)]
+    model: Named,
     #[command(flatten)]
     common: Common,
     /// The published strategies beside it (brute force for few inputs only)
@@ -59,8 +62,9 @@ struct Row {
     int_ops: u64,
     correct: String,
     total: String,
-    /// Rounded down.
     bound: String,
+    /// Rounded down.
+    bound_decimal: String,
     /// The bound over the true accuracy, where that is known.
     bound_over_true: Option<String>,
     bytes: usize,
@@ -80,7 +84,8 @@ impl Row {
             int_ops: certified.meter.int_ops(),
             correct: certified.correct.to_string(),
             total: certified.total.to_string(),
-            bound: decimal(&certified.correct, &certified.total),
+            bound: fraction(&certified.correct, &certified.total),
+            bound_decimal: decimal(&certified.correct, &certified.total),
             bound_over_true: truth.map(|truth| decimal(&certified.correct, truth)),
             bytes: proof.text.len(),
             dominated: None,
@@ -91,7 +96,7 @@ impl Row {
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let common = &args.common;
-    let found = model::named(common.model.as_deref())?;
+    let found = model::named(args.model.path())?;
     if let Some(out) = &args.out {
         std::fs::create_dir_all(out).map_err(|error| unwritable(out, error))?;
     }
@@ -99,11 +104,13 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let step = || progress.step();
     let options = common.options(&step);
     let network = &found.network;
+    stage("counting right inputs by brute force, if they are few");
     let truth = truth(network, common)?;
+    stage("proofs at many prices");
     let beside = args
         .out
         .as_ref()
-        .and_then(|out| suggestion(common.model.as_deref(), &out.join(name(0))));
+        .and_then(|out| suggestion(args.model.path(), &out.join(name(0))));
     let frontier = search::frontier(&Request::new(network, beside, options), false)?;
     let row = |(index, proof)| Row {
         certificate: args.out.as_ref().map(|_| name(index)),
@@ -116,6 +123,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let published = Strategy::published()
         .filter(|strategy| args.published && (few || *strategy != Strategy::BruteForce));
     for strategy in published {
+        stage(strategy.name());
         let proof = search::prove(network, strategy, None, options)?;
         let dominates = |own: &Proof| {
             let (own, other) = (&own.certified, &proof.certified);
@@ -174,10 +182,7 @@ fn write(out: &Path, frontier: &[Proof], rows: &[Row]) -> Result<(), Failure> {
     let pending = files
         .iter()
         .map(|(name, text)| Pending::with_contents(&out.join(name), text));
-    pending
-        .collect::<Result<Vec<_>, _>>()?
-        .into_iter()
-        .try_for_each(|file| file.keep().map(drop))?;
+    Pending::keep_all(pending.collect::<Result<_, _>>()?)?;
     Ok(())
 }
 
@@ -234,7 +239,7 @@ fn text(rows: &[Row], length: usize) -> String {
             grouped(&row.flops.to_string()),
             grouped(&row.int_ops.to_string()),
             grouped(&row.correct),
-            row.bound.clone(),
+            row.bound_decimal.clone(),
             row.bound_over_true.clone().unwrap_or_else(|| "–".into()),
             grouped(&row.bytes.to_string()),
         ]
@@ -261,7 +266,8 @@ fn text(rows: &[Row], length: usize) -> String {
     ]];
     for class in CLASSES {
         let rows = published.iter().filter(|row| row.class == class);
-        if let Some(row) = rows.max_by_key(|row| (row.bound.clone(), std::cmp::Reverse(row.flops)))
+        if let Some(row) =
+            rows.max_by_key(|row| (row.bound_decimal.clone(), std::cmp::Reverse(row.flops)))
         {
             let [flops, int_ops, certified, bound, over_true, bytes] = cells(row);
             best.push([

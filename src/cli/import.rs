@@ -1,9 +1,10 @@
 //! `gbmi import`.
 
 use super::streams::folder;
-use super::{Failure, tell};
+use super::{Failure, json, tell};
 use gbmi::import::{Imported, import};
-use std::path::PathBuf;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -18,9 +19,29 @@ pub(crate) struct Args {
     /// The model has no biases where the state_dict has none: they are zeros
     #[arg(long)]
     zero_biases: bool,
+    /// Print one JSON object on one line
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct Written<'a> {
+    model: &'a Path,
+    #[serde(flatten)]
+    imported: &'a Imported,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let imported = import(&args.file, &args.config, &args.out, args.zero_biases)?;
+    if args.json {
+        let model = &args.out;
+        tell(&json(&Written {
+            model,
+            imported: &imported,
+        })?);
+        return Ok(());
+    }
     let Imported {
         sha256,
         tensors,
@@ -29,7 +50,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         prefix,
         widened,
         zeros,
-    } = import(&args.file, &args.config, &args.out, args.zero_biases)?;
+    } = imported;
     let ignored = if ignored.is_empty() {
         "none".into()
     } else {

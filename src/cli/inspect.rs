@@ -1,18 +1,17 @@
 //! `gbmi inspect`.
 
-use super::streams::folder;
-use super::{Failure, model, note, print};
+use super::arguments::Named;
+use super::streams::{folder, stage};
+use super::{Failure, json, model, note, print};
 use gbmi::inspect::{Format, draw, inspect, inspect_heads};
+use serde::Serialize;
+use std::fmt::Display;
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The model: a folder with model.safetensors and config.json, or the safetensors file [default: the bundled one]
-    #[arg(value_name = "MODEL")]
-    model: Option<PathBuf>,
-    /// The same, as `prove` and `check` spell it
-    #[arg(long = "model", value_name = "PATH", conflicts_with = "model")]
-    path: Option<PathBuf>,
+    #[command(flatten)]
+    model: Named,
     /// Draw the QK and OV circuits as heat maps into this folder
     #[arg(long, value_name = "DIR", value_parser = folder())]
     out: Option<PathBuf>,
@@ -39,31 +38,42 @@ impl From<Picture> for Format {
     }
 }
 
-pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let model = model::named(args.model.as_deref().or(args.path.as_deref()))?;
-    // Max-of-n's one head has tables of its own to look at.
-    let printed = match model.network.one_head() {
-        Ok(one_head) => shown(args, &model.source, &inspect(&one_head)),
-        Err(_) => shown(args, &model.source, &inspect_heads(&model.network)),
-    };
-    if let Some(out) = &args.out {
-        for drawn in draw(&model.network.one_head()?, out, args.format.into())? {
-            note(&format!("drawn {}", drawn.display()));
-        }
-    }
-    printed
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct Shown<'a, T> {
+    model: &'a str,
+    #[serde(flatten)]
+    inspection: &'a T,
 }
 
-fn shown<T: serde::Serialize + std::fmt::Display>(
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let model = model::named(args.model.path())?;
+    stage("looking at its circuits");
+    // Max-of-n's one head has tables of its own to look at.
+    let one_head = model.network.one_head();
+    let printed = match &one_head {
+        Ok(one_head) => shown(args, &model.source, &inspect(one_head))?,
+        Err(_) => shown(args, &model.source, &inspect_heads(&model.network))?,
+    };
+    // What cannot be drawn is refused before anything is printed.
+    let drawn = match &args.out {
+        Some(out) => draw(&one_head?, out, args.format.into())?,
+        None => vec![],
+    };
+    drawn
+        .iter()
+        .for_each(|drawn| note(&format!("drawn {}", drawn.display())));
+    print(&printed)
+}
+
+fn shown<T: Serialize + Display>(
     args: &Args,
-    source: &str,
+    model: &str,
     inspection: &T,
-) -> Result<(), Failure> {
+) -> Result<String, Failure> {
     if args.json {
-        let json =
-            serde_json::to_string(inspection).map_err(|error| Failure::Other(error.to_string()))?;
-        print(&format!("{json}\n"))
+        json(&Shown { model, inspection })
     } else {
-        print(&format!("{source}\n{inspection}\n"))
+        Ok(format!("{model}\n{inspection}\n"))
     }
 }

@@ -1,5 +1,6 @@
 //! The command line. It converts between files, flags and the library; nothing here decides what is proved.
 
+mod arguments;
 mod check;
 #[cfg(feature = "prove")]
 mod compare;
@@ -15,10 +16,13 @@ mod frontier;
 mod import;
 #[cfg(feature = "inspect")]
 mod inspect;
+#[cfg(all(unix, feature = "output"))]
+mod interrupt;
 mod model;
 mod progress;
 #[cfg(feature = "prove")]
 mod prove;
+mod refused;
 #[cfg(feature = "sweep")]
 mod report;
 mod streams;
@@ -30,6 +34,7 @@ mod verdict;
 #[cfg(all(feature = "prove", feature = "inspect"))]
 mod wrong;
 
+use arguments::natural;
 use clap::{CommandFactory, Parser, Subcommand};
 #[cfg(feature = "prove")]
 use gbmi::model::Network;
@@ -38,7 +43,8 @@ use gbmi::refusal::Refusal;
 use gbmi::search::MOST_INPUTS;
 #[cfg(feature = "prove")]
 use num_bigint::BigUint;
-use std::path::PathBuf;
+use refused::Refused;
+use std::ffi::OsString;
 use streams::{note, print, tell};
 
 /// Compact, checked proofs of what a neural network does.
@@ -47,6 +53,9 @@ use streams::{note, print, tell};
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// Say on stderr what is being done
+    #[arg(short, long, global = true)]
+    verbose: bool,
 }
 
 #[derive(Subcommand)]
@@ -106,11 +115,8 @@ enum Command {
 /// What `check` and `prove` share.
 #[derive(clap::Args)]
 struct Common {
-    /// The model: a folder with model.safetensors and config.json, or the safetensors file
-    #[arg(long, value_name = "PATH")]
-    model: Option<PathBuf>,
     /// Decline proofs that take more FLOPs, or more integer operations, than this
-    #[arg(long, value_name = "N", default_value_t = gbmi::checker::DEFAULT_MAX_FLOPS)]
+    #[arg(long, value_name = "N", default_value_t = gbmi::checker::DEFAULT_MAX_FLOPS, value_parser = natural::<u64>)]
     max_flops: u64,
     /// Number of threads; the result does not depend on it [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -143,12 +149,22 @@ fn threads(asked: Option<u16>) -> usize {
 
 /// Why a command did not succeed.
 enum Failure {
-    /// A verdict other than accepted, or a file that cannot be read: reported by the command itself.
+    /// A verdict other than accepted, or a file that cannot be read or written.
     Refused(Refusal),
-    /// Models, by name, that something was refused of; all the others are done.
+    /// The same, and stdout has the verdict.
+    Judged(Refusal),
+    /// Models, by name, that something was refused of; all the others are done, and stdout has all.
     #[cfg(feature = "prove")]
     Several(Vec<(String, Refusal)>),
-    /// Usage or input and output.
+    /// Arguments that the parser refuses.
+    Arguments(clap::Error),
+    /// Arguments that do not go together, or with the model.
+    #[cfg(any(feature = "prove", feature = "coq", feature = "train"))]
+    Usage(String),
+    /// stdout cannot be written.
+    Unheard(std::io::Error),
+    /// What no other says.
+    #[cfg(feature = "output")]
     Other(String),
 }
 
@@ -166,21 +182,22 @@ impl Failure {
             Refusal::Unreadable(_) => 3,
         };
         match self {
-            Self::Refused(refusal) => code(refusal),
+            Self::Refused(refusal) | Self::Judged(refusal) => code(refusal),
             #[cfg(feature = "prove")]
             Self::Several(refused) => refused
                 .iter()
                 .map(|(_, refusal)| code(refusal))
                 .max()
                 .unwrap_or(3),
-            Self::Other(_) => 3,
+            _ => 3,
         }
     }
 
     /// What stderr says of it, line by line.
     fn messages(&self) -> Vec<String> {
-        match self {
-            Self::Refused(refusal) => vec![refusal.to_string()],
+        let messages = match self {
+            Self::Arguments(error) => return vec![error.render().to_string().trim_end().into()],
+            Self::Refused(refusal) | Self::Judged(refusal) => vec![refusal.to_string()],
             #[cfg(feature = "prove")]
             Self::Several(refused) => {
                 const SHOWN: usize = 20;
@@ -193,32 +210,74 @@ impl Failure {
                     .chain((more > 0).then(|| format!("and {more} more")))
                     .collect()
             }
+            Self::Unheard(error) => vec![format!("cannot write to stdout: {error}")],
+            #[cfg(any(feature = "prove", feature = "coq", feature = "train"))]
+            Self::Usage(message) => vec![message.clone()],
+            #[cfg(feature = "output")]
             Self::Other(message) => vec![message.clone()],
+        };
+        messages
+            .into_iter()
+            .map(|message| format!("gbmi: {message}"))
+            .collect()
+    }
+
+    /// What is still to be said of it as JSON.
+    fn json(&self) -> Option<Refused> {
+        match self {
+            Self::Refused(refusal) => Some(refusal.into()),
+            Self::Arguments(error) => Some(Refused::usage(error)),
+            #[cfg(any(feature = "prove", feature = "coq", feature = "train"))]
+            Self::Usage(message) => Some(Refused::other("usage", message)),
+            #[cfg(feature = "output")]
+            Self::Other(message) => Some(Refused::other("failed", message)),
+            #[cfg(feature = "prove")]
+            Self::Several(_) => None,
+            Self::Judged(_) | Self::Unheard(_) => None,
         }
     }
 }
 
 /// Runs the command line and returns the exit code.
 pub(crate) fn run() -> u8 {
+    #[cfg(all(unix, feature = "output"))]
+    interrupt::watch();
     let result = match Cli::try_parse() {
-        Ok(cli) => execute(cli.command),
-        Err(error) if error.use_stderr() => {
-            note(error.render().to_string().trim_end());
-            return 3;
+        Ok(cli) => {
+            if cli.verbose {
+                streams::be_verbose();
+            }
+            execute(cli.command)
         }
+        Err(error) if error.use_stderr() => Err(Failure::Arguments(error)),
         // Help and version are no errors.
         Err(asked) => print(&asked.render().to_string()),
     };
-    match result {
-        Ok(()) => 0,
-        Err(failure) => {
-            failure
-                .messages()
-                .iter()
-                .for_each(|message| note(&format!("gbmi: {message}")));
-            failure.exit_code()
-        }
+    let Err(failure) = result else {
+        return 0;
+    };
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    if let (Some(say), Some(refused)) = (json_asked(&arguments), failure.json()) {
+        say(&format!("{}\n", serde_json::json!(refused)));
     }
+    failure.messages().iter().for_each(|message| note(message));
+    failure.exit_code()
+}
+
+/// Whether JSON is asked for, and where it goes: to stderr where a file of the command's goes to stdout. This is read off
+/// the arguments as they stand, since they may make no command.
+fn json_asked(arguments: &[OsString]) -> Option<fn(&str)> {
+    let flags = || arguments.iter().take_while(|argument| *argument != "--");
+    let aside = flags()
+        .zip(flags().skip(1))
+        .any(|(flag, value)| flag == "--out" && value == "-")
+        || flags().any(|flag| flag == "--out=-");
+    let say = if aside {
+        |text: &str| note(text.trim_end())
+    } else {
+        tell
+    };
+    flags().any(|flag| flag == "--json").then_some(say)
 }
 
 fn execute(command: Command) -> Result<(), Failure> {
@@ -290,10 +349,10 @@ fn csv<T: serde::Serialize>(rows: &[T]) -> Result<String, Failure> {
     write().map_err(|error| Failure::Other(error.to_string()))
 }
 
-/// One JSON array on one line.
-#[cfg(feature = "prove")]
-fn json<T: serde::Serialize>(rows: &[T]) -> Result<String, Failure> {
-    let json = serde_json::to_string(rows).map_err(|error| Failure::Other(error.to_string()))?;
+/// One JSON value on one line.
+#[cfg(feature = "output")]
+fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<String, Failure> {
+    let json = serde_json::to_string(value).map_err(|error| Failure::Other(error.to_string()))?;
     Ok(format!("{json}\n"))
 }
 

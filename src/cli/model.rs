@@ -1,5 +1,6 @@
 //! Which model a command is about. A certificate may suggest one; only the digest decides.
 
+use super::streams::stage;
 use gbmi::bundled::BUNDLED;
 use gbmi::certificate::Certificate;
 use gbmi::kind;
@@ -15,16 +16,13 @@ pub(crate) struct Model {
 
 /// The model named on the command line, or the bundled one.
 pub(crate) fn named(path: Option<&Path>) -> Result<Model, Refusal> {
-    match path {
-        Some(path) => Ok(Model {
-            network: kind::load(path)?,
-            source: path.display().to_string(),
-        }),
-        None => Ok(Model {
-            network: Network::bundled()?,
-            source: format!("bundled {BUNDLED}"),
-        }),
-    }
+    let source = match path {
+        Some(path) => path.display().to_string(),
+        None => format!("bundled {BUNDLED}"),
+    };
+    stage(format_args!("reading the model {source}"));
+    let network = path.map_or_else(Network::bundled, kind::load)?;
+    Ok(Model { network, source })
 }
 
 /// The model for a certificate: the one named on the command line, else the bundled one if the digest is its, else the

@@ -1,5 +1,6 @@
 //! `gbmi prove` and `gbmi strategies`.
 
+use super::arguments::{Named, natural};
 use super::progress::Progress;
 use super::verdict::Verdict;
 use super::{Common, Failure, model, note, streams, tell};
@@ -25,6 +26,8 @@ use std::time::Instant;
 #[command(group = ArgGroup::new("chosen").args(["budget", "target", "published"]).multiple(true))]
 pub(crate) struct Args {
     #[command(flatten)]
+    model: Named,
+    #[command(flatten)]
     common: Common,
     /// The strategy: see `gbmi strategies` [default: subcubic, for other networks than Max-of-n's exhaustive; auto with --budget or --target]
     #[arg(long, value_name = "NAME", value_parser = strategy)]
@@ -33,7 +36,7 @@ pub(crate) struct Args {
     #[arg(long)]
     one_sided: bool,
     /// The best bound in at most this many FLOPs: a number, or one with k, M or G such as 1.2M
-    #[arg(long, value_name = "FLOPS", value_parser = flops)]
+    #[arg(long, value_name = "FLOPS", value_parser = natural::<u64>)]
     budget: Option<u64>,
     /// The shortest proof of this, if there is one: a number of inputs, a fraction p/q, or a decimal up to 1
     #[arg(long, value_name = "BOUND", value_parser = bound)]
@@ -59,6 +62,7 @@ pub(crate) struct Args {
         long,
         value_name = "STEPS",
         default_value_t = 0,
+        value_parser = natural::<usize>,
         conflicts_with = "goal"
     )]
     optimise: usize,
@@ -107,27 +111,6 @@ fn strategy(name: &str) -> Result<Strategy, String> {
         let own = Strategy::OWN.map(Strategy::name).join(", ");
         format!("expected exhaustive, {own}, published-cubic, or a published name: see `gbmi strategies`")
     })
-}
-
-/// A number of FLOPs, exactly: digits, or a decimal with k, M or G.
-fn flops(text: &str) -> Result<u64, String> {
-    let expected = || "expected a number of FLOPs such as 1280000, 1280k or 1.28M".to_string();
-    let suffixes = [('k', 3), ('M', 6), ('G', 9)];
-    let suffixed = suffixes
-        .iter()
-        .find_map(|(suffix, zeros)| Some((text.strip_suffix(*suffix)?, *zeros)));
-    let (number, zeros) = suffixed.unwrap_or((text, 0));
-    let (whole, part) = number
-        .split_once('.')
-        .map_or((number, "0"), |(whole, part)| (whole, part));
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let left = part.trim_end_matches('0');
-    if !digits(whole) || !digits(part) || left.len() > zeros || number.contains('.') && zeros == 0 {
-        return Err(expected());
-    }
-    format!("{whole}{left:0<zeros$}")
-        .parse()
-        .map_err(|_| expected())
 }
 
 fn bound(text: &str) -> Result<Bound, String> {
@@ -189,14 +172,14 @@ impl Args {
         let sought = self.budget.is_some() || self.target.is_some();
         match (self.strategy, sought, self.one_sided) {
             (None, true, _) => Ok(Strategy::Auto),
-            (Some(strategy), true, _) if strategy != Strategy::Auto => Err(Failure::Other(
+            (Some(strategy), true, _) if strategy != Strategy::Auto => Err(Failure::Usage(
                 "--budget and --target are for --strategy auto".into(),
             )),
             (Some(Strategy::Exact { two_sided }), _, one_sided) => Ok(Strategy::Exact {
                 two_sided: two_sided && !one_sided,
             }),
             (Some(Strategy::Auto), ..) => Ok(Strategy::Auto),
-            (_, _, true) => Err(Failure::Other(
+            (_, _, true) => Err(Failure::Usage(
                 "--one-sided is for --strategy exact and auto".into(),
             )),
             (strategy, ..) => Ok(strategy.unwrap_or(Strategy::Subcubic)),
@@ -249,7 +232,7 @@ impl Args {
         goal: &Goal,
     ) -> Result<(Strategy, Proof), Refusal> {
         let common = &self.common;
-        let suggestion = suggestion(common.model.as_deref(), &self.out);
+        let suggestion = suggestion(self.model.path(), &self.out);
         #[cfg(feature = "optimise")]
         let moves = self.optimise;
         #[cfg(not(feature = "optimise"))]
@@ -260,6 +243,7 @@ impl Args {
             Progress::open_ended(common.quiet)
         };
         let step = || progress.step();
+        streams::stage(format_args!("proving {} inputs", network.task.size()));
         let request = Request {
             margin: self.margin.clone(),
             ..Request::new(network, suggestion, common.options(&step))
@@ -309,7 +293,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     #[cfg(feature = "optimise")]
     if args.optimise > 0 && args.published.is_none() && !matches!(strategy, Strategy::Published(_))
     {
-        return Err(Failure::Other(
+        return Err(Failure::Usage(
             "--optimise is for the published strategies that hint vectors".into(),
         ));
     }
@@ -320,7 +304,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
     let mut model = None;
     let result = (|| {
-        let found = model.insert(model::named(common.model.as_deref())?);
+        let found = model.insert(model::named(args.model.path())?);
         // What is shortest at a glance: other networks have their exact accuracy.
         if !args.is_chosen() && found.network.one_head().is_err() {
             strategy = Strategy::Exhaustive;
@@ -359,7 +343,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     } else {
         tell(&said);
     }
-    result.map(|_| ()).map_err(Failure::from)
+    result.map(|_| ()).map_err(Failure::Judged)
 }
 
 /// The model's path below the certificate's folder, if it is there: `check` will find it without `--model`.
@@ -413,41 +397,4 @@ pub(crate) fn strategies(json: bool) -> String {
         super::aligned(&own),
         super::aligned(&published)
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::flops;
-
-    #[test]
-    fn flops_are_read_exactly() {
-        let read = [
-            ("0", 0),
-            ("1280000", 1_280_000),
-            ("1.28M", 1_280_000),
-            ("12k", 12_000),
-            ("0.0000000010G", 1),
-        ];
-        for (text, number) in read {
-            assert_eq!(flops(text), Ok(number), "{text}");
-        }
-        for text in [
-            "",
-            "M",
-            ".5M",
-            "1.M",
-            "1.0",
-            "1.2345k",
-            "1e6",
-            "1_000",
-            "1,000",
-            "-1",
-            "+1",
-            "1m",
-            "1 M",
-            "99999999999G",
-        ] {
-            assert!(flops(text).is_err(), "{text}");
-        }
-    }
 }

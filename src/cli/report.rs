@@ -1,8 +1,9 @@
 //! `gbmi report`.
 
-use super::streams::folder;
-use super::{Failure, note, tell, threads};
-use gbmi::report::report;
+use super::streams::{folder, stage};
+use super::{Failure, aligned, json, tell, threads};
+use gbmi::numerals::grouped;
+use gbmi::report::{Means, Report, report};
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -16,15 +17,55 @@ pub(crate) struct Args {
     /// Number of threads; the report does not depend on it [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
+    /// Print one JSON object on one line
+    #[arg(long)]
+    json: bool,
 }
 
-/// Prints the summary, in Markdown.
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let out = args
         .out
         .clone()
         .unwrap_or_else(|| args.sweep.join("report"));
-    tell(&report(&args.sweep, &out, threads(args.threads))?);
-    note(&format!("written: {}", out.join("index.html").display()));
+    stage(format_args!("reading {}", args.sweep.display()));
+    let report = report(&args.sweep, &out, threads(args.threads))?;
+    tell(&if args.json {
+        json(&report)?
+    } else {
+        text(&report)
+    });
     Ok(())
+}
+
+/// The best bounds of each group, and where the rest is.
+fn text(report: &Report) -> String {
+    let mut text = String::new();
+    for Means {
+        group,
+        models,
+        mean_accuracy,
+        best,
+    } in &report.groups
+    {
+        let share = |mean: Option<f64>| mean.map_or("–".into(), |mean| format!("{mean:.5}"));
+        let head = ["best proofs", "models", "bound", "÷ true", "FLOPs"].map(String::from);
+        let rows = best.iter().map(|best| {
+            [
+                best.of.into(),
+                best.models.to_string(),
+                share(Some(best.mean_bound)),
+                share(best.mean_bound_over_true),
+                grouped(&format!("{:.0}", best.mean_flops)),
+            ]
+        });
+        let table: Vec<_> = std::iter::once(head).chain(rows).collect();
+        let accuracy = share(*mean_accuracy);
+        text += &format!("{group}: {models} models, mean accuracy {accuracy}\n");
+        text += &format!("{}\n", aligned(&table));
+    }
+    if report.missing > 0 {
+        let missing = report.missing;
+        text += &format!("{missing} units have no result: see failures.csv\n");
+    }
+    text + &format!("written {}\n", report.index.display())
 }

@@ -17,10 +17,13 @@ use gbmi::model::read_limited;
 #[cfg(any(feature = "prove", feature = "coq"))]
 use gbmi::output::Pending;
 use gbmi::refusal::{Decline, Refusal, Rejection};
+use std::fmt::Display;
 use std::io::{Read, Write};
 use std::path::Path;
 #[cfg(any(feature = "prove", feature = "import", feature = "inspect"))]
 use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::time::Instant;
 
 /// Where a file is named, stdin or stdout.
 const STREAM: &str = "-";
@@ -32,6 +35,7 @@ pub(crate) fn is_stream(path: &Path) -> bool {
 
 /// The certificate in this file.
 pub(crate) fn certificate(path: &Path) -> Result<Certificate, Refusal> {
+    stage(format_args!("reading the certificate {}", path.display()));
     let bytes = if is_stream(path) {
         stdin()?
     } else {
@@ -56,12 +60,7 @@ fn stdin() -> Result<Vec<u8>, Refusal> {
     let found =
         read.map_err(|error| Refusal::Unreadable(format!("cannot read stdin: {error}")))? as u64;
     if found > MAX_BYTES {
-        return Err(Decline::TooLarge {
-            what: "stdin".into(),
-            limit: MAX_BYTES,
-            found,
-        }
-        .into());
+        return Err(Decline::too_large("stdin", MAX_BYTES, found).into());
     }
     Ok(bytes)
 }
@@ -69,6 +68,7 @@ fn stdin() -> Result<Vec<u8>, Refusal> {
 /// Writes the one file that is a command's product.
 #[cfg(any(feature = "prove", feature = "coq"))]
 pub(crate) fn write(path: &Path, contents: &[u8]) -> Result<(), Failure> {
+    stage(format_args!("writing {}", path.display()));
     if is_stream(path) {
         product(contents)
     } else {
@@ -91,14 +91,31 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
 }
 
 fn product(contents: &[u8]) -> Result<(), Failure> {
-    write_to(std::io::stdout().lock(), contents)
-        .map_err(|error| Failure::Other(format!("cannot write to stdout: {error}")))
+    write_to(std::io::stdout().lock(), contents).map_err(Failure::Unheard)
 }
 
 /// Says on stdout what the exit code or a file says too.
 pub(crate) fn tell(text: &str) {
     if let Err(error) = write_to(std::io::stdout().lock(), text.as_bytes()) {
         note(&format!("gbmi: cannot write to stdout: {error}"));
+    }
+}
+
+/// When the program began, if it is to say what it does.
+static BEGAN: OnceLock<Instant> = OnceLock::new();
+
+/// From now on, [`stage`] is heard.
+pub(crate) fn be_verbose() {
+    BEGAN.get_or_init(Instant::now);
+}
+
+/// Says on stderr what is done next, where that is asked for.
+pub(crate) fn stage(what: impl Display) {
+    if let Some(began) = BEGAN.get() {
+        note(&format!(
+            "gbmi: {:.2} s: {what}",
+            began.elapsed().as_secs_f64()
+        ));
     }
 }
 

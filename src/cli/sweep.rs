@@ -1,13 +1,15 @@
 //! `gbmi sweep`.
 
 use super::progress::Progress;
-use super::streams::folder;
+use super::refused::Refused;
+use super::streams::{folder, stage};
 use super::train::{On, without_threads_in_candle};
-use super::{Failure, tell, threads};
+use super::{Failure, json, tell, threads};
 use gbmi::output::Pending;
 use gbmi::sweep::{Config, Done, How, Step, sweep};
+use serde::Serialize;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -43,6 +45,21 @@ pub(crate) struct Args {
     quiet: bool,
 }
 
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    done: &'a Done,
+    refused: Vec<Refusal<'a>>,
+}
+
+#[derive(Serialize)]
+struct Refusal<'a> {
+    model: &'a str,
+    #[serde(flatten)]
+    refused: Refused,
+}
+
 /// The largest configuration that is read, in bytes.
 const MOST_BYTES: u64 = 1 << 20;
 
@@ -75,7 +92,14 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         device: args.device.device()?,
         threads: threads(args.threads),
         progress: &|step| match step {
-            Step::Training(steps) | Step::Units(steps) => progress.restart(steps),
+            Step::Training(steps) => {
+                stage("training");
+                progress.restart(steps);
+            }
+            Step::Units(steps) => {
+                stage("proving");
+                progress.restart(steps);
+            }
             Step::One => progress.step(),
         },
     };
@@ -89,9 +113,14 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         ..
     } = done;
     tell(&if args.json {
-        let json =
-            serde_json::to_string(&done).map_err(|error| Failure::Other(error.to_string()))?;
-        format!("{json}\n")
+        let refused = done.refused.iter().map(|(model, refusal)| Refusal {
+            model,
+            refused: refusal.into(),
+        });
+        json(&Shown {
+            done: &done,
+            refused: refused.collect(),
+        })?
     } else {
         format!(
             "{models} models trained or copied; {found} units were there, {computed} computed; {failed} failed\n"
@@ -128,33 +157,41 @@ fn submit(args: &Args, shards: u16) -> Result<(), Failure> {
          #SBATCH --job-name=gbmi-sweep\n\
          #SBATCH --array=0-{last}\n\
          exec {program} sweep --config {config} --out {out} --shard \"$SLURM_ARRAY_TASK_ID/{shards}\" \\\n  \
-         --threads \"${{SLURM_CPUS_PER_TASK:-1}}\" --quiet{retry}{device}\n",
+         --threads \"${{SLURM_CPUS_PER_TASK:-1}}\"{retry}{device}\n",
         last = shards - 1,
         program = quoted(&program)?,
         config = quoted(&config)?,
         out = quoted(&out)?,
     );
     let path = Pending::with_contents(&out.join("sweep.sbatch"), script.as_bytes())?.keep()?;
-    if args.dry_run {
-        tell(&format!("written: {}\n", path.display()));
-        return Ok(());
+    let mut submitted = None;
+    if !args.dry_run {
+        let logs = out.join("slurm-%a.log");
+        let run = Command::new("sbatch")
+            .arg("--output")
+            .arg(logs)
+            .arg(&path)
+            .stderr(Stdio::inherit())
+            .output()
+            .map_err(|error| other("cannot start sbatch", error))?;
+        if !run.status.success() {
+            return Err(Failure::Other(format!(
+                "sbatch failed; the job array is {}",
+                path.display()
+            )));
+        }
+        submitted = Some(String::from_utf8_lossy(&run.stdout).trim_end().to_string());
     }
-    let logs = out.join("slurm-%a.log");
-    let status = Command::new("sbatch")
-        .arg("--output")
-        .arg(logs)
-        .arg(&path)
-        .status();
-    match status
-        .map_err(|error| other("cannot start sbatch", error))?
-        .success()
-    {
-        true => Ok(()),
-        false => Err(Failure::Other(format!(
-            "sbatch failed; the job array is {}",
-            path.display()
-        ))),
-    }
+    tell(&if args.json {
+        let array = path.display().to_string();
+        json(&serde_json::json!({ "job_array": array, "shards": shards, "submitted": submitted }))?
+    } else {
+        match submitted {
+            Some(said) => format!("{said}\n"),
+            None => format!("written: {}\n", path.display()),
+        }
+    });
+    Ok(())
 }
 
 /// A path as a word of a shell's command.

@@ -1,8 +1,9 @@
 //! `gbmi train`.
 
+use super::arguments::natural;
 use super::progress::Progress;
-use super::streams::folder;
-use super::{Failure, aligned, tell, threads};
+use super::streams::{folder, stage};
+use super::{Failure, aligned, json, tell, threads};
 use candle_core::Device;
 use gbmi::output::unwritable;
 use gbmi::train::{Recipe, Trained, groups, keep, kept, name, seeds, train};
@@ -25,10 +26,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SEEDS", default_value = "0", value_parser = seeds)]
     seeds: Range<u64>,
     /// Steps of AdamW
-    #[arg(long, value_name = "N", default_value_t = Recipe::default().steps)]
+    #[arg(long, value_name = "N", default_value_t = Recipe::default().steps, value_parser = natural::<usize>)]
     steps: usize,
     /// Inputs in a step
-    #[arg(long, value_name = "N", default_value_t = Recipe::default().batch_size)]
+    #[arg(long, value_name = "N", default_value_t = Recipe::default().batch_size, value_parser = natural::<usize>)]
     batch_size: usize,
     /// Learning rate
     #[arg(long, value_name = "RATE", default_value_t = Recipe::default().lr)]
@@ -37,7 +38,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "RATE", default_value_t = Recipe::default().weight_decay)]
     weight_decay: f64,
     /// Inputs on which accuracy is estimated
-    #[arg(long, value_name = "N", default_value_t = Recipe::default().samples)]
+    #[arg(long, value_name = "N", default_value_t = Recipe::default().samples, value_parser = natural::<usize>)]
     samples: usize,
     /// Where to train
     #[arg(long, value_enum, default_value_t = On::Cpu)]
@@ -102,8 +103,9 @@ struct Row {
     model: String,
     /// At the last step, in nats.
     loss: f32,
-    correct: usize,
-    samples: usize,
+    correct: String,
+    /// So many inputs, drawn at random.
+    total: String,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
@@ -128,6 +130,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             missing.push(seed);
         }
     }
+    stage(format_args!("training {} models", missing.len()));
     let progress = Progress::new(groups(&missing, &device).len() * recipe.steps, args.quiet);
     let rows = std::sync::Mutex::new(vec![]);
     let done = |trained: Vec<Trained>| {
@@ -157,13 +160,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let row = |model: &Trained| Row {
         model: name(&recipe, model.seed),
         loss: model.losses.last().map_or(f32::NAN, |(_, loss)| *loss),
-        correct: model.correct,
-        samples: recipe.samples,
+        correct: model.correct.to_string(),
+        total: recipe.samples.to_string(),
     };
     let rows: Vec<Row> = trained.iter().map(row).collect();
     if args.json {
-        let json = serde_json::to_string(&rows).map_err(failed)?;
-        tell(&format!("{json}\n"));
+        tell(&json(&rows)?);
         return Ok(());
     }
     let mut table = vec![["model", "loss", "right", "of"].map(String::from)];
@@ -171,8 +173,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         [
             row.model.clone(),
             format!("{:.5}", row.loss),
-            row.correct.to_string(),
-            row.samples.to_string(),
+            row.correct.clone(),
+            row.total.clone(),
         ]
     };
     table.extend(rows.iter().map(cells));

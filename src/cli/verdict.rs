@@ -1,5 +1,6 @@
 //! How verdicts are printed: from what the checker computed, never from the certificate's text.
 
+use super::refused::{Refused, word};
 use gbmi::certificate::Certificate;
 use gbmi::checker::Certified;
 use gbmi::checker::meter::Kind;
@@ -27,12 +28,7 @@ pub(crate) struct Verdict<'a> {
 
 impl Verdict<'_> {
     fn word(&self) -> &'static str {
-        match self.result {
-            Ok(_) => "ACCEPTED",
-            Err(Refusal::Rejected(_)) => "REJECTED",
-            Err(Refusal::Declined(_)) => "DECLINED",
-            Err(Refusal::Unreadable(_)) => "ERROR",
-        }
+        self.result.map_or_else(word, |_| "ACCEPTED")
     }
 
     fn unexplained(&self) -> Option<BigUint> {
@@ -46,7 +42,6 @@ impl Verdict<'_> {
         let certified = self.result.ok();
         let count = |count: &BigUint| Value::from(count.to_string());
         let mut object = json!({
-            "verdict": self.word(),
             "task": self.network.map(|(network, _)| &network.task_name),
             "strategy": self.strategy,
             "family": certified.map(|certified| certified.family),
@@ -69,19 +64,23 @@ impl Verdict<'_> {
             "d_vocab": self.network.map(|(network, _)| network.sizes.d_vocab),
             "arithmetic": self.arithmetic,
             "seconds": (self.seconds * 1e6).round() / 1e6,
-            "reason": self.result.err().map(ToString::to_string),
         });
+        let mut add = |more: Value| {
+            if let (Value::Object(object), Value::Object(more)) = (&mut object, more) {
+                object.extend(more);
+            }
+        };
+        add(self.result.map_or_else(
+            |refusal| json!(Refused::from(refusal)),
+            |_| json!({ "verdict": "ACCEPTED", "code": null, "at": null, "expected": null, "found": null, "reason": null }),
+        ));
         let margin = certified.map(|certified| &certified.margin);
-        if let (Some(margin), Value::Object(object)) =
-            (margin.filter(|margin| !margin.is_zero()), &mut object)
-        {
+        if let Some(margin) = margin.filter(|margin| !margin.is_zero()) {
             let (exact, rounded) = margin_text(margin);
-            object.insert("margin".into(), json!(exact));
-            object.insert("margin_decimal".into(), json!(rounded));
+            add(json!({ "margin": exact, "margin_decimal": rounded }));
         }
-        if let (Some((path, bytes)), Value::Object(object)) = (&self.written, &mut object) {
-            object.insert("certificate".into(), json!(path));
-            object.insert("certificate_bytes".into(), json!(bytes));
+        if let Some((path, bytes)) = &self.written {
+            add(json!({ "certificate": path, "bytes": bytes }));
         }
         format!("{object}\n")
     }

@@ -1,8 +1,10 @@
 //! `gbmi wrong`.
 
+use super::arguments::{Named, natural, no_progress};
 use super::progress::Progress;
 use super::{Common, Failure, aligned, csv, model, print, streams};
 use gbmi::numerals::{decimal, fraction, grouped};
+use gbmi::refusal::Refusal;
 use gbmi::wrong::{Listing, Wrong, wrong};
 use num_bigint::BigUint;
 use num_traits::{Signed, Zero};
@@ -12,31 +14,24 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
+#[command(
+    mut_arg("model", |model| model.help("The model of the certificate [default: the bundled one, or the one that the certificate suggests]")),
+    mut_arg("quiet", no_progress)
+)]
 pub(crate) struct Args {
-    /// A model, or a certificate; - is a certificate on stdin [default: the bundled model, max_of_4_seed123]
+    /// A model, or a certificate; - is a certificate on stdin [default: the bundled max_of_4_seed123]
     #[arg(value_name = "MODEL|CERT")]
     subject: Option<PathBuf>,
-    /// The model of the certificate [default: the bundled one, or the one that the certificate suggests]
-    #[arg(value_name = "MODEL")]
-    model: Option<PathBuf>,
+    #[command(flatten)]
+    model: Named,
+    #[command(flatten)]
+    common: Common,
     /// List at most so many
-    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    #[arg(long, value_name = "N", default_value = "20k", value_parser = natural::<usize>)]
     limit: usize,
-    /// Give up on a proof of how many there are beyond this many FLOPs or integer operations
-    #[arg(long, value_name = "N", default_value_t = gbmi::checker::DEFAULT_MAX_FLOPS)]
-    max_flops: u64,
-    /// Number of threads; the result does not depend on it [default: all]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    threads: Option<u16>,
     /// Print comma-separated values
     #[arg(long, conflicts_with = "json")]
     csv: bool,
-    /// Print one JSON object on one line
-    #[arg(long)]
-    json: bool,
-    /// No progress
-    #[arg(long)]
-    quiet: bool,
 }
 
 /// A wrong answer as it is printed.
@@ -71,34 +66,28 @@ impl Row {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let common = Common {
-        model: None,
-        max_flops: args.max_flops,
-        threads: args.threads,
-        json: args.json,
-        quiet: args.quiet,
-    };
-    let (found, certificate) = match &args.subject {
-        Some(path) if is_certificate(path) => {
+    let Args {
+        subject,
+        model,
+        common,
+        ..
+    } = args;
+    let (found, certificate) = match (subject.as_deref(), model.path()) {
+        (Some(path), model) if is_certificate(path)? => {
             let certificate = streams::certificate(path)?;
-            let found = model::for_certificate(args.model.as_deref(), path, &certificate)?;
-            certificate
-                .is_about(&found.network)
-                .map_err(gbmi::refusal::Refusal::from)?;
+            let found = model::for_certificate(model, path, &certificate)?;
             (found, Some(certificate))
         }
-        subject => {
-            if args.model.is_some() {
-                return Err(Failure::Other(
-                    "a second MODEL is for a certificate, and the first is none".into(),
-                ));
-            }
-            (model::named(subject.as_deref())?, None)
+        (Some(_), Some(_)) => {
+            let reason = "a second MODEL is for a certificate, and the first is none";
+            return Err(Failure::Usage(reason.into()));
         }
+        (subject, model) => (model::named(subject.or(model))?, None),
     };
     let network = &found.network;
-    let progress = Progress::open_ended(args.quiet);
+    let progress = Progress::open_ended(common.quiet);
     let step = || progress.step();
+    streams::stage("looking for wrong inputs");
     let listing = wrong(
         network,
         certificate.as_ref(),
@@ -106,7 +95,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         common.options(&step),
     )?;
     drop(progress);
-    if args.json {
+    if common.json {
         return print(&json(&listing));
     }
     let rows: Vec<Row> = listing.inputs.iter().map(Row::new).collect();
@@ -116,14 +105,22 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     print(&text(&rows, &listing, &network.task.size()))
 }
 
-/// Does it begin like a certificate?
-fn is_certificate(path: &Path) -> bool {
+/// Does it begin like a certificate? A folder is a model, and so is a file of tensors: that begins with their length.
+fn is_certificate(path: &Path) -> Result<bool, Refusal> {
     let begins = || -> std::io::Result<bool> {
-        let mut start = [0; 64];
+        if !path.metadata()?.is_file() {
+            return Ok(false);
+        }
+        let mut start = [0; 8];
         let length = std::fs::File::open(path)?.read(&mut start)?;
-        Ok(start[..length].trim_ascii_start().first() == Some(&b'{'))
+        let start = &start[..length];
+        Ok(start.trim_ascii_start().first() == Some(&b'{') && !start.contains(&0))
     };
-    streams::is_stream(path) || path.is_file() && begins().unwrap_or(false)
+    if streams::is_stream(path) {
+        return Ok(true);
+    }
+    begins()
+        .map_err(|error| Refusal::Unreadable(format!("cannot read {}: {error}", path.display())))
 }
 
 fn json(listing: &Listing) -> String {

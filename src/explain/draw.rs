@@ -1,4 +1,5 @@
-//! A picture: undecided shares by query and maximum, and what each rule loses.
+//! A picture: undecided shares by query and maximum, and what each rule loses; of a proof that leaves nothing undecided,
+//! wrong shares.
 
 use super::{Explanation, Outcome};
 use crate::inspect::{Bars, Ends, Format, HeatMap, REDS};
@@ -23,11 +24,17 @@ pub fn draw(explanation: &Explanation, out: &Path, format: Format) -> Result<Pat
         .filter_map(|row| Some(row.query? + 1))
         .max()
         .unwrap_or(1);
+    let decided = explanation.undecided() == BigUint::default();
     let mut table = DMatrix::from_element(queries, maxima, f64::NAN);
     for row in rows {
         if let Some(cell) = table.get_mut((row.query.unwrap_or(0), row.maximum)) {
             // A few in a million may be most of what is lost: white is no share, or less than this.
-            *cell = share(&row.undecided(), &row.inputs).log10().max(LEAST);
+            let shown = if decided {
+                row.wrong.clone()
+            } else {
+                row.undecided()
+            };
+            *cell = share(&shown, &row.inputs).log10().max(LEAST);
         }
     }
     let told_apart = rows.iter().any(|row| row.query.is_some());
@@ -52,10 +59,18 @@ pub fn draw(explanation: &Explanation, out: &Path, format: Format) -> Result<Pat
         "undecided inputs"
     };
     let map = HeatMap {
-        title: "Undecided inputs, by query and maximum",
+        title: if decided {
+            "Wrong inputs, by query and maximum"
+        } else {
+            "Undecided inputs, by query and maximum"
+        },
         columns: "maximum m",
         rows: if told_apart { "query q" } else { "all q" },
-        unit: "log10 of the share undecided",
+        unit: if decided {
+            "log10 of the share wrong"
+        } else {
+            "log10 of the share undecided"
+        },
         colours: &REDS,
         ends: Ends::Fixed(LEAST, 0.0),
         table,

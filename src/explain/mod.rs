@@ -123,6 +123,8 @@ pub struct Share {
     pub token: usize,
     /// Inputs.
     pub inputs: BigUint,
+    /// Shown wrong.
+    pub wrong: BigUint,
     /// Neither certified nor shown wrong.
     pub undecided: BigUint,
     /// As [`Row::loss`].
@@ -172,12 +174,12 @@ impl Explanation {
             .fold(self.shared_flops, |sum, row| sum.saturating_add(row.flops))
     }
 
-    /// Sums by maximum, the largest loss first.
+    /// Sums by maximum, the largest loss first, or where nothing is lost the most wrong.
     pub fn by_maximum(&self) -> Vec<Share> {
         self.by(|row| Some(row.maximum))
     }
 
-    /// Sums by query, the largest loss first; none where the rule does not tell queries apart.
+    /// Sums by query, likewise; none where the rule does not tell queries apart.
     pub fn by_query(&self) -> Vec<Share> {
         self.by(|row| row.query)
     }
@@ -189,13 +191,18 @@ impl Explanation {
             let share = shares.entry(token).or_default();
             share.token = token;
             share.inputs += &row.inputs;
+            share.wrong += &row.wrong;
             share.undecided += row.undecided();
             share.loss += row.loss();
             share.flops = share.flops.saturating_add(row.flops);
         }
         let mut shares: Vec<Share> = shares.into_values().collect();
         shares.sort_by(|a, b| {
-            (&b.loss, &b.undecided, a.token).cmp(&(&a.loss, &a.undecided, b.token))
+            let (own, other) = (
+                (&a.loss, &a.undecided, &a.wrong),
+                (&b.loss, &b.undecided, &b.wrong),
+            );
+            other.cmp(&own).then(a.token.cmp(&b.token))
         });
         shares
     }
@@ -221,7 +228,7 @@ pub fn explain(
     let margin = &certificate.claim.margin;
     let mut derived = match &certificate.hints {
         Hints::Exhaustive(_) => {
-            let reason = "it evaluates every input, and loses none that its arithmetic decides";
+            let reason = "it evaluates every input, and loses none that its arithmetic decides; `gbmi wrong` lists those that are wrong";
             return Err(Decline::Explain { reason }.into());
         }
         Hints::Levels(hints) => {

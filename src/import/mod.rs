@@ -12,14 +12,16 @@ use crate::output::{Pending, unwritable};
 use crate::refusal::{Decline, Mismatch, Refusal};
 use crate::task::MAX_LABELS_BYTES;
 use safetensors::SafeTensorError;
+use serde::Serialize;
 use state_dict::{IGNORED, StateDict, Tensor};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What was imported.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Imported {
     /// The network's digest: see [`Network::from_bytes`].
+    #[serde(rename = "network_sha256")]
     pub sha256: String,
     /// How many tensors were written.
     pub tensors: usize,
@@ -101,14 +103,13 @@ pub fn import(
         return Err(Decline::too_large("state_dict", limit, weights.len()).into());
     }
     std::fs::create_dir_all(out).map_err(|error| unwritable(out, error))?;
-    // Both are whole before either has its name.
-    let weights = Pending::with_contents(&out.join("model.safetensors"), &weights)?;
-    let config = Pending::with_contents(&out.join("config.json"), &config)?;
-    if let Some((name, labels)) = labels {
-        Pending::with_contents(&out.join(name), &labels)?.keep()?;
-    }
-    weights.keep()?;
-    config.keep()?;
+    // All are whole before one has its name.
+    let files = labels.into_iter().chain([
+        ("model.safetensors".into(), weights),
+        ("config.json".into(), config),
+    ]);
+    let pending = files.map(|(name, contents)| Pending::with_contents(&out.join(name), &contents));
+    Pending::keep_all(pending.collect::<Result<_, _>>()?)?;
     Ok(Imported {
         sha256: network.sha256,
         tensors: count,

@@ -5,6 +5,7 @@ use super::picture::{
     TOP, round_numbers,
 };
 use crate::refusal::Refusal;
+use crate::strategy::CLASSES;
 use plotters::prelude::*;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +20,7 @@ pub struct Bounds {
     pub upwards: &'static str,
     /// A line through its points, from left to right.
     pub line: Option<Series>,
-    /// Proofs beside it, each series in a colour of its own.
+    /// Proofs beside it: a series for a class of strategies, in its colour.
     pub others: Vec<Series>,
 }
 
@@ -70,8 +71,9 @@ const GRID: ShapeStyle = ShapeStyle {
     stroke_width: 1,
 };
 
-/// Safe for the colour-blind (after Okabe and Ito); black is the frontier's.
-const COLOURS: [RGBColor; 8] = [
+/// The colours of the [`CLASSES`] of strategies, the same in all figures: safe for the colour-blind (after Okabe and Ito).
+/// Black is the frontier's.
+const COLOURS: [RGBColor; CLASSES.len()] = [
     RGBColor(213, 94, 0),
     RGBColor(0, 114, 178),
     RGBColor(0, 158, 115),
@@ -81,6 +83,14 @@ const COLOURS: [RGBColor; 8] = [
     RGBColor(150, 150, 150),
     RGBColor(200, 180, 30),
 ];
+
+/// The colour of a series; black of one that is no class.
+fn colour(name: &str) -> RGBColor {
+    let mut classes = CLASSES.iter().zip(COLOURS);
+    classes
+        .find(|(class, _)| **class == name)
+        .map_or(BLACK, |(_, colour)| colour)
+}
 
 /// The values at the ends of the axes.
 struct Axes {
@@ -241,7 +251,8 @@ impl Picture for Bounds {
                 .draw(&Circle::new((right + 25, y), RADIUS, BLACK.filled()))?;
             y += LEGEND_LINE;
         }
-        for (series, colour) in self.others.iter().zip(COLOURS.iter().cycle()) {
+        for series in &self.others {
+            let colour = colour(&series.name);
             legend(&series.name, y)?;
             bars(series, colour.mix(0.4).stroke_width(1))?;
             let places = series

@@ -21,6 +21,7 @@ pub struct Heads {
     /// What it consists of, in words.
     pub parts: String,
     /// The network's digest: see [`Network::from_bytes`].
+    #[serde(rename = "network_sha256")]
     pub sha256: String,
     /// The heads, layer by layer; none for an MLP over two tokens.
     pub heads: Vec<Circuits>,

@@ -11,7 +11,7 @@ mod summary;
 use crate::inspect::{Inspection, inspect};
 use crate::kind;
 use crate::model::Network;
-use crate::numerals::decimal;
+use crate::numerals::{decimal, fraction};
 use crate::output::{Pending, unwritable};
 use crate::parallel::parallel;
 use crate::refusal::Refusal;
@@ -19,7 +19,8 @@ use crate::strategy::Strategy;
 use crate::sweep::{Entry, Manifest, Row, Truth, Unit, is_plain};
 use num_bigint::BigUint;
 use serde::Serialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+pub use summary::{Best, Means};
 use summary::{Table, summary};
 
 /// Everything that is known of one model.
@@ -46,13 +47,24 @@ struct Group {
     models: Vec<Model>,
 }
 
+/// What a report is about, in few numbers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// The page to begin with.
+    pub index: PathBuf,
+    /// The means of each group.
+    pub groups: Vec<Means>,
+    /// How many units have no result: see `failures.csv`.
+    pub missing: usize,
+}
+
 /// Writes the report of the sweep in `folder` into the folder `out`: `index.html` with a page for each model, the
-/// figures, `results.csv`, `timings.csv`, `failures.csv`, `summary.csv` and `summary.md`, whose text it returns.
+/// figures, `results.csv`, `timings.csv`, `failures.csv`, `summary.csv` and `summary.md`.
 ///
 /// # Errors
 /// [`Refusal::Unreadable`] when there is no sweep, or a file cannot be written. Units that are missing or unreadable, or
 /// of a model that is, are listed as failures.
-pub fn report(folder: &Path, out: &Path, threads: usize) -> Result<String, Refusal> {
+pub fn report(folder: &Path, out: &Path, threads: usize) -> Result<Report, Refusal> {
     let manifest = Manifest::read(&folder.join("manifest.json"))?;
     // Names become paths.
     let mut names = manifest
@@ -96,8 +108,7 @@ pub fn report(folder: &Path, out: &Path, threads: usize) -> Result<String, Refus
             &[summary::missing(&missing, manifest.units.len())],
         ));
     }
-    let markdown = sections.join("\n");
-    write(&out.join("summary.md"), markdown.as_bytes())?;
+    write(&out.join("summary.md"), sections.join("\n").as_bytes())?;
     write_csv(
         &out.join("summary.csv"),
         tables().flat_map(|(group, tables)| summary::lines(&group.name, tables)),
@@ -115,11 +126,16 @@ pub fn report(folder: &Path, out: &Path, threads: usize) -> Result<String, Refus
         page::of_model(model, out)
     });
     pages.into_iter().collect::<Result<(), _>>()?;
+    let index = out.join("index.html");
     write(
-        &out.join("index.html"),
+        &index,
         page::index(&groups, &summaries, &drawn, &missing).as_bytes(),
     )?;
-    Ok(markdown)
+    Ok(Report {
+        index,
+        groups: groups.iter().map(Means::of).collect(),
+        missing: missing.len(),
+    })
 }
 
 fn write(path: &Path, contents: &[u8]) -> Result<(), Refusal> {
@@ -152,8 +168,9 @@ struct Line<'a> {
     correct: &'a str,
     upper: &'a str,
     total: &'a str,
-    /// Rounded down.
     bound: String,
+    /// Rounded down.
+    bound_decimal: String,
     /// Over the true or the estimated accuracy.
     bound_over_true: Option<String>,
     flops: u64,
@@ -256,7 +273,8 @@ impl Model {
             correct: &row.correct,
             upper: &row.upper,
             total: &row.total,
-            bound: decimal(&whole(&row.correct), &whole(&row.total)),
+            bound: fraction(&whole(&row.correct), &whole(&row.total)),
+            bound_decimal: decimal(&whole(&row.correct), &whole(&row.total)),
             bound_over_true: self.truth.as_ref().map(|truth| {
                 let (correct, total) = (whole(&row.correct), whole(&row.total));
                 decimal(

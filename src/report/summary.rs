@@ -127,6 +127,62 @@ fn undominated(model: &Model) -> usize {
     model.published().filter(|row| !dominated(row)).count()
 }
 
+/// What matters most of a group: means over its models.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Means {
+    /// The group's name.
+    pub group: String,
+    /// How many models there are.
+    pub models: usize,
+    /// The mean of the accuracies that are known.
+    pub mean_accuracy: Option<f64>,
+    /// Our exact proof, then the best one of the frontier, then the best published one of each class, of those that there
+    /// are.
+    pub best: Vec<Best>,
+}
+
+/// The proofs with the best bound of one kind, one a model.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Best {
+    /// `exact`, `frontier`, or a class of published strategies.
+    pub of: &'static str,
+    /// How many models have one.
+    pub models: usize,
+    /// The mean of the bounds.
+    pub mean_bound: f64,
+    /// That of the bounds over the true accuracies, where those are known.
+    pub mean_bound_over_true: Option<f64>,
+    /// That of the proofs' lengths.
+    pub mean_flops: f64,
+}
+
+impl Means {
+    pub(super) fn of(group: &Group) -> Self {
+        let accuracies: Vec<f64> = group.models.iter().filter_map(Model::accuracy).collect();
+        let mean = |mean: Option<Mean>| mean.map(|mean| mean.mean);
+        let found = |of, proofs: Proofs| {
+            Some(Best {
+                of,
+                models: proofs.bound?.count,
+                mean_bound: mean(proofs.bound)?,
+                mean_bound_over_true: mean(proofs.over_true),
+                mean_flops: mean(proofs.flops)?,
+            })
+        };
+        let exact = Proofs::of(group, |model| model.of_unit("exact").next());
+        let frontier = Proofs::of(group, |model| within(model, f64::INFINITY));
+        let own = [("exact", exact), ("frontier", frontier)];
+        let published = CLASSES.map(|class| (class, Proofs::of(group, |model| best(model, class))));
+        let all = own.into_iter().chain(published);
+        Self {
+            group: group.name.clone(),
+            models: group.models.len(),
+            mean_accuracy: mean(Mean::of(&accuracies)),
+            best: all.filter_map(|(of, proofs)| found(of, proofs)).collect(),
+        }
+    }
+}
+
 /// The tables of a group.
 pub(super) fn summary(group: &Group) -> Vec<Table> {
     let tables = [

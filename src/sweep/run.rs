@@ -300,11 +300,10 @@ fn copied(from: &Path, folder: &Path) -> Result<bool, Refusal> {
         ("model.safetensors", MAX_WEIGHT_BYTES),
     ];
     let copy = |(name, limit): (&str, u64)| {
-        Pending::with_contents(&folder.join(name), &read_limited(&from.join(name), limit)?)?
-            .keep()
-            .map(drop)
+        Pending::with_contents(&folder.join(name), &read_limited(&from.join(name), limit)?)
     };
-    files.into_iter().try_for_each(copy).map(|()| false)
+    let pending = files.into_iter().map(copy);
+    Pending::keep_all(pending.collect::<Result<_, _>>()?).map(|()| false)
 }
 
 /// One unit; whatever goes wrong is its result.

@@ -99,7 +99,7 @@ pub fn evaluate(
     threads: usize,
 ) -> Result<Evaluated> {
     if inputs == Inputs::All && device.is_cpu() {
-        let (correct, total) = answers::count(network.network, threads);
+        let (correct, total) = answers::count(network.network, threads, &|| ());
         let count = |count: u128| u64::try_from(count).map_err(candle_core::Error::wrap);
         return Ok(Evaluated {
             correct: count(correct)?,

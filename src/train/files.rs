@@ -123,10 +123,7 @@ pub fn keep(folder: &Path, recipe: &Recipe, trained: &Trained) -> Result<(), Ref
     let pending = files
         .iter()
         .map(|(name, contents)| Pending::with_contents(&folder.join(name), contents));
-    pending
-        .collect::<Result<Vec<_>, _>>()?
-        .into_iter()
-        .try_for_each(|file| file.keep().map(drop))
+    Pending::keep_all(pending.collect::<Result<_, _>>()?)
 }
 
 /// `model.safetensors`, with the biases, in TransformerLens' shapes.

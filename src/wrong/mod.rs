@@ -77,7 +77,7 @@ pub fn wrong(
         None => None,
     };
     let candidates = if are_few {
-        every_input(network, limit.saturating_add(1), options.threads)
+        every_input(network, limit.saturating_add(1), options)
     } else {
         let blocks = certificate.map(|certificate| blocks(network, certificate, options));
         let blocks = blocks.transpose()?.unwrap_or_default();
@@ -119,12 +119,13 @@ impl Candidate {
 }
 
 /// The first candidates, at most so many of every part of the walk.
-fn every_input(network: &Network, most: usize, threads: usize) -> Vec<Candidate> {
-    let parts = walk(network, threads, |found: &mut Vec<Candidate>, answer| {
+fn every_input(network: &Network, most: usize, options: Options<'_>) -> Vec<Candidate> {
+    let visit = |found: &mut Vec<Candidate>, answer: &Answer<'_>| {
         if found.len() < most {
             found.extend(Candidate::of(answer, Some(answer.inputs)));
         }
-    });
+    };
+    let parts = walk(network, options.threads, options.progress, visit);
     let mut all: Vec<Candidate> = parts.into_iter().flatten().collect();
     all.sort_by(|a, b| a.tokens.cmp(&b.tokens));
     all
