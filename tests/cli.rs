@@ -762,6 +762,21 @@ fn budgets_and_targets() {
         insta::assert_snapshot!(name, run.stderr);
     }
     assert!(!folder.path().join("none.json").exists());
+    // What is said to be the shortest is no longer than any.
+    let frontier = gbmi(folder.path(), &["frontier", "model", "--json"]).stdout;
+    let frontier: Value = serde_json::from_str(&frontier).unwrap();
+    let lengths = frontier
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|proof| proof["flops"].as_u64());
+    let refused: Value = serde_json::from_str(&prove(&["--budget", "1"]).stdout).unwrap();
+    let found = refused["found"].as_str().unwrap();
+    let shortest = found.split(' ').nth(3).unwrap().parse().unwrap();
+    assert!(
+        lengths.flatten().all(|length| length >= shortest),
+        "{found}"
+    );
     for (args, message) in [
         (["--budget", "1.5"].as_slice(), "expected a number such as"),
         (&["--budget", "1e6"], "expected a number such as"),

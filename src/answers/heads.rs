@@ -1,7 +1,7 @@
 //! The same for attention alone, in one layer: tables by token and position, and running sums along the prefix.
 
-use super::Answer;
 use super::decoder::{Linear, Number, rows};
+use super::{Answer, NEAR};
 use crate::model::{self, Dyadic, Function, Network, Scale, Transformer};
 use crate::task::Task;
 
@@ -137,10 +137,16 @@ impl<'a> Heads<'a> {
             .collect();
         let own = self.last * self.v + query;
         let start: Vec<Vec<f64>> = terms.iter().map(|rows| rows[own].clone()).collect();
+        // With one head, logits are sums.
+        let leads = match terms.as_slice() {
+            [rows] => rows.iter().map(|row| Lead::new(row)).collect(),
+            _ => vec![],
+        };
         let mut walk = Query {
             heads: self,
             query,
             terms: &terms,
+            leads: &leads,
             prefix: vec![],
             logits: vec![0.0; self.outputs],
         };
@@ -163,10 +169,47 @@ impl<'a> Heads<'a> {
     }
 }
 
+/// The largest of a row's logits, and the largest of the others.
+struct Lead {
+    most: f64,
+    at: usize,
+    second: f64,
+}
+
+impl Lead {
+    /// Of a weight and logits.
+    fn new(row: &[f64]) -> Self {
+        let mut lead = Self {
+            most: f64::NEG_INFINITY,
+            at: 0,
+            second: f64::NEG_INFINITY,
+        };
+        for (at, x) in row[1..].iter().copied().enumerate() {
+            if x > lead.most {
+                (lead.second, lead.most, lead.at) = (lead.most, x, at);
+            } else if x > lead.second {
+                lead.second = x;
+            }
+        }
+        lead
+    }
+
+    /// The largest but this one.
+    fn but(&self, answer: usize) -> f64 {
+        if answer == self.at {
+            self.second
+        } else {
+            self.most
+        }
+    }
+}
+
 struct Query<'a> {
     heads: &'a Heads<'a>,
     query: usize,
     terms: &'a Terms,
+    /// Of the one head's terms.
+    leads: &'a [Lead],
     prefix: Vec<usize>,
     logits: Vec<f64>,
 }
@@ -176,6 +219,10 @@ impl Query<'_> {
     fn below(&mut self, sums: &[Vec<f64>], visit: &mut dyn FnMut(&Answer<'_>)) {
         let task = self.heads.task;
         let position = self.prefix.len();
+        let lead = match sums {
+            [sum] if position + 1 == self.heads.last => Some(Lead::new(sum)),
+            _ => None,
+        };
         for token in task.next(&self.prefix).iter() {
             self.prefix.push(token);
             let row = position * self.heads.v + token;
@@ -187,13 +234,25 @@ impl Query<'_> {
                 self.below(&sums, visit);
             } else if task.next(&self.prefix).contains(self.query) {
                 self.prefix.push(self.query);
-                if let Some(right) = task.answer(&self.prefix) {
+                if let Some(right) = task.answer(&self.prefix)
+                    && !lead
+                        .as_ref()
+                        .is_some_and(|lead| self.is_sure(&sums[0], lead, row, right))
+                {
                     self.leaf(sums, row, right, visit);
                 }
                 self.prefix.pop();
             }
             self.prefix.pop();
         }
+    }
+
+    /// Is the right answer ahead even of the largest of each part?
+    fn is_sure(&self, sum: &[f64], lead: &Lead, row: usize, right: usize) -> bool {
+        let added = &self.terms[0][row];
+        let own = sum[1 + right] + added[1 + right];
+        let others = lead.but(right) + self.leads[row].but(right);
+        own - others > NEAR * (sum[0] + added[0])
     }
 
     fn leaf(

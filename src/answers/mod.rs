@@ -9,6 +9,10 @@ pub use decoder::{Decoder, Number, Path};
 use crate::model::Network;
 use crate::parallel::parallel;
 use crate::task::Task;
+use num_bigint::BigUint;
+
+/// Margins that are this near to 0 are looked at, if they matter.
+pub const NEAR: f64 = 1e-7;
 
 /// What is answered at one read-out.
 #[derive(Debug)]
@@ -73,8 +77,8 @@ fn most(numbers: &[f64]) -> f64 {
         .fold(f64::NEG_INFINITY, larger)
 }
 
-/// Goes through every read-out of every input, in float64; what `visit` gathers, part by part: the parts do not depend on
-/// the number of threads.
+/// Goes through every read-out of every input, in float64, and visits at least all that are not right by more than [`NEAR`];
+/// what `visit` gathers, part by part: the parts do not depend on the number of threads.
 pub fn walk<S: Default + Send>(
     network: &Network,
     threads: usize,
@@ -143,20 +147,19 @@ impl Walk<'_> {
 }
 
 /// The read-outs answered correctly, and all of them.
-pub fn count(network: &Network, threads: usize, progress: &(dyn Fn() + Sync)) -> (u128, u128) {
-    let counts = walk(
-        network,
-        threads,
-        progress,
-        |(right, all): &mut (u128, u128), answer| {
-            *right += if answer.margin > 0.0 {
-                answer.inputs
-            } else {
-                0
-            };
-            *all += answer.inputs;
-        },
-    );
-    let add = |(a, b): (u128, u128), (c, d)| (a + c, b + d);
-    counts.into_iter().fold((0, 0), add)
+pub fn count(
+    network: &Network,
+    threads: usize,
+    progress: &(dyn Fn() + Sync),
+) -> (BigUint, BigUint) {
+    let wrong = walk(network, threads, progress, |wrong: &mut u128, answer| {
+        // What is no number is not right.
+        let is_right = answer.margin > 0.0;
+        *wrong += if is_right { 0 } else { answer.inputs };
+    });
+    let total = network.task.size();
+    (
+        &total - BigUint::from(wrong.into_iter().sum::<u128>()),
+        total,
+    )
 }

@@ -6,7 +6,7 @@ use super::streams::stage;
 use super::train::{On, without_threads_in_candle};
 use super::{Failure, model, print, threads};
 use gbmi::answers;
-use gbmi::numerals::grouped;
+use gbmi::numerals::{decimal, grouped};
 use gbmi::train::{Evaluated, Inputs, evaluate};
 
 #[derive(clap::Args)]
@@ -55,14 +55,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let device = args.device.device()?;
     stage("counting right inputs, in floating point");
     let start = std::time::Instant::now();
-    let threads = threads(args.threads);
     let (correct, total) = if inputs == Inputs::All && device.is_cpu() {
         let progress = Progress::open_ended(args.quiet);
-        answers::count(&found.network, threads, &|| progress.step())
+        answers::count(&found.network, threads(args.threads), &|| progress.step())
     } else {
-        let Evaluated { correct, total } =
-            evaluate(&found.network.one_head()?, inputs, &device, threads)
-                .map_err(|error| Failure::Other(format!("the evaluation failed: {error}")))?;
+        let Evaluated { correct, total } = evaluate(&found.network.one_head()?, inputs, &device)
+            .map_err(|error| Failure::Other(format!("the evaluation failed: {error}")))?;
         (correct.into(), total.into())
     };
     let seconds = start.elapsed().as_secs_f64();
@@ -77,9 +75,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     } else {
         "inputs"
     };
-    let share = correct as f64 / total as f64;
+    let share = decimal(&correct, &total);
     let (correct, total) = (grouped(&correct.to_string()), grouped(&total.to_string()));
     print(&format!(
-        "{correct} of {total} {what} are answered correctly, in floating point: {share:.9}; {seconds:.3} s\n"
+        "{correct} of {total} {what} are answered correctly, in floating point: {share}; {seconds:.3} s\n"
     ))
 }

@@ -74,48 +74,54 @@ impl Goal {
 /// # Errors
 /// Those of the checker: [`crate::refusal::Decline::Work`].
 pub fn prove_best(request: &Request<'_>, goal: &Goal, two_sided: bool) -> Result<Proof, Refusal> {
+    if goal.budget.is_some() {
+        // What nothing can be had for is said at once.
+        let shortest = Prover::shortest(request, Strategy::Auto)?;
+        if !goal.affords(&shortest) {
+            return Ok(shortest);
+        }
+    }
     let prover = Prover::new(request, Strategy::Auto, two_sided)?;
     let mut best: Option<Proof> = None;
-    // Is the proof on the side of the goal that a higher price leads away from (a budget), or to (a target)?
-    let mut consider = |proof: Proof| {
-        let met = if goal.target.is_some() {
-            goal.is_reached(&proof)
-        } else {
-            goal.affords(&proof)
+    // Is the proof at a price on the cheap side of the goal: does it keep the budget, or miss the target? One that takes
+    // more work than is allowed is too dear.
+    let mut is_cheap = |price: f64| -> Result<bool, Refusal> {
+        let Some(proof) = prover.allowed(price)? else {
+            return Ok(false);
+        };
+        let cheap = match goal.target {
+            Some(_) => !goal.is_reached(&proof),
+            None => goal.affords(&proof),
         };
         if goal.prefers(&proof, best.as_ref()) {
             best = Some(proof);
         }
-        met
+        Ok(cheap)
     };
-    // From dear to cheap: with a budget until it is kept, with a target until it is missed; then between the two prices.
-    let (mut high, mut low) = (f64::INFINITY, f64::INFINITY);
-    let mut met = false;
-    for price in prover.prices() {
-        (high, low) = (low, *price);
-        let Some(proof) = prover.allowed(*price)? else {
-            continue;
-        };
-        met = consider(proof);
-        if met == goal.target.is_none() {
-            break;
+    let prices = prover.prices();
+    let (mut dear, mut cheap) = (0, prices.len() - 1);
+    // The goal lies between two prices, if there is one on each side: first of those in the list.
+    if !is_cheap(prices[dear])? && is_cheap(prices[cheap])? {
+        while dear + 1 < cheap {
+            let middle = dear.midpoint(cheap);
+            if is_cheap(prices[middle])? {
+                cheap = middle;
+            } else {
+                dear = middle;
+            }
         }
-    }
-    for _ in 0..STEPS {
-        // Nothing lies between: the first proof ended the search, or the last did not.
-        if !low.is_finite() || met != goal.target.is_none() {
-            break;
-        }
-        let middle = if high.is_finite() {
-            (high * low).sqrt()
-        } else {
-            low * 3.0
-        };
-        // What is met lies on the cheap side with a budget, on the dear side with a target.
-        if consider(prover.at(middle)?) == goal.target.is_none() {
-            low = middle
-        } else {
-            high = middle
+        let (mut high, mut low) = (prices[dear], prices[cheap]);
+        for _ in 0..STEPS {
+            let middle = if high.is_finite() {
+                (high * low).sqrt()
+            } else {
+                low * 3.0
+            };
+            if is_cheap(middle)? {
+                low = middle;
+            } else {
+                high = middle;
+            }
         }
     }
     best.ok_or_else(|| {

@@ -391,7 +391,7 @@ fn truth(network: &Network, few: bool, samples: usize, device: &Device) -> Resul
     }
     let inputs = Inputs::Sampled { samples, seed: 0 };
     let network = network.one_head().map_err(|refusal| refusal.to_string())?;
-    let found = evaluate(&network, inputs, device, 1).map_err(|error| error.to_string())?;
+    let found = evaluate(&network, inputs, device).map_err(|error| error.to_string())?;
     Ok(Truth {
         correct: found.correct.to_string(),
         total: found.total.to_string(),

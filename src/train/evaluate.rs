@@ -1,11 +1,11 @@
 //! How many inputs a network answers correctly, in floating point: every input, or inputs drawn at random.
 //!
-//! In float64 through tables over tokens: on a CPU token by token ([`answers::count`]), on a card many inputs at once.
-//! Near-ties may fall either way: what counts is what a proof says.
+//! In float64 through tables over tokens, many inputs at once. Near-ties may fall either way: what counts is what a proof
+//! says. Every input on a CPU is sooner counted by [`crate::answers::count`].
 
 use super::{at_once, stream, tokens};
+use crate::inspect;
 use crate::model::OneHead;
-use crate::{answers, inspect};
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::ops::softmax;
 use nalgebra::DMatrix;
@@ -88,24 +88,11 @@ impl Tables {
     }
 }
 
-/// Evaluates a network; on a CPU with this many threads, on whose number nothing depends.
+/// Evaluates a network.
 ///
 /// # Errors
 /// Those of candle: a device that fails, or lacks the memory.
-pub fn evaluate(
-    network: &OneHead<'_>,
-    inputs: Inputs,
-    device: &Device,
-    threads: usize,
-) -> Result<Evaluated> {
-    if inputs == Inputs::All && device.is_cpu() {
-        let (correct, total) = answers::count(network.network, threads, &|| ());
-        let count = |count: u128| u64::try_from(count).map_err(candle_core::Error::wrap);
-        return Ok(Evaluated {
-            correct: count(correct)?,
-            total: count(total)?,
-        });
-    }
+pub fn evaluate(network: &OneHead<'_>, inputs: Inputs, device: &Device) -> Result<Evaluated> {
     let tables = Tables::new(network, device)?;
     let (v, n) = (network.config.d_vocab, network.config.n_ctx);
     match inputs {
@@ -157,22 +144,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_inputs_of_the_bundled_model_are_counted_as_the_exact_proof_does() {
+    fn inputs_of_the_bundled_model_are_counted_as_the_exact_proof_does() {
         let network = crate::model::Network::bundled().unwrap();
+        let counted = crate::answers::count(&network, 2, &|| ());
+        assert_eq!(counted, (16_763_235_u32.into(), 16_777_216_u32.into()));
         let network = network.one_head().unwrap();
-        let found = |threads| evaluate(&network, Inputs::All, &Device::Cpu, threads).unwrap();
-        assert_eq!(
-            found(2),
-            Evaluated {
-                correct: 16_763_235,
-                total: 16_777_216
-            }
-        );
         let sampled = Inputs::Sampled {
             samples: 100_000,
             seed: 0,
         };
-        let found = evaluate(&network, sampled, &Device::Cpu, 1).unwrap();
+        let found = evaluate(&network, sampled, &Device::Cpu).unwrap();
         let share = found.correct as f64 / found.total as f64;
         assert!(
             (share - 16_763_235.0 / 16_777_216.0).abs() < 5.0 * (0.000_833_f64 / 100_000.0).sqrt(),

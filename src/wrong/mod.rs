@@ -2,7 +2,7 @@
 //!
 //! Nothing here is a proof: how many inputs are wrong, at least and at most, is what a certificate says.
 
-use crate::answers::{Answer, Decoder, Path, walk};
+use crate::answers::{Answer, Decoder, NEAR, Path, walk};
 use crate::certificate::Certificate;
 use crate::checker::arithmetic::{Enclosure, Fixed};
 use crate::checker::{Options, check};
@@ -22,8 +22,6 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const MOST_INPUTS: u64 = 1 << 30;
 /// How many are drawn where nothing says where to look, and how many of every block that holds wrong ones.
 const DRAWN: [usize; 2] = [100_000, 400];
-/// What floating point takes for a tie is looked at exactly.
-const NEAR: f64 = 1e-7;
 
 /// A read-out that is answered wrongly.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -233,12 +233,53 @@ pub(super) struct Start {
     pub(super) tables: [Option<(usize, bool)>; 3],
 }
 
+/// The two factors of A beside B, EV above PV, and D.
+type Sides = [(DMatrix<f64>, DMatrix<f64>); 3];
+
+fn factors(network: &OneHead<'_>) -> Result<Sides, Refusal> {
+    let free = Meter::new(u64::MAX);
+    let [scores, logits, direct] = Factors::<Fixed>::new(network, &free)?.chains();
+    let factors = |chain| {
+        let [left, right] = sides(chain, &free, Kind::Logits)?;
+        Ok::<_, Refusal>((doubles(&left), doubles(&right)))
+    };
+    Ok([factors(scores)?, factors(logits)?, factors(direct)?])
+}
+
+/// The tables that are not computed in full.
+fn started(factors: &Sides, start: &Start, tokens: usize) -> [Option<Table>; 3] {
+    std::array::from_fn(|table| {
+        let (left, right) = &factors[table];
+        start.tables[table].map(|(rank, _)| Table::new(left.clone(), right.clone(), tokens, rank))
+    })
+}
+
+fn none_needed(tokens: usize) -> [Needed; 3] {
+    [(); 3].map(|()| vec![vec![false; tokens]; tokens])
+}
+
+fn hints(tables: &[Option<Table>; 3], needed: &[Needed; 3]) -> TableHints {
+    let hint = |table: usize| Some(tables[table].as_ref()?.hints(&needed[table]));
+    TableHints {
+        scores: hint(0),
+        logits: hint(1),
+        direct: hint(2),
+    }
+}
+
+/// Hints that bound every entry of the tables of a start.
+pub(super) fn bounds(request: &Request<'_>, start: &Start) -> Result<TableHints, Refusal> {
+    let v = request.network.sizes.d_vocab;
+    let factors = factors(&request.network.one_head()?)?;
+    Ok(hints(&started(&factors, start, v), &none_needed(v)))
+}
+
 /// Everything computed in full, where proofs begin.
 pub(super) struct Search<'a> {
     network: OneHead<'a>,
     pub(super) full: Orders,
     fars: Vec<Vec<f64>>,
-    factors: [(DMatrix<f64>, DMatrix<f64>); 3],
+    factors: Sides,
     base: Vec<Base>,
     two_sided: bool,
     bounded: bool,
@@ -258,13 +299,7 @@ impl<'a> Search<'a> {
         let network = network.one_head()?;
         let full = Orders::new(request, network.config.d_vocab)?;
         let (v, n) = (full.v, full.n);
-        let free = Meter::new(u64::MAX);
-        let [scores, logits, direct] = Factors::<Fixed>::new(&network, &free)?.chains();
-        let factors = |chain| {
-            let [left, right] = sides(chain, &free, Kind::Logits)?;
-            Ok::<_, Refusal>((doubles(&left), doubles(&right)))
-        };
-        let factors = [factors(scores)?, factors(logits)?, factors(direct)?];
+        let factors = factors(&network)?;
         let fars: Vec<Vec<f64>> = (0..v).map(|m| far(&full, m)).collect();
         let pairs: Vec<(usize, usize)> =
             (0..v).flat_map(|m| (0..=m).map(move |q| (q, m))).collect();
@@ -311,15 +346,8 @@ impl<'a> Search<'a> {
         if start.tables.iter().all(Option::is_none) {
             return Ok(TableHints::default());
         }
-        let tables: Vec<Option<Table>> = self
-            .factors
-            .iter()
-            .zip(start.tables)
-            .map(|((left, right), start)| {
-                start.map(|(rank, _)| Table::new(left.clone(), right.clone(), v, rank))
-            })
-            .collect();
-        let mut needed = [(); 3].map(|()| vec![vec![false; v]; v]);
+        let tables = started(&self.factors, start, v);
+        let mut needed = none_needed(v);
         let mut open: Vec<&Base> = self
             .base
             .iter()
@@ -338,16 +366,7 @@ impl<'a> Search<'a> {
         }
         let mut thresholds = THRESHOLDS.into_iter().peekable();
         loop {
-            let hint = |table: usize| {
-                tables[table]
-                    .as_ref()
-                    .map(|found| found.hints(&needed[table]))
-            };
-            let hints = TableHints {
-                scores: hint(0),
-                logits: hint(1),
-                direct: hint(2),
-            };
+            let hints = hints(&tables, &needed);
             let mixed = self.full.with(&self.network, &hints, v)?;
             let fars: Vec<Vec<f64>> = (0..v).map(|m| far(&mixed, m)).collect();
             let widest = self.bounded.then(|| mixed.widest());

@@ -1,7 +1,7 @@
 //! Proofs at a price: what a share of the inputs is worth in FLOPs decides which (query, maximum) pairs are proved, and
 //! how. An infinite price asks for all that can be proved; lower ones give the frontier of bound against length.
 
-use super::entries::{Search, Start, TableHints};
+use super::entries::{Search, Start, TableHints, bounds};
 use super::orders::Orders;
 use super::plans::{self, Menu, Style};
 use super::{PREFIX, split};
@@ -104,6 +104,32 @@ impl<'a> Prover<'a> {
             strategy,
             way,
         })
+    }
+
+    /// A proof of nothing, no longer than any other: the tables that all of them take, at their cheapest.
+    pub(in crate::search) fn shortest(
+        request: &'a Request<'a>,
+        strategy: Strategy,
+    ) -> Result<Proof, Refusal> {
+        let orders = Orders::new(request, PREFIX)?;
+        let mut hints = vec![ways(&orders, TableHints::default())];
+        if request.network.sizes.n_ctx <= MOST_POSITIONS {
+            for start in [SCORES, SCORES_AND_LOGITS, ALL] {
+                hints.push(ways(&orders, bounds(request, &start)?));
+            }
+        }
+        let v = request.network.sizes.d_vocab;
+        let nothing = || (0..v).map(|m| (0..=m).map(|_| plans::forfeit()));
+        let proofs = hints.into_iter().map(|ways| {
+            let criterion = plans::assemble(nothing());
+            let hints = Hints::Levels(Levels { criterion, ..ways }.into());
+            derive(request, strategy, hints)
+        });
+        let proofs = proofs.collect::<Result<Vec<_>, _>>()?;
+        let shortest = proofs
+            .into_iter()
+            .min_by_key(|proof| proof.certified.meter.flops());
+        Ok(shortest.expect("one is tried"))
     }
 
     pub(in crate::search) fn prices(&self) -> &'static [f64] {
