@@ -1,4 +1,4 @@
-//! Regenerates the table of results in the README: `cargo run --release --example table`.
+//! Regenerates the table of the bundled models in docs/results.md: `cargo run --release --example table`.
 //!
 //! Proves and checks every bundled model with every strategy that can finish, and replaces the lines between the
 //! markers. Seconds are of this machine; all other columns are the same everywhere.
@@ -25,6 +25,7 @@ const MODELS: [&str; 9] = [
     "max_of_20_seed123",
     "max_of_10_v128_seed123",
 ];
+const PAGE: &str = "docs/results.md";
 const BEGIN: &str = "<!-- table: cargo run --release --example table -->\n";
 const END: &str = "<!-- end of table -->";
 
@@ -73,12 +74,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     print!("{table}");
-    let readme = std::fs::read_to_string("README.md")?;
-    let (before, rest) = readme.split_once(BEGIN).ok_or("README.md has no table")?;
-    let (_, after) = rest
-        .split_once(END)
-        .ok_or("README.md has no end of table")?;
-    std::fs::write("README.md", format!("{before}{BEGIN}{table}{END}{after}"))?;
+    let page = std::fs::read_to_string(PAGE)?;
+    let (before, rest) = page.split_once(BEGIN).ok_or("no table in the page")?;
+    let (_, after) = rest.split_once(END).ok_or("no end of table in the page")?;
+    std::fs::write(PAGE, format!("{before}{BEGIN}{table}{END}{after}"))?;
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! The command line: see `gbmi --help` and the README.
+//! The command line: see `gbmi --help` and docs/commands.md.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
