@@ -1,8 +1,30 @@
 //! Compact proofs of what a neural network does, and a small checker for them.
 //!
-//! A one-layer, one-head, attention-only transformer answers Max-of-n: which token of the input is the largest.
-//! `gbmi` proves a lower bound on how many of the `d_vocab^n_ctx` inputs it answers correctly, and writes the proof
-//! as a certificate. The checker re-derives the bound from the weights in exact arithmetic.
+//! A small transformer answers a task with finitely many inputs, such as Max-of-n: which token of the input is the
+//! largest. `gbmi` proves bounds on how many inputs it answers correctly, and writes the proof as a certificate. The
+//! checker re-derives the bounds from the weights in exact arithmetic.
+//!
+//! ```
+//! use gbmi::certificate::Certificate;
+//! use gbmi::checker::{Options, arithmetic::Fixed, check};
+//! use gbmi::model::Network;
+//! use gbmi::search::prove;
+//! use gbmi::strategy::Strategy;
+//!
+//! // The largest of three tokens out of five.
+//! let network = Network::load("tests/data/tiny".as_ref())?;
+//! let exact = Strategy::Exact { two_sided: true };
+//! let proof = prove(&network, exact, None, Options::default())?;
+//!
+//! // What a sceptic does: from the weights, and the contents of a file.
+//! let certificate = Certificate::read(&proof.text)?;
+//! let certified = check::<Fixed>(&network, &certificate, Options::default())?;
+//! assert_eq!(certified.correct, 109_u32.into());
+//! assert_eq!(certified.upper, 109_u32.into());
+//! assert_eq!(certified.total, 125_u32.into());
+//! assert!(certified.meter.flops() < 5_000);
+//! # Ok::<(), gbmi::refusal::Refusal>(())
+//! ```
 //!
 //! | room | trusted | what it holds |
 //! |---|---|---|
@@ -21,6 +43,7 @@
 //! | `coq` | no | certificates as theorems |
 //! | `train`, `sweep`, `report` | no | trains models; many models, many strategies; tables, figures and pages of it |
 //! | `import`, `inspect`, `output` | no | other formats in, pictures out, whole files |
+//! | [`cli`] | no | the command line, for `gbmi` itself and for programs that call it |
 //!
 //! The arrow points one way: the trusted rooms import nothing from the others (`tests/house.rs` fails if they do).
 
@@ -31,6 +54,7 @@ pub mod answers;
 pub mod bundled;
 pub mod certificate;
 pub mod checker;
+pub mod cli;
 #[cfg(feature = "coq")]
 pub mod coq;
 #[cfg(feature = "inspect")]

@@ -7,6 +7,20 @@ use num_bigint::BigUint;
 use std::fmt;
 
 /// The reason for a verdict other than "accepted".
+///
+/// ```
+/// use gbmi::model::Network;
+/// use gbmi::refusal::{Decline, Refusal};
+///
+/// let config = br#"{"n_layers": 5}"#;
+/// let Err(Refusal::Declined(Decline::Config(reasons))) = Network::from_bytes(config, b"") else {
+///     panic!("five layers are too many");
+/// };
+/// // All that is in the way, not the first alone.
+/// let layers = reasons.iter().find(|reason| reason.field == "n_layers").unwrap();
+/// assert_eq!(layers.found, "5");
+/// assert!(reasons.len() > 1);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// The certificate does not prove its claim (exit code 1).
@@ -155,7 +169,7 @@ impl fmt::Display for Rejection {
                 format!("groups at {path} must cover every wrong answer exactly once: {found}")
             }
             Self::WrongNetwork { expected, found } => format!(
-                "wrong network: the certificate is about the network with SHA-256 {expected}, the model given has {found}; name the right model with --model"
+                "wrong network: the certificate is about the network with SHA-256 {expected}, and this is {found}; name the right model behind the certificate"
             ),
             Self::WrongClaim(reason) => format!("claim does not fit the model at {reason}"),
             Self::NotEstablished {

@@ -249,7 +249,7 @@ fn exit_codes_and_words() {
             &["check", "moved.json"],
             3,
             "",
-            "there is no such file; name the model with --model",
+            "name the model behind the certificate",
         ),
         (
             &[
@@ -476,7 +476,10 @@ fn a_certificate_suggests_a_model_and_does_not_choose_it() {
     .unwrap();
     let run = gbmi(path, &["check", "cert.json"]);
     assert_eq!((run.code, run.stdout.as_str()), (1, "REJECTED\n"));
-    assert!(run.stderr.contains("--model"));
+    assert!(
+        run.stderr
+            .contains("name the right model behind the certificate")
+    );
 }
 
 #[test]
@@ -1109,6 +1112,12 @@ fn lists_and_help() {
         assert_eq!((run.code, run.stderr.as_str()), (0, ""));
         snapshot!(name, run.stdout);
     }
+    let run = gbmi(folder.path(), &["man", "man/man1"]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    let page =
+        |name: &str| std::fs::read_to_string(folder.path().join("man/man1").join(name)).unwrap();
+    assert!(page("gbmi.1").contains("gbmi\\-check(1)"));
+    assert!(page("gbmi-check.1").contains("max\\-flops"));
     for shell in ["bash", "zsh", "fish"] {
         assert!(
             gbmi(folder.path(), &["completions", shell])

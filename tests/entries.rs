@@ -32,11 +32,15 @@ fn assert_row<R: Enclosure>(
 
 fn fixed(entry: &Fixed) -> Option<(Rational, Rational)> {
     let exact = |end: i128| {
-        let (high, low) = (
-            i64::try_from(end >> 32).unwrap(),
-            i64::try_from(end & 0xffff_ffff).unwrap(),
-        );
-        Rational::dyadic(high, 32 - Fixed::FRACTION).add(&Rational::dyadic(low, -Fixed::FRACTION))
+        let part = |shift: i32| {
+            let part = if shift == 96 {
+                end >> 96
+            } else {
+                (end >> shift) & 0xffff_ffff_ffff
+            };
+            Rational::dyadic(i64::try_from(part).unwrap(), shift - Fixed::FRACTION)
+        };
+        part(96).add(&part(48)).add(&part(0))
     };
     entry.ends().map(|(low, high)| (exact(low), exact(high)))
 }

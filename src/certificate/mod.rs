@@ -134,6 +134,18 @@ impl Certificate {
     ///
     /// # Errors
     /// [`Rejection::Malformed`] with the path; [`Decline::Version`]; [`Decline::TooLarge`] above [`MAX_BYTES`].
+    ///
+    /// ```
+    /// use gbmi::certificate::Certificate;
+    ///
+    /// let text = std::fs::read("tests/certificates/accept/brute_force.json").unwrap();
+    /// let certificate = Certificate::read(&text)?;
+    /// assert_eq!(certificate.claim.total, 125_u32.into());
+    ///
+    /// let refusal = Certificate::read(br#"{"gbmi":"9"}"#).unwrap_err();
+    /// assert!(refusal.to_string().starts_with("unsupported certificate version"));
+    /// # Ok::<(), gbmi::refusal::Refusal>(())
+    /// ```
     pub fn read(text: &[u8]) -> Result<Self, Refusal> {
         let found = u64::try_from(text.len()).unwrap_or(u64::MAX);
         if found > MAX_BYTES {

@@ -61,6 +61,25 @@ pub struct Certified {
 /// # Errors
 /// [`Rejection`] when the certificate does not prove its claim about this network, [`crate::refusal::Decline`] when
 /// it takes more than is allowed.
+///
+/// ```
+/// use gbmi::certificate::Certificate;
+/// use gbmi::checker::{Options, arithmetic::Rational, check};
+/// use gbmi::model::Network;
+/// use gbmi::refusal::{Refusal, Rejection};
+///
+/// let network = Network::load("tests/data/tiny".as_ref())?;
+/// let text = std::fs::read("tests/certificates/accept/brute_force.json").unwrap();
+/// let mut certificate = Certificate::read(&text)?;
+/// let certified = check::<Rational>(&network, &certificate, Options::default())?;
+/// assert_eq!(certified.correct, 109_u32.into());
+///
+/// // One more than is true.
+/// certificate.claim.correct += 1_u32;
+/// let refusal = check::<Rational>(&network, &certificate, Options::default()).unwrap_err();
+/// assert!(matches!(refusal, Refusal::Rejected(Rejection::NotEstablished { path: "claim.correct", .. })));
+/// # Ok::<(), gbmi::refusal::Refusal>(())
+/// ```
 pub fn check<R: Enclosure>(
     network: &Network,
     certificate: &Certificate,

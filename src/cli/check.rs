@@ -4,14 +4,14 @@ use super::arguments::{Named, of_certificate};
 use super::progress::Progress;
 use super::verdict::Verdict;
 use super::{Common, Failure, model, streams, tell};
-use gbmi::certificate::Certificate;
+use crate::certificate::Certificate;
 #[cfg(feature = "mpfr")]
-use gbmi::checker::arithmetic::Mpfr;
-use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
-use gbmi::checker::{Certified, check, parts};
-use gbmi::model::Network;
-use gbmi::refusal::Refusal;
-use gbmi::strategy::Strategy;
+use crate::checker::arithmetic::Mpfr;
+use crate::checker::arithmetic::{Enclosure, Fixed, Rational};
+use crate::checker::{Certified, check, parts};
+use crate::model::Network;
+use crate::refusal::Refusal;
+use crate::strategy::Strategy;
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -51,7 +51,7 @@ impl Arithmetic {
             #[cfg(not(feature = "mpfr"))]
             Self::Mpfr => ("mpfr", |_, _, _| {
                 let hint = "build with --features mpfr";
-                Err(gbmi::refusal::Decline::Arithmetic {
+                Err(crate::refusal::Decline::Arithmetic {
                     found: "mpfr".into(),
                     hint,
                 }

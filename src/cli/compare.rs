@@ -6,14 +6,14 @@ use super::progress::Progress;
 use super::refused::{Place, Refused};
 use super::streams::{folder, stage};
 use super::{Common, Failure, MOST_INPUTS, aligned, csv, json, model, print, truth};
-use gbmi::bundled::BUNDLED;
-use gbmi::checker::Certified;
-use gbmi::model::Network;
-use gbmi::numerals::{decimal, fraction, grouped};
-use gbmi::output::{Pending, distinct, unwritable};
-use gbmi::refusal::Refusal;
-use gbmi::search::prove_optimised;
-use gbmi::strategy::{CLASSES, Strategy, unexplained_dimension};
+use crate::bundled::BUNDLED;
+use crate::checker::Certified;
+use crate::model::Network;
+use crate::numerals::{decimal, fraction, grouped};
+use crate::output::{Pending, distinct, unwritable};
+use crate::refusal::Refusal;
+use crate::search::prove_optimised;
+use crate::strategy::{CLASSES, Strategy, unexplained_dimension};
 use num_bigint::BigUint;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -39,7 +39,7 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t = Arithmetic::Fixed)]
     arithmetic: Arithmetic,
     /// Decline proofs that take more FLOPs, or more integer operations, than this
-    #[arg(long, value_name = "N", default_value_t = gbmi::checker::DEFAULT_MAX_FLOPS, value_parser = natural::<u64>)]
+    #[arg(long, value_name = "N", default_value_t = crate::checker::DEFAULT_MAX_FLOPS, value_parser = natural::<u64>)]
     max_flops: u64,
     /// Number of threads; the result does not depend on it [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -95,12 +95,6 @@ struct Row {
 }
 
 impl Row {
-    /// In a table's cell.
-    fn refusal(&self) -> String {
-        let reason = self.reason.as_deref().unwrap_or_default();
-        format!("{}: {reason}", self.verdict.to_lowercase())
-    }
-
     fn refuse(&mut self, refused: Refused) {
         let Place {
             at,
@@ -269,7 +263,7 @@ impl Args {
         }
         let start = Instant::now();
         let (_, check) = self.arithmetic.checker();
-        let certificate = gbmi::certificate::Certificate::read(&proof.text)?;
+        let certificate = crate::certificate::Certificate::read(&proof.text)?;
         let Certified { correct, meter, .. } = check(network, &certificate, &common)?;
         row.check_seconds = Some(start.elapsed().as_secs_f64());
         row.bound = Some(fraction(&correct, &total));
@@ -308,7 +302,9 @@ fn text(rows: &[Row]) -> String {
             table.push([
                 row.class.unwrap_or_default().into(),
                 row.strategy.clone().unwrap_or_default(),
-                row.bound_decimal.clone().unwrap_or_else(|| row.refusal()),
+                row.bound_decimal
+                    .clone()
+                    .unwrap_or_else(|| row.verdict.to_lowercase()),
                 row.bound_over_true.clone().unwrap_or_else(dash),
                 row.flops
                     .map_or_else(dash, |flops| digits(flops.to_string())),
@@ -316,8 +312,22 @@ fn text(rows: &[Row]) -> String {
                 seconds.unwrap_or_else(dash),
             ]);
         }
+        // A reason that several strategies share stands once.
+        let mut refusals: Vec<(String, &str)> = vec![];
+        for row in model {
+            let Some(reason) = &row.reason else { continue };
+            let named = row.strategy.clone().unwrap_or_else(|| row.model.clone());
+            match refusals.iter_mut().find(|(_, known)| known == reason) {
+                Some((names, _)) => *names += &format!(", {named}"),
+                None => refusals.push((named, reason)),
+            }
+        }
+        let refusals: String = refusals
+            .iter()
+            .map(|(names, reason)| format!("{names}: {reason}\n"))
+            .collect();
         text += &format!(
-            "{}{}\n{}",
+            "{}{}\n{}{refusals}",
             if text.is_empty() { "" } else { "\n" },
             model[0].model,
             aligned(&table)

@@ -5,9 +5,9 @@ use super::progress::Progress;
 use super::streams::stage;
 use super::train::{On, without_threads_in_candle};
 use super::{Failure, model, print, threads};
-use gbmi::answers;
-use gbmi::numerals::{decimal, grouped};
-use gbmi::train::{Evaluated, Inputs, evaluate};
+use crate::answers;
+use crate::numerals::{decimal, grouped};
+use crate::train::{Evaluated, Inputs, evaluate};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {

@@ -4,9 +4,9 @@ use super::arguments::{Named, natural, no_progress, of_certificate};
 use super::progress::Progress;
 use super::streams::{folder, stage};
 use super::{Common, Failure, aligned, model, note, print, streams, tell};
-use gbmi::explain::{DEFAULT_SPEND, Explanation, Outcome, Row, Share, draw, explain};
-use gbmi::numerals::{by_more_than, decimal, grouped};
-use gbmi::output::{Pending, unwritable};
+use crate::explain::{DEFAULT_SPEND, Explanation, Outcome, Row, Share, draw, explain};
+use crate::numerals::{by_more_than, decimal, grouped};
+use crate::output::{Pending, unwritable};
 use num_bigint::BigUint;
 use serde_json::{Value, json};
 use std::ops::Range;
@@ -354,7 +354,7 @@ fn json(explanation: &Explanation) -> String {
         object
     });
     let answers = explanation.answers.as_ref().map(|causes| {
-        let cause = |cause: &gbmi::explain::Cause| {
+        let cause = |cause: &crate::explain::Cause| {
             json!({ "answers": cause.answers, "fail_on": text(&cause.fails), "pairs": cause.rows })
         };
         causes.iter().map(cause).collect::<Vec<Value>>()

@@ -2,8 +2,8 @@
 
 use super::arguments::{Named, of_certificate};
 use super::{Failure, json, model, note, streams, tell};
-use gbmi::coq::export;
-use gbmi::refusal::Refusal;
+use crate::coq::export;
+use crate::refusal::Refusal;
 use std::path::PathBuf;
 
 #[derive(clap::Args)]

@@ -2,7 +2,7 @@
 
 use super::streams::folder;
 use super::{Failure, json, tell};
-use gbmi::import::{Imported, import};
+use crate::import::{Imported, import};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 

@@ -3,7 +3,7 @@
 use super::arguments::Named;
 use super::streams::{folder, stage};
 use super::{Failure, json, model, note, print};
-use gbmi::inspect::{Format, draw, inspect, inspect_heads};
+use crate::inspect::{Format, draw, inspect, inspect_heads};
 use serde::Serialize;
 use std::fmt::Display;
 use std::path::PathBuf;

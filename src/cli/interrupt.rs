@@ -1,7 +1,7 @@
 //! Ctrl-C, and the end that a cluster's scheduler asks for: nothing half-written is left.
 
 use super::streams::note;
-use gbmi::output::abandon;
+use crate::output::abandon;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 

@@ -34,17 +34,19 @@ mod verdict;
 #[cfg(all(feature = "prove", feature = "inspect"))]
 mod wrong;
 
+#[cfg(feature = "prove")]
+use crate::model::Network;
+use crate::refusal::Refusal;
+#[cfg(feature = "prove")]
+use crate::search::MOST_INPUTS;
 use arguments::natural;
 use clap::{CommandFactory, Parser, Subcommand};
 #[cfg(feature = "prove")]
-use gbmi::model::Network;
-use gbmi::refusal::Refusal;
-#[cfg(feature = "prove")]
-use gbmi::search::MOST_INPUTS;
-#[cfg(feature = "prove")]
 use num_bigint::BigUint;
+pub use progress::Steps;
 use refused::Refused;
 use std::ffi::OsString;
+use std::sync::Arc;
 use streams::{note, print, tell};
 
 /// Compact, checked proofs of what a neural network does.
@@ -105,6 +107,13 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Write man pages, one for each command
+    #[cfg(feature = "output")]
+    Man {
+        /// The folder
+        #[arg(value_name = "DIR", value_parser = streams::folder())]
+        out: std::path::PathBuf,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -116,7 +125,7 @@ enum Command {
 #[derive(clap::Args)]
 struct Common {
     /// Decline proofs that take more FLOPs, or more integer operations, than this
-    #[arg(long, value_name = "N", default_value_t = gbmi::checker::DEFAULT_MAX_FLOPS, value_parser = natural::<u64>)]
+    #[arg(long, value_name = "N", default_value_t = crate::checker::DEFAULT_MAX_FLOPS, value_parser = natural::<u64>)]
     max_flops: u64,
     /// Number of threads; the result does not depend on it [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -130,8 +139,8 @@ struct Common {
 }
 
 impl Common {
-    fn options<'a>(&self, progress: &'a (dyn Fn() + Sync)) -> gbmi::checker::Options<'a> {
-        gbmi::checker::Options {
+    fn options<'a>(&self, progress: &'a (dyn Fn() + Sync)) -> crate::checker::Options<'a> {
+        crate::checker::Options {
             max_flops: self.max_flops,
             threads: threads(self.threads),
             progress,
@@ -238,11 +247,39 @@ impl Failure {
     }
 }
 
-/// Runs the command line and returns the exit code.
-pub(crate) fn run() -> u8 {
+/// Runs this program's command line and returns the exit code.
+pub fn run() -> u8 {
     #[cfg(all(unix, feature = "output"))]
     interrupt::watch();
-    let result = match Cli::try_parse() {
+    run_on(std::env::args_os().collect())
+}
+
+/// What a command came to.
+#[derive(Debug)]
+pub struct Called {
+    /// The exit code.
+    pub code: u8,
+    /// What stands on stdout.
+    pub stdout: String,
+    /// Likewise.
+    pub stderr: String,
+}
+
+/// Runs a command, without the program's name, for another program: nothing is read from its stdin or said on its streams.
+/// The steps are for another thread to see, or to stop.
+pub fn call(args: impl IntoIterator<Item = OsString>, steps: &Arc<Steps>) -> Called {
+    let args = std::iter::once("gbmi".into()).chain(args).collect();
+    let (code, [stdout, stderr]) = streams::captured(steps, || run_on(args));
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Called {
+        code,
+        stdout: text(stdout),
+        stderr: text(stderr),
+    }
+}
+
+fn run_on(args: Vec<OsString>) -> u8 {
+    let result = match Cli::try_parse_from(&args) {
         Ok(cli) => {
             if cli.verbose {
                 streams::be_verbose();
@@ -256,8 +293,7 @@ pub(crate) fn run() -> u8 {
     let Err(failure) = result else {
         return 0;
     };
-    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
-    if let (Some(say), Some(refused)) = (json_asked(&arguments), failure.json()) {
+    if let (Some(say), Some(refused)) = (json_asked(&args[1..]), failure.json()) {
         say(&format!("{}\n", serde_json::json!(refused)));
     }
     failure.messages().iter().for_each(|message| note(message));
@@ -309,12 +345,37 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Evaluate(args) => evaluate::run(&args),
         #[cfg(feature = "prove")]
         Command::Strategies { json } => print(&prove::strategies(json)),
+        #[cfg(feature = "output")]
+        Command::Man { out } => man(&out),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "gbmi", &mut script);
             print(&String::from_utf8_lossy(&script))
         }
     }
+}
+
+/// Writes a page for the program and for each command, as `man` looks for them.
+#[cfg(feature = "output")]
+fn man(out: &std::path::Path) -> Result<(), Failure> {
+    use crate::output::{Pending, unwritable};
+    std::fs::create_dir_all(out).map_err(|error| unwritable(out, error))?;
+    let mut cli = Cli::command().disable_help_subcommand(true);
+    cli.build();
+    let page = |command: &clap::Command| {
+        let page = clap_mangen::Man::new(command.clone());
+        let path = out.join(page.get_filename());
+        let mut text = vec![];
+        page.render(&mut text)
+            .map_err(|error| unwritable(&path, error))?;
+        Pending::with_contents(&path, &text)
+    };
+    let commands = std::iter::once(&cli).chain(cli.get_subcommands());
+    let pages = commands.map(page).collect::<Result<Vec<_>, Refusal>>()?;
+    let written = pages.len();
+    Pending::keep_all(pages)?;
+    tell(&format!("written {written} pages into {}\n", out.display()));
+    Ok(())
 }
 
 /// Columns of text, two spaces apart.
@@ -362,9 +423,9 @@ fn truth(network: &Network, common: &Common) -> Result<Option<BigUint>, Refusal>
     if network.task.size() > MOST_INPUTS.into() {
         return Ok(None);
     }
-    match gbmi::search::prove(
+    match crate::search::prove(
         network,
-        gbmi::strategy::Strategy::BruteForce,
+        crate::strategy::Strategy::BruteForce,
         None,
         common.options(&|| ()),
     ) {

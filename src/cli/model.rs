@@ -1,11 +1,11 @@
 //! Which model a command is about. A certificate may suggest one; only the digest decides.
 
 use super::streams::stage;
-use gbmi::bundled::BUNDLED;
-use gbmi::certificate::Certificate;
-use gbmi::kind;
-use gbmi::model::Network;
-use gbmi::refusal::Refusal;
+use crate::bundled::BUNDLED;
+use crate::certificate::Certificate;
+use crate::kind;
+use crate::model::Network;
+use crate::refusal::Refusal;
 use std::path::{Component, Path};
 
 /// A network and where it came from.
@@ -70,6 +70,6 @@ pub(crate) fn for_certificate(
 fn refused(suggestion: &str, reason: &str) -> Refusal {
     let suggestion: String = suggestion.chars().take(100).collect();
     Refusal::Unreadable(format!(
-        "the certificate suggests the model {suggestion:?}: {reason}; name the model with --model"
+        "the certificate suggests the model {suggestion:?}: {reason}; name the model behind the certificate"
     ))
 }

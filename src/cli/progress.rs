@@ -1,9 +1,9 @@
 //! How far long work is: a bar on terminals, elsewhere a line every half minute, in notebooks and the logs of clusters.
 
-use super::streams::note;
+use super::streams::{called, note};
 use std::io::IsTerminal;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -13,26 +13,40 @@ const EVERY: Duration = Duration::from_secs(30);
 
 /// Steps of long work.
 pub(crate) struct Progress {
-    count: Arc<Count>,
+    count: Arc<Steps>,
     #[cfg(any(feature = "prove", feature = "train"))]
     bar: indicatif::ProgressBar,
     /// Dropped, it ends the lines.
     lines: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
-/// How many steps are done, and of how many: 0 if that is not known.
-#[derive(Default)]
-struct Count {
+/// How far a command is, for other threads.
+#[derive(Debug, Default)]
+pub struct Steps {
     done: AtomicUsize,
     all: AtomicUsize,
+    stop: AtomicBool,
 }
 
-impl Count {
+impl Steps {
+    /// How many steps are done, and of how many: 0 if that is not known.
+    pub fn done(&self) -> (usize, usize) {
+        let read = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+        (read(&self.done), read(&self.all))
+    }
+
+    /// The command unwinds from its next step, and leaves nothing half-written.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Is it to stop?
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
     fn line(&self, elapsed: Duration) -> String {
-        let (done, all) = (
-            self.done.load(Ordering::Relaxed),
-            self.all.load(Ordering::Relaxed),
-        );
+        let (done, all) = self.done();
         let of = if all > 0 {
             format!(" of {all}")
         } else {
@@ -45,7 +59,10 @@ impl Count {
 impl Progress {
     /// So many steps; nothing is shown when quiet.
     pub(crate) fn new(steps: usize, quiet: bool) -> Self {
-        let count = Arc::new(Count::default());
+        let called = called();
+        let quiet = quiet || called.is_some();
+        let count = called.unwrap_or_default();
+        count.done.store(0, Ordering::Relaxed);
         count.all.store(steps, Ordering::Relaxed);
         let is_terminal = std::io::stderr().is_terminal();
         Self {
@@ -79,6 +96,9 @@ impl Progress {
     /// One step is done.
     pub(crate) fn step(&self) {
         self.count.done.fetch_add(1, Ordering::Relaxed);
+        if self.count.is_stopped() {
+            std::panic::resume_unwind(Box::new("stopped"));
+        }
         #[cfg(any(feature = "prove", feature = "train"))]
         self.bar.inc(1);
     }
@@ -98,7 +118,7 @@ impl Drop for Progress {
 
 /// Says how far it is, again and again, until the sender is dropped.
 fn lines(
-    count: &Arc<Count>,
+    count: &Arc<Steps>,
     every: Duration,
     say: impl Fn(&str) + Send + 'static,
 ) -> Option<(Sender<()>, JoinHandle<()>)> {
@@ -140,7 +160,7 @@ mod tests {
 
     #[test]
     fn lines_are_said_until_the_work_ends() {
-        let count = Arc::new(Count::default());
+        let count = Arc::new(Steps::default());
         count.all.store(64, Ordering::Relaxed);
         count.done.store(12, Ordering::Relaxed);
         let (say, said) = channel();

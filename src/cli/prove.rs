@@ -4,18 +4,18 @@ use super::arguments::{Named, natural};
 use super::progress::Progress;
 use super::verdict::Verdict;
 use super::{Common, Failure, model, note, streams, tell};
-use clap::ArgGroup;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use gbmi::checker::Certified;
-use gbmi::checker::arithmetic::{Enclosure, Fixed};
-use gbmi::model::Network;
-use gbmi::numerals::margin;
-use gbmi::output::Pending;
-use gbmi::refusal::{Refusal, Rejection};
-use gbmi::search::{
+use crate::checker::Certified;
+use crate::checker::arithmetic::{Enclosure, Fixed};
+use crate::model::Network;
+use crate::numerals::margin;
+use crate::output::Pending;
+use crate::refusal::{Refusal, Rejection};
+use crate::search::{
     Goal, Proof, Request, prove_best, prove_best_of, prove_best_published, prove_by, steps,
 };
-use gbmi::strategy::{ATTENTION, ATTENTION_ERROR, CLASSES, EUPU, Family, Strategy};
+use crate::strategy::{ATTENTION, ATTENTION_ERROR, CLASSES, EUPU, Family, Strategy};
+use clap::ArgGroup;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use num_bigint::BigUint;
 use num_rational::BigRational;
 use std::path::{Component, Path, PathBuf};
@@ -118,7 +118,7 @@ fn bound(text: &str) -> Result<Bound, String> {
         "expected a number of inputs, a fraction such as 19/20, or a decimal such as 0.95"
             .to_string()
     };
-    let natural = |digits: &str| BigUint::parse_bytes(digits.as_bytes(), 10).ok_or_else(expected);
+    let digits = |digits: &str| BigUint::parse_bytes(digits.as_bytes(), 10).ok_or_else(expected);
     let accuracy = |p: BigUint, q: BigUint| {
         if q == BigUint::default() || p > q {
             return Err("an accuracy is from 0 to 1".to_string());
@@ -128,15 +128,17 @@ fn bound(text: &str) -> Result<Bound, String> {
     if text.len() > 200 {
         Err(expected())
     } else if let Some((p, q)) = text.split_once('/') {
-        accuracy(natural(p)?, natural(q)?)
+        accuracy(digits(p)?, digits(q)?)
+    } else if text.ends_with(['k', 'M', 'G']) {
+        natural::<u64>(text).map(|inputs| Bound::Inputs(inputs.into()))
     } else if let Some((whole, part)) = text.split_once('.') {
         let scale = u32::try_from(part.len()).map_err(|_| expected())?;
         accuracy(
-            natural(&format!("{whole}{part}"))?,
+            digits(&format!("{whole}{part}"))?,
             BigUint::from(10_u8).pow(scale),
         )
     } else {
-        Ok(Bound::Inputs(natural(text)?))
+        Ok(Bound::Inputs(digits(text)?))
     }
 }
 

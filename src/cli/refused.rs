@@ -1,7 +1,7 @@
 //! A failure as JSON: one shape, whatever was refused (docs/outputs.md).
 
+use crate::refusal::{Decline, Mismatch, Refusal, Rejection};
 use clap::error::{ContextKind, Error};
-use gbmi::refusal::{Decline, Mismatch, Refusal, Rejection};
 use serde::Serialize;
 
 /// What is not as it must be, and where.

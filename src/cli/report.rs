@@ -2,8 +2,8 @@
 
 use super::streams::{folder, stage};
 use super::{Failure, aligned, json, tell, threads};
-use gbmi::numerals::grouped;
-use gbmi::report::{Means, Report, report};
+use crate::numerals::grouped;
+use crate::report::{Means, Report, report};
 use std::path::PathBuf;
 
 #[derive(clap::Args)]

@@ -3,26 +3,27 @@
 //! | what stands on stdout | of | where stdout cannot be written |
 //! |---|---|---|
 //! | the product: [`print`] | `strategies`, `completions`, `--help`, `evaluate`, `inspect`, `compare`; a file whose name is `-`; `explain` and `frontier` without `--out` | the command fails, with exit code 3 |
-//! | a verdict, or what the files written are: [`tell`] | `check`, `prove`; `export-coq`, `import`, `train`, `sweep`, `report`; `explain` and `frontier` with `--out` | stderr says so; the exit code is what it would have been |
+//! | a verdict, or what the files written are: [`tell`] | `check`, `prove`; `export-coq`, `import`, `train`, `sweep`, `report`, `man`; `explain` and `frontier` with `--out` | stderr says so; the exit code is what it would have been |
 //!
 //! On stderr stand remarks ([`note`]): where it cannot be written they are lost, and nothing else is. A stream that was
 //! closed before the program began is /dev/null to it, by Rust's runtime: no file that is opened takes its place.
 
-use super::Failure;
-#[cfg(any(feature = "prove", feature = "import", feature = "inspect"))]
-use clap::builder::{PathBufValueParser, TypedValueParser};
-use gbmi::certificate::{Certificate, MAX_BYTES};
-use gbmi::kind::Kind;
-use gbmi::model::read_limited;
+use super::{Failure, Steps};
+use crate::certificate::{Certificate, MAX_BYTES};
+use crate::kind::Kind;
+use crate::model::read_limited;
 #[cfg(any(feature = "prove", feature = "coq"))]
-use gbmi::output::Pending;
-use gbmi::refusal::{Decline, Refusal, Rejection};
+use crate::output::Pending;
+use crate::refusal::{Decline, Refusal, Rejection};
+#[cfg(feature = "output")]
+use clap::builder::{PathBufValueParser, TypedValueParser};
+use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::{Read, Write};
 use std::path::Path;
-#[cfg(any(feature = "prove", feature = "import", feature = "inspect"))]
+#[cfg(feature = "output")]
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 /// Where a file is named, stdin or stdout.
@@ -52,6 +53,10 @@ pub(crate) fn certificate(path: &Path) -> Result<Certificate, Refusal> {
 }
 
 fn stdin() -> Result<Vec<u8>, Refusal> {
+    if called().is_some() {
+        let reason = "stdin is another program's: expected a file";
+        return Err(Refusal::Unreadable(reason.into()));
+    }
     let mut bytes = vec![];
     let read = std::io::stdin()
         .lock()
@@ -77,7 +82,7 @@ pub(crate) fn write(path: &Path, contents: &[u8]) -> Result<(), Failure> {
 }
 
 /// A folder that a command writes several files into.
-#[cfg(any(feature = "prove", feature = "import", feature = "inspect"))]
+#[cfg(feature = "output")]
 pub(crate) fn folder() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|path| match is_stream(&path) {
         true => Err("expected a folder: stdout takes one file"),
@@ -91,12 +96,12 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
 }
 
 fn product(contents: &[u8]) -> Result<(), Failure> {
-    write_to(std::io::stdout().lock(), contents).map_err(Failure::Unheard)
+    say(Stream::Out, contents).map_err(Failure::Unheard)
 }
 
 /// Says on stdout what the exit code or a file says too.
 pub(crate) fn tell(text: &str) {
-    if let Err(error) = write_to(std::io::stdout().lock(), text.as_bytes()) {
+    if let Err(error) = say(Stream::Out, text.as_bytes()) {
         note(&format!("gbmi: cannot write to stdout: {error}"));
     }
 }
@@ -122,7 +127,52 @@ pub(crate) fn stage(what: impl Display) {
 /// Says a line on stderr.
 pub(crate) fn note(line: &str) {
     // There is nowhere left to say that it failed.
-    let _ = write_to(std::io::stderr().lock(), format!("{line}\n").as_bytes());
+    let _ = say(Stream::Err, format!("{line}\n").as_bytes());
+}
+
+#[derive(Clone, Copy)]
+enum Stream {
+    Out,
+    Err,
+}
+
+/// A command that another program has called.
+struct Call {
+    said: [Vec<u8>; 2],
+    steps: Arc<Steps>,
+}
+
+thread_local! {
+    static CALL: RefCell<Option<Call>> = const { RefCell::new(None) };
+}
+
+/// Runs a command whose streams are kept: what it returns, and stdout and stderr.
+pub(crate) fn captured<T>(steps: &Arc<Steps>, command: impl FnOnce() -> T) -> (T, [Vec<u8>; 2]) {
+    let call = Call {
+        said: [vec![], vec![]],
+        steps: steps.clone(),
+    };
+    CALL.set(Some(call));
+    let returned = command();
+    let said = CALL.take().map(|call| call.said);
+    (returned, said.unwrap_or_default())
+}
+
+/// The steps of the command that this thread was called for, if it was.
+pub(crate) fn called() -> Option<Arc<Steps>> {
+    CALL.with_borrow(|call| Some(call.as_ref()?.steps.clone()))
+}
+
+fn say(stream: Stream, contents: &[u8]) -> std::io::Result<()> {
+    let is_kept = CALL.with_borrow_mut(|call| {
+        let kept = call.as_mut().map(|call| &mut call.said[stream as usize]);
+        kept.map(|kept| kept.extend_from_slice(contents)).is_some()
+    });
+    match stream {
+        _ if is_kept => Ok(()),
+        Stream::Out => write_to(std::io::stdout().lock(), contents),
+        Stream::Err => write_to(std::io::stderr().lock(), contents),
+    }
 }
 
 fn write_to(mut stream: impl Write, contents: &[u8]) -> std::io::Result<()> {

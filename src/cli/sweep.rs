@@ -5,8 +5,8 @@ use super::refused::Refused;
 use super::streams::{folder, stage};
 use super::train::{On, without_threads_in_candle};
 use super::{Failure, json, tell, threads};
-use gbmi::output::Pending;
-use gbmi::sweep::{Config, Done, How, Step, sweep};
+use crate::output::Pending;
+use crate::sweep::{Config, Done, How, Step, sweep};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -73,7 +73,7 @@ fn shard(text: &str) -> Result<(usize, usize), String> {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let bytes = gbmi::model::read_limited(&args.config, MOST_BYTES)?;
+    let bytes = crate::model::read_limited(&args.config, MOST_BYTES)?;
     let text = String::from_utf8(bytes)
         .map_err(|_| Failure::Other("the configuration is not UTF-8".into()))?;
     let folder = args.config.parent().unwrap_or(Path::new(""));

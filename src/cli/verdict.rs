@@ -1,13 +1,13 @@
 //! How verdicts are printed: from what the checker computed, never from the certificate's text.
 
 use super::refused::{Refused, word};
-use gbmi::certificate::Certificate;
-use gbmi::checker::Certified;
-use gbmi::checker::meter::Kind;
-use gbmi::model::Network;
-use gbmi::numerals::{BILLION, by_more_than, decimal, fraction, grouped, margin_text};
-use gbmi::refusal::Refusal;
-use gbmi::strategy::unexplained_dimension;
+use crate::certificate::Certificate;
+use crate::checker::Certified;
+use crate::checker::meter::Kind;
+use crate::model::Network;
+use crate::numerals::{BILLION, by_more_than, decimal, fraction, grouped, margin_text};
+use crate::refusal::Refusal;
+use crate::strategy::unexplained_dimension;
 use num_bigint::BigUint;
 use num_traits::Zero;
 use serde_json::{Value, json};

@@ -3,9 +3,9 @@
 use super::arguments::{Named, natural, no_progress};
 use super::progress::Progress;
 use super::{Common, Failure, aligned, csv, model, print, streams};
-use gbmi::numerals::{decimal, fraction, grouped};
-use gbmi::refusal::Refusal;
-use gbmi::wrong::{Listing, Wrong, wrong};
+use crate::numerals::{decimal, fraction, grouped};
+use crate::refusal::Refusal;
+use crate::wrong::{Listing, Wrong, wrong};
 use num_bigint::BigUint;
 use num_traits::{Signed, Zero};
 use serde::Serialize;

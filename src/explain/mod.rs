@@ -220,7 +220,6 @@ pub fn explain(
     options: Options<'_>,
 ) -> Result<Explanation, Refusal> {
     check::<Fixed>(network, certificate, options)?;
-    let network = &network.one_head()?;
     let spending = Options {
         max_flops: spend,
         ..options
@@ -231,11 +230,15 @@ pub fn explain(
             let reason = "it evaluates every input, and loses none that its arithmetic decides; `gbmi wrong` lists those that are wrong";
             return Err(Decline::Explain { reason }.into());
         }
-        Hints::Levels(hints) => {
-            levels::derive(network, Rules { hints, margin }, &|_, _| true, options)?
-        }
-        Hints::Published(hints) => published::derive(network, hints, options)?,
+        Hints::Levels(hints) => levels::derive(
+            &network.one_head()?,
+            Rules { hints, margin },
+            &|_, _| true,
+            options,
+        )?,
+        Hints::Published(hints) => published::derive(&network.one_head()?, hints, options)?,
     };
+    let network = &network.one_head()?;
     let truth = truth(network, margin, &mut derived.rows, spending)?;
     let before = &derived;
     let (replacements, answers) = match &certificate.hints {

@@ -33,7 +33,7 @@ pub struct Inspection {
     pub d_head: usize,
     /// What attention scores are divided by: `sqrt_d_head` or `one`.
     pub scale: &'static str,
-    /// The network's digest: see [`Network::from_bytes`].
+    /// The network's digest: see [`Network::from_bytes`](crate::model::Network::from_bytes).
     #[serde(rename = "network_sha256")]
     pub sha256: String,
     /// The QK circuit: the `v × v` table A(q, t) of scores, in units of softmax exponents.

@@ -78,6 +78,16 @@ impl Network {
     ///
     /// # Errors
     /// [`Refusal::Unreadable`] for what cannot be read, [`Refusal::Declined`] for what is not supported.
+    ///
+    /// ```
+    /// use gbmi::model::Network;
+    ///
+    /// let network = Network::load("models/max_of_4_seed123".as_ref())?;
+    /// assert_eq!(network.task.size(), 64_u32.pow(4).into());
+    /// assert_eq!(network.task.answer(&[3, 1, 4, 1]), Some(4));
+    /// assert_eq!(network.sha256, Network::bundled()?.sha256);
+    /// # Ok::<(), gbmi::refusal::Refusal>(())
+    /// ```
     pub fn load(path: &Path) -> Result<Self, Refusal> {
         let weights = if path.is_dir() {
             path.join("model.safetensors")

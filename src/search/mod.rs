@@ -27,6 +27,20 @@ pub const MOST_INPUTS: u64 = 1 << 32;
 ///
 /// # Errors
 /// Those of the checker: [`crate::refusal::Decline::Work`].
+///
+/// ```
+/// use gbmi::checker::Options;
+/// use gbmi::model::Network;
+/// use gbmi::search::prove;
+/// use gbmi::strategy::Strategy;
+///
+/// let network = Network::load("tests/data/tiny".as_ref())?;
+/// let proved = |strategy| prove(&network, strategy, None, Options::default());
+/// let (short, long) = (proved(Strategy::Subcubic)?, proved(Strategy::BruteForce)?);
+/// assert_eq!(short.certified.correct, long.certified.correct);
+/// assert!(short.certified.meter.flops() < long.certified.meter.flops());
+/// # Ok::<(), gbmi::refusal::Refusal>(())
+/// ```
 pub fn prove(
     network: &Network,
     strategy: Strategy,

@@ -56,6 +56,21 @@ pub struct Listing {
 ///
 /// # Errors
 /// Those of [`check`] for the certificate.
+///
+/// ```
+/// use gbmi::checker::Options;
+/// use gbmi::model::Network;
+/// use gbmi::wrong::wrong;
+///
+/// let network = Network::load("tests/data/tiny".as_ref())?;
+/// let listing = wrong(&network, None, 100, Options::default())?;
+/// assert_eq!(listing.wrong_at_least, 16_u32.into());
+/// for wrong in listing.inputs {
+///     assert_eq!(wrong.tokens.iter().max(), Some(&wrong.right));
+///     assert_ne!(wrong.answer, wrong.right);
+/// }
+/// # Ok::<(), gbmi::refusal::Refusal>(())
+/// ```
 pub fn wrong(
     network: &Network,
     certificate: Option<&Certificate>,

@@ -1,7 +1,7 @@
 //! Family `exhaustive`: every input of every task, on every network; no hints.
 //!
 //! **Statement** (theorem `exhaustive_counts`). The walk goes through all inputs of the task, as sequences of tokens that
-//! [`Task::next`](crate::task::Task::next) allows. At each read-out the logits are enclosed and compared: the pairs of an
+//! [`Task::next`] allows. At each read-out the logits are enclosed and compared: the pairs of an
 //! input and a read-out of it are right, wrong, or undecided, and the first two numbers bound the accuracy from both sides.
 //! **Why.** What a causal network says at a position depends on the tokens up to it alone: a prefix is evaluated once for all
 //! inputs that begin with it, and counts as many times as there are. The number of all pairs that were found must be the

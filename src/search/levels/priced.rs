@@ -122,8 +122,8 @@ impl<'a> Prover<'a> {
         let nothing = || (0..v).map(|m| (0..=m).map(|_| plans::forfeit()));
         let proofs = hints.into_iter().map(|ways| {
             let criterion = plans::assemble(nothing());
-            let hints = Hints::Levels(Levels { criterion, ..ways }.into());
-            derive(request, strategy, hints)
+            let hints = Levels { criterion, ..ways };
+            derive(request, strategy, Hints::Levels(hints.into()))
         });
         let proofs = proofs.collect::<Result<Vec<_>, _>>()?;
         let shortest = proofs
