@@ -8,15 +8,25 @@ use crate::refusal::Refusal;
 /// The name of [`Network::bundled`].
 pub const BUNDLED: &str = "max_of_4_seed123";
 
+/// Its files, by name.
+pub const BUNDLED_FILES: [(&str, &[u8]); 2] = [
+    (
+        "config.json",
+        include_bytes!("../models/max_of_4_seed123/config.json"),
+    ),
+    (
+        "model.safetensors",
+        include_bytes!("../models/max_of_4_seed123/model.safetensors"),
+    ),
+];
+
 impl Network {
     /// The model [`BUNDLED`].
     ///
     /// # Errors
     /// None, if the files are those this crate was published with.
     pub fn bundled() -> Result<Self, Refusal> {
-        Self::from_bytes(
-            include_bytes!("../models/max_of_4_seed123/config.json"),
-            include_bytes!("../models/max_of_4_seed123/model.safetensors"),
-        )
+        let [(_, config), (_, weights)] = BUNDLED_FILES;
+        Self::from_bytes(config, weights)
     }
 }

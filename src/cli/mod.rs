@@ -247,11 +247,11 @@ impl Failure {
     }
 }
 
-/// Runs this program's command line and returns the exit code.
-pub fn run() -> u8 {
+/// Runs a command line, the program's name first, as this process, and returns the exit code.
+pub fn run(args: Vec<OsString>) -> u8 {
     #[cfg(all(unix, feature = "output"))]
     interrupt::watch();
-    run_on(std::env::args_os().collect())
+    run_on(args)
 }
 
 /// What a command came to.
@@ -278,6 +278,11 @@ pub fn call(args: impl IntoIterator<Item = OsString>, steps: &Arc<Steps>) -> Cal
     }
 }
 
+/// A refusal, as every command prints it with `--json` (docs/outputs.md).
+pub fn refusal_json(refusal: &Refusal) -> serde_json::Value {
+    serde_json::json!(Refused::from(refusal))
+}
+
 fn run_on(args: Vec<OsString>) -> u8 {
     let result = match Cli::try_parse_from(&args) {
         Ok(cli) => {
@@ -293,7 +298,10 @@ fn run_on(args: Vec<OsString>) -> u8 {
     let Err(failure) = result else {
         return 0;
     };
-    if let (Some(say), Some(refused)) = (json_asked(&args[1..]), failure.json()) {
+    if let (Some(say), Some(refused)) = (
+        json_asked(args.get(1..).unwrap_or_default()),
+        failure.json(),
+    ) {
         say(&format!("{}\n", serde_json::json!(refused)));
     }
     failure.messages().iter().for_each(|message| note(message));

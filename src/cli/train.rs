@@ -2,7 +2,7 @@
 
 use super::arguments::natural;
 use super::progress::Progress;
-use super::streams::{folder, stage};
+use super::streams::{called, folder, stage};
 use super::{Failure, aligned, json, tell, threads};
 use crate::output::unwritable;
 use crate::train::{Recipe, Trained, groups, keep, kept, name, seeds, train};
@@ -81,6 +81,10 @@ impl On {
 /// Starts this program again with candle's own threads off, unless the user has said how many there are: see
 /// [`train`]. Where programs cannot replace themselves it only is slower.
 pub(crate) fn without_threads_in_candle() {
+    if called().is_some() {
+        // The process is another program's.
+        return;
+    }
     const THREADS: &str = "RAYON_NUM_THREADS";
     #[cfg(unix)]
     if let (None, Ok(program)) = (std::env::var_os(THREADS), std::env::current_exe()) {

@@ -18,7 +18,7 @@ use crate::model::OneHead;
 use nalgebra::DMatrix;
 use serde::Serialize;
 use std::fmt;
-pub(crate) use tables::Tables;
+pub use tables::Tables;
 
 /// Sizes, singular values and path sizes of a network.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -4,7 +4,8 @@ use crate::model::{Dyadic, Matrix, OneHead, Scale};
 use nalgebra::DMatrix;
 
 /// The paths, kept as products of thin factors where they are such.
-pub(crate) struct Tables {
+#[derive(Debug)]
+pub struct Tables {
     /// `v × h`: (Ê_q W_Q + b_Q) / s, of every query token.
     pub(crate) queries: DMatrix<f64>,
     /// `v × h`: W_E W_K, of every key token.
@@ -22,7 +23,8 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
-    pub(crate) fn new(network: &OneHead<'_>) -> Self {
+    /// In double precision.
+    pub fn new(network: &OneHead<'_>) -> Self {
         let config = &network.config;
         let scale = match config.scale {
             Scale::SqrtDHead => (config.d_head as f64).sqrt(),
@@ -52,22 +54,27 @@ impl Tables {
     }
 
     /// `v × v`: A(q, t), the score of key token t for query token q.
-    pub(crate) fn a(&self) -> DMatrix<f64> {
+    pub fn a(&self) -> DMatrix<f64> {
         &self.queries * self.keys.transpose()
     }
 
     /// `v × n`: B(q, p), the score of key position p for query token q.
-    pub(crate) fn b(&self) -> DMatrix<f64> {
+    pub fn b(&self) -> DMatrix<f64> {
         &self.queries * self.position_keys.transpose()
     }
 
     /// `v × v`: EV(t, j), logit j from attending to token t.
-    pub(crate) fn ev(&self) -> DMatrix<f64> {
+    pub fn ev(&self) -> DMatrix<f64> {
         &self.values * &self.outputs
     }
 
+    /// `v × v`: D(q, j), logit j from the query token itself, with all biases.
+    pub fn direct(&self) -> &DMatrix<f64> {
+        &self.d
+    }
+
     /// `n × v`: PV(p, j), logit j from attending to position p.
-    pub(crate) fn pv(&self) -> DMatrix<f64> {
+    pub fn pv(&self) -> DMatrix<f64> {
         &self.position_values * &self.outputs
     }
 }
