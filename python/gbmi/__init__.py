@@ -15,6 +15,7 @@ import csv
 import os
 import tempfile
 from collections.abc import Iterable
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Literal, Optional, Union
 
@@ -74,8 +75,14 @@ Certificate = Union[Proof, bytes, str, "os.PathLike[str]"]
 def _bound(value: Optional[Bound]) -> Optional[str]:
     if isinstance(value, Fraction):
         return f"{value.numerator}/{value.denominator}"
-    # Not 1e-05.
-    return f"{Fraction(str(value)):.12f}" if isinstance(value, float) else None if value is None else str(value)
+    if isinstance(value, float):
+        # Its digits, and no exponent.
+        return f"{Decimal(repr(value)):f}"
+    return None if value is None else str(value)
+
+
+def _join(names: Union[str, Iterable[str], None]) -> Optional[str]:
+    return names if isinstance(names, str) or names is None else ",".join(names)
 
 
 def _read(folder: str, name: str) -> bytes:
@@ -228,8 +235,7 @@ def compare(
     ['brute-force', 'cubic']
     """
     several = [models] if isinstance(models, Model) else list(models)
-    join = lambda names: names if isinstance(names, str) or names is None else ",".join(names)  # noqa: E731
-    options = _flags(strategies=join(strategies), class_=join(class_), max_flops=max_flops, threads=threads)
+    options = _flags(strategies=_join(strategies), class_=_join(class_), max_flops=max_flops, threads=threads)
     paths = [model.path for model in several]
     rows = _run("compare", *paths, *options, progress=progress, allowed=("list",))
     return Table(rows, sort_by="flops")

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from os import PathLike
 
+__all__: list[str]
 __version__: str
 
 def call(
