@@ -24,10 +24,6 @@ const TRUSTED: &[(&str, &str)] = &[
         "refusal model checker::arithmetic checker::meter",
     ),
     (
-        "checker::order",
-        "refusal model certificate checker::arithmetic checker::meter",
-    ),
-    (
         "checker::factors",
         "refusal model checker::arithmetic checker::meter checker::product",
     ),
@@ -47,7 +43,7 @@ const TRUSTED: &[(&str, &str)] = &[
     (
         "checker::levels",
         "refusal model certificate certificate::levels checker::arithmetic checker::meter checker::product \
-         checker::order checker::factors checker::run",
+         checker::factors checker::run",
     ),
     (
         "checker::published",

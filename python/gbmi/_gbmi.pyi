@@ -10,6 +10,7 @@ from os import PathLike
 
 __all__: list[str]
 __version__: str
+BUNDLED: str
 
 def call(
     args: Sequence[str], on_steps: Optional[Callable[[int, int], object]] = None

@@ -74,9 +74,9 @@ class Model:
     @classmethod
     def bundled(cls) -> Model:
         """The Max-of-4 model that gbmi is shipped with: 64 tokens, one layer, one head."""
-        folder = tempfile.TemporaryDirectory(prefix="gbmi-")
-        _gbmi.save_bundled(folder.name)
-        return cls._within(folder)
+        folder, path = _temporary(_gbmi.BUNDLED)
+        _gbmi.save_bundled(path)
+        return cls._within(folder, path)
 
     @classmethod
     def from_transformer_lens(cls, model: Any, task: Task) -> Model:
@@ -105,12 +105,12 @@ class Model:
         Declined
             As :meth:`from_transformer_lens`.
         """
-        folder = tempfile.TemporaryDirectory(prefix="gbmi-")
+        folder, path = _temporary("model")
         arrays = {name: _array(name, tensor) for name, tensor in state_dict.items()}
-        _gbmi.save_tensors(os.path.join(folder.name, "model.safetensors"), arrays)
-        with open(os.path.join(folder.name, "config.json"), "w", encoding="utf-8") as file:
+        _gbmi.save_tensors(os.path.join(path, "model.safetensors"), arrays)
+        with open(os.path.join(path, "config.json"), "w", encoding="utf-8") as file:
             json.dump(dict(config), file, indent=1, default=str)
-        return cls._within(folder)
+        return cls._within(folder, path)
 
     @classmethod
     def from_checkpoint(
@@ -124,14 +124,14 @@ class Model:
 
         ``config`` is the path of a ``config.json``; with ``zero_biases`` absent biases are zeros.
         """
-        folder = tempfile.TemporaryDirectory(prefix="gbmi-")
-        arguments = [_path(file), f"--config={os.fspath(config)}", f"--out={folder.name}"]
+        folder, path = _temporary("model")
+        arguments = [_path(file), f"--config={os.fspath(config)}", f"--out={path}"]
         run("import", *arguments, *(["--zero-biases"] if zero_biases else []))
-        return cls._within(folder)
+        return cls._within(folder, path)
 
     @classmethod
-    def _within(cls, folder: tempfile.TemporaryDirectory[str]) -> Model:
-        model = cls(folder.name)
+    def _within(cls, folder: tempfile.TemporaryDirectory[str], path: str) -> Model:
+        model = cls(path)
         # Removed with the model.
         model._folder = folder
         return model
@@ -158,6 +158,14 @@ class Model:
             f"Model(task={self.task!r}, d_vocab={self.d_vocab}, n_ctx={self.n_ctx}, "
             f"sha256={self.sha256[:12]}…, path={self.path!r})"
         )
+
+
+def _temporary(name: str) -> tuple[tempfile.TemporaryDirectory[str], str]:
+    """A folder of this name, for as long as what it is in."""
+    folder = tempfile.TemporaryDirectory(prefix="gbmi-")
+    path = os.path.join(folder.name, name)
+    os.mkdir(path)
+    return folder, path
 
 
 def _array(name: str, tensor: Any) -> npt.NDArray[np.float32]:

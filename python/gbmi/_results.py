@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import os
+import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Optional
@@ -38,6 +39,11 @@ class Figure:
 
     def _repr_svg_(self) -> str:
         return self.svg
+
+    def _repr_html_(self) -> str:
+        # As wide as the page, at most.
+        fits = re.sub(r'<svg width="\d+" height="\d+"', '<svg style="max-width:100%;height:auto"', self.svg, count=1)
+        return f"<div>{fits}</div>"
 
     def save(self, path: "os.PathLike[str] | str") -> None:
         """Writes the SVG."""
@@ -100,7 +106,9 @@ class Table(Sequence[Any]):
         if self._sort_by is not None:
             key = self._sort_by
             rows = sorted(rows, key=lambda row: (row.get(key) is None, row.get(key)))
-        columns = [name for name, column in self._columns().items() if any(x is not None for x in column)]
+        known = {name: [x for x in column if x is not None] for name, column in self._columns().items()}
+        # What a row is about stands before its numbers.
+        columns = sorted((name for name in known if known[name]), key=lambda name: not isinstance(known[name][0], str))
         head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
         body = "".join(
             "<tr>" + "".join(f"<td>{_shown(row.get(name))}</td>" for name in columns) + "</tr>" for row in rows
@@ -250,7 +258,7 @@ class Explanation:
         return Table(self.data["replacements"])
 
     def _repr_html_(self) -> str:
-        return f"{self.figure.svg}{self.replacements()._repr_html_()}"
+        return f"{self.figure._repr_html_()}{self.replacements()._repr_html_()}"
 
     def __repr__(self) -> str:
         return f"Explanation({self.data['lost']} of {self.data['total']} inputs are lost)"

@@ -176,6 +176,7 @@ fn _gbmi(module: &Bound<'_, PyModule>) -> PyResult<()> {
     // What unwinds through here becomes an exception, which says more.
     std::panic::set_hook(Box::new(|_| ()));
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("BUNDLED", gbmi::bundled::BUNDLED)?;
     module.add_function(wrap_pyfunction!(call, module)?)?;
     module.add_function(wrap_pyfunction!(describe, module)?)?;
     module.add_function(wrap_pyfunction!(save_bundled, module)?)?;

@@ -3,7 +3,7 @@
 //! The claim it establishes is about exact real arithmetic on the exact weights: of all `d_vocab^n_ctx` inputs, at
 //! least `correct` have a logit of the largest token strictly above every other logit at the last position.
 //!
-//! The core stands here: [`arithmetic`], [`meter`], [`product`], [`order`], [`factors`]. Upon it stand families of rules,
+//! The core stands here: [`arithmetic`], [`meter`], [`product`], [`factors`]. Upon it stand families of rules,
 //! [`levels`] and [`published`], which know nothing of each other; each derives how many inputs are right from the weights
 //! and its own hints. What it derives is compared with the claim here.
 #![forbid(unsafe_code)]
@@ -25,7 +25,6 @@ pub mod exhaustive;
 pub mod factors;
 pub mod levels;
 pub mod meter;
-pub mod order;
 pub mod product;
 pub mod published;
 mod run;

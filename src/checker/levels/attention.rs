@@ -5,10 +5,10 @@
 //! `exp A(q,t) = y·2^k(q,t)` and `c(q)` is the largest exponent of `exp B(q,·)`; softmax's division is never done.
 //! **Cost.** v² + v·n exponentials; one multiplication for every w that is used, once.
 
+use super::order::Order;
 use crate::certificate::Rows;
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
-use crate::checker::order::Order;
 use crate::model::Matrix;
 use crate::refusal::Refusal;
 use std::sync::OnceLock;

@@ -10,10 +10,10 @@
 //! positive and add up to the softmax's denominator, so `logit_j < logit_m − τ` if and only if `Σ_p w (c_j − c_m + τ) < 0`.
 //! **Cost.** v²n additions and comparisons for rows and orders, one subtraction for every difference used, once.
 
+use super::order::Order;
 use crate::certificate::levels::{OFFSET_BITS, Split};
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
-use crate::checker::order::Order;
 use crate::model::Matrix;
 use crate::refusal::Refusal;
 use std::collections::BTreeMap;

@@ -8,6 +8,7 @@ mod attention;
 mod entries;
 mod grid;
 mod margins;
+pub mod order;
 mod partition;
 mod tables;
 mod terms;

@@ -13,12 +13,12 @@
 //! order bounds any set of a position's items, at one comparison an item. An integer operation for each word of a script.
 
 use super::margins::{Margin, Set};
+use super::order::Order;
 use super::terms::Level;
 use super::window::Window;
 use crate::certificate::levels::{Action, Label, Script};
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
-use crate::checker::order::Order;
 use crate::checker::run::Decided;
 use crate::model::Matrix;
 use crate::refusal::{Decline, Refusal};

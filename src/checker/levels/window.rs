@@ -6,10 +6,10 @@
 //! **Cost.** Three operations a position, and the order of the query's attention; to look it up, an integer operation a
 //! token.
 
+use super::order::Order;
 use super::terms::Level;
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::Kind;
-use crate::checker::order::Order;
 
 /// The tokens up to m, split into those treated one by one and the others.
 #[derive(Debug)]

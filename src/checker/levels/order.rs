@@ -7,9 +7,9 @@
 //! **Cost.** v − 1 comparisons a row, from the last index to the first, however long the hinted order. To find a set's
 //! first index is an integer operation for every index that is looked at.
 
-use super::arithmetic::Enclosure;
-use super::meter::{Kind, Meter};
 use crate::certificate::Rows;
+use crate::checker::arithmetic::Enclosure;
+use crate::checker::meter::{Kind, Meter};
 use crate::model::Matrix;
 use crate::refusal::Refusal;
 
