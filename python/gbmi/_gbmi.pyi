@@ -8,7 +8,17 @@ import numpy.typing as npt
 
 from os import PathLike
 
-__all__: list[str]
+__all__ = [
+    "BUNDLED",
+    "__version__",
+    "call",
+    "circuits",
+    "describe",
+    "main",
+    "save_bundled",
+    "save_tensors",
+]
+
 __version__: str
 BUNDLED: str
 

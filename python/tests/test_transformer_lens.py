@@ -7,7 +7,7 @@ import gbmi
 import pytest
 
 torch = pytest.importorskip("torch")
-transformer_lens = pytest.importorskip("transformer_lens")
+pytest.importorskip("transformer_lens")
 pytestmark = pytest.mark.heavy
 
 VOCABULARY, LENGTH = 16, 3
@@ -15,11 +15,14 @@ VOCABULARY, LENGTH = 16, 3
 
 def make(**sizes):
     """A HookedTransformer, or where there is none a TransformerBridge."""
-    if hasattr(transformer_lens, "HookedTransformer"):
-        return transformer_lens.HookedTransformer(transformer_lens.HookedTransformerConfig(**sizes))
-    from transformer_lens.model_bridge import TransformerBridge
+    try:
+        from transformer_lens import HookedTransformer, HookedTransformerConfig
 
-    return TransformerBridge.boot_native(sizes)
+        return HookedTransformer(HookedTransformerConfig(**sizes))
+    except ImportError:
+        from transformer_lens.model_bridge import TransformerBridge
+
+        return TransformerBridge.boot_native(sizes)
 
 
 @pytest.fixture(scope="module")
