@@ -206,6 +206,8 @@ def frontier(
 ) -> Frontier:
     """The proofs that no shorter one matches, and the published strategies beside them.
 
+    The rows are in order of length; ``certificates`` has the proofs. It takes a minute and a half for the bundled model.
+
     >>> gbmi.frontier(model).plot()  # doctest: +SKIP
     """
     with tempfile.TemporaryDirectory(prefix="gbmi-") as folder:
@@ -251,7 +253,11 @@ def explain(
 ) -> Explanation:
     """Where a proof loses inputs: by rule, maximum, query and wrong answer; of an exact one, where the wrong ones lie.
 
-    >>> gbmi.explain(proof, model).figure  # doctest: +SKIP
+    >>> import gbmi
+    >>> model = gbmi.Model.bundled()
+    >>> proof = gbmi.prove(model, "cubic", progress=False)
+    >>> gbmi.explain(proof, model, spend=1, progress=False).data["certified"] == str(proof.correct)
+    True
     """
     with tempfile.TemporaryDirectory(prefix="gbmi-") as folder:
         options = _flags(spend=spend, threads=threads, out=folder)
@@ -321,13 +327,21 @@ def inspect(model: Model, *, figures: bool = False) -> Inspection:
 
 
 def export_coq(certificate: Certificate, model: Model, path: "os.PathLike[str] | str") -> None:
-    """Writes a certificate as a theorem for coqc: ``path`` ends in ``.v``, after letters, digits and ``_``."""
+    """Writes a certificate as a theorem for coqc: ``path`` ends in ``.v``, after letters, digits and ``_``.
+
+    Raises :class:`Error` for a certificate whose rules ``proofs/`` does not have.
+
+    >>> gbmi.export_coq(proof, model, "theorem.v")  # doctest: +SKIP
+    """
     with tempfile.TemporaryDirectory(prefix="gbmi-") as folder:
         _run("export-coq", _within(folder, certificate), model.path, *_flags(out=os.fspath(path)))
 
 
 def read_sweep(folder: "os.PathLike[str] | str", *, threads: Optional[int] = None) -> Table:
-    """The proofs of a sweep (``gbmi sweep``): a row for each model and proof, as ``results.csv`` of a report has them."""
+    """The proofs of a sweep (``gbmi sweep``): a row for each model and proof, as ``results.csv`` of a report has them.
+
+    >>> gbmi.read_sweep("results").to_pandas()  # doctest: +SKIP
+    """
     with tempfile.TemporaryDirectory(prefix="gbmi-") as out:
         _run("report", _path(folder), *_flags(out=out, threads=threads))
         rows = csv.DictReader(_read(out, "results.csv").decode().splitlines())

@@ -68,6 +68,8 @@ class Model:
             The files cannot be read.
         Declined
             The network or its task is not supported: all reasons at once, in ``reasons``.
+
+        >>> model = gbmi.Model.load("my_model")  # doctest: +SKIP
         """
         return cls(path)
 
@@ -100,13 +102,19 @@ class Model:
     def from_state_dict(cls, state_dict: Mapping[str, Any], config: Mapping[str, Any]) -> Model:
         """Tensors by TransformerLens's names (torch tensors or arrays), and a configuration with a ``task``.
 
+        The causal mask's buffers may be among them; another mask is declined.
+
         Raises
         ------
         Declined
             As :meth:`from_transformer_lens`.
+
+        >>> config = {**hooked.cfg.to_dict(), "task": "max_of_n"}  # doctest: +SKIP
+        >>> model = gbmi.Model.from_state_dict(hooked.state_dict(), config)  # doctest: +SKIP
         """
         folder, path = _temporary("model")
-        arrays = {name: _array(name, tensor) for name, tensor in state_dict.items()}
+        weights = {name: tensor for name, tensor in state_dict.items() if not _is_causal_mask(name, tensor)}
+        arrays = {name: _array(name, tensor) for name, tensor in weights.items()}
         _gbmi.save_tensors(os.path.join(path, "model.safetensors"), arrays)
         with open(os.path.join(path, "config.json"), "w", encoding="utf-8") as file:
             json.dump(dict(config), file, indent=1, default=str)
@@ -123,6 +131,8 @@ class Model:
         """A ``state_dict`` or checkpoint that ``torch.save`` wrote, read without torch: nothing in it is executed.
 
         ``config`` is the path of a ``config.json``; with ``zero_biases`` absent biases are zeros.
+
+        >>> model = gbmi.Model.from_checkpoint("model.ckpt", "config.json")  # doctest: +SKIP
         """
         folder, path = _temporary("model")
         arguments = [_path(file), f"--config={os.fspath(config)}", f"--out={path}"]
@@ -137,7 +147,10 @@ class Model:
         return model
 
     def save(self, folder: "os.PathLike[str] | str") -> None:
-        """Writes the model's files into a folder, for the command line and for a sceptic."""
+        """Writes the model's files into a folder, for the command line and for a sceptic.
+
+        >>> gbmi.Model.bundled().save("model")  # doctest: +SKIP
+        """
         source = self.path if os.path.isdir(self.path) else os.path.dirname(self.path) or "."
         os.makedirs(folder, exist_ok=True)
         names = ["config.json", "model.safetensors"]
@@ -166,6 +179,16 @@ def _temporary(name: str) -> tuple[tempfile.TemporaryDirectory[str], str]:
     path = os.path.join(folder.name, name)
     os.mkdir(path)
     return folder, path
+
+
+def _is_causal_mask(name: str, tensor: Any) -> bool:
+    """Is this one of the buffers of the causal mask, which is part of the theorems?"""
+    if name.endswith(".attn.IGNORE"):
+        return bool(float(tensor) == -np.inf)
+    if not name.endswith(".attn.mask"):
+        return False
+    mask = np.asarray(tensor.detach().cpu() if hasattr(tensor, "detach") else tensor)
+    return mask.dtype == np.bool_ and mask.ndim == 2 and bool((mask == np.tril(np.ones_like(mask))).all())
 
 
 def _array(name: str, tensor: Any) -> npt.NDArray[np.float32]:

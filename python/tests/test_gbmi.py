@@ -138,6 +138,13 @@ def test_models_from_arrays_and_files(tiny, tmp_path):
     model = gbmi.Model.from_state_dict(tensors(), config())
     assert model.sha256 == tiny.sha256 and model.task == "max_of_n"
     assert (model.n_ctx, model.d_vocab, model.d_vocab_out, model.total) == (3, 5, 5, 125)
+    mask = np.tril(np.ones((3, 3), dtype=bool))
+    buffers = {"blocks.0.attn.mask": mask, "blocks.0.attn.IGNORE": np.array(-np.inf, dtype=np.float32)}
+    assert gbmi.Model.from_state_dict({**tensors(), **buffers}, config()).sha256 == tiny.sha256
+    with pytest.raises(gbmi.Declined):
+        gbmi.Model.from_state_dict({**tensors(), "blocks.0.attn.mask": mask.T}, config())
+    with pytest.raises(gbmi.Declined):
+        gbmi.Model.from_state_dict({**tensors(), "blocks.0.attn.IGNORE": np.array(-1e5, dtype=np.float32)}, config())
     model.save(tmp_path / "copy")
     assert gbmi.Model.load(tmp_path / "copy").sha256 == tiny.sha256
     halves = {name: array.astype(np.float16) for name, array in tensors().items()}
