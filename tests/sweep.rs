@@ -83,6 +83,123 @@ pub(crate) fn units(out: &Path) -> BTreeMap<(String, String), Unit> {
     found
 }
 
+/// Kills a sweep now and then, until one run ends.
+fn killed_until_it_ends(folder: &Path) {
+    let mut killed = 0;
+    for milliseconds in (20..).step_by(40) {
+        let mut run = command(folder, "killed", &["--threads", "1", "--quiet"])
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        if run.try_wait().unwrap().is_some() {
+            break;
+        }
+        run.kill().unwrap();
+        run.wait().unwrap();
+        killed += 1;
+    }
+    assert!(killed >= 2, "the sweep was killed {killed} times");
+}
+
+/// Nothing is lost, done twice or other than without the kills; a table's labels are copied with its model.
+#[test]
+fn a_killed_sweep_over_several_experiments_goes_on() {
+    let folder = folder(
+        r#"
+strategies = ["exhaustive"]
+models = ["table_seed0"]
+[[train]]
+name = "sum"
+seeds = "0..2"
+task = { name = "modular", function = "add", p = 3 }
+d_model = 8
+d_mlp = 8
+steps = 100
+[[train]]
+seeds = "0..2"
+task = { name = "induction", inputs = "exhaustive" }
+d_vocab = 2
+n_ctx = 4
+d_model = 8
+batch_size = 16
+steps = 100
+[[train]]
+seeds = "0..2"
+task = { name = "group", group = "C4" }
+d_model = 4
+d_mlp = 8
+steps = 100
+"#,
+    );
+    let folder = folder.path();
+    crate::train::table_task(folder);
+    let task = folder.join("task.json").display().to_string();
+    let table = [
+        "--n-ctx",
+        "2",
+        "--d-vocab",
+        "2",
+        "--d-model",
+        "4",
+        "--name",
+        "table",
+    ];
+    let mut train = Command::cargo_bin("gbmi").unwrap();
+    let train = train
+        .args(["train", "--quiet", "--steps", "1", "--task", &task])
+        .args(table);
+    train.arg("--out").arg(folder).assert().success();
+    let done = sweep(folder, "whole", &[]);
+    assert_eq!(
+        (done["models"], done["computed"], done["failed"]),
+        (7, 14, 0)
+    );
+    let whole = units(&folder.join("whole"));
+    killed_until_it_ends(folder);
+    assert_eq!(units(&folder.join("killed")), whole);
+    assert_eq!(sweep(folder, "killed", &[])["computed"], 0);
+    for ((model, name), unit) in &whole {
+        let truth = whole[&(model.clone(), "truth".into())]
+            .truth
+            .clone()
+            .unwrap();
+        assert!(!truth.sampled);
+        let counts = unit
+            .proofs
+            .iter()
+            .map(|row| (&row.correct, &row.upper, &row.total));
+        let expected = (&truth.correct, &truth.correct, &truth.total);
+        assert!(
+            counts.eq((name == "exhaustive").then_some(expected)),
+            "{model}"
+        );
+    }
+    let report = gbmi::report::report(&folder.join("whole"), &folder.join("report"), 2).unwrap();
+    let groups: Vec<_> = report
+        .groups
+        .iter()
+        .map(|means| (&*means.group, means.models))
+        .collect();
+    let names = [
+        "sum",
+        "induction_of_4_exhaustive_v2_d8_l2",
+        "group_v4_d4_m8_two_embeddings",
+        "table",
+    ];
+    assert_eq!(
+        groups,
+        names.into_iter().zip([2, 2, 2, 1]).collect::<Vec<_>>()
+    );
+    assert!(
+        report
+            .groups
+            .iter()
+            .all(|means| means.best[0].of == "exhaustive")
+    );
+    let page = std::fs::read_to_string(folder.join("report/index.html")).unwrap();
+    assert!(page.contains("modular") && page.contains("d_mlp 8 (ReLU)"));
+}
+
 #[test]
 fn a_sweep_that_is_killed_and_sharded_equals_one_that_is_not() {
     let folder = folder(CONFIG);
@@ -117,21 +234,7 @@ fn a_sweep_that_is_killed_and_sharded_equals_one_that_is_not() {
         );
     }
 
-    // Killed now and then, until one run ends.
-    let mut killed = 0;
-    for milliseconds in (20..).step_by(40) {
-        let mut run = command(folder, "killed", &["--threads", "1", "--quiet"])
-            .spawn()
-            .unwrap();
-        std::thread::sleep(Duration::from_millis(milliseconds));
-        if run.try_wait().unwrap().is_some() {
-            break;
-        }
-        run.kill().unwrap();
-        run.wait().unwrap();
-        killed += 1;
-    }
-    assert!(killed >= 2, "the sweep was killed {killed} times");
+    killed_until_it_ends(folder);
     assert_eq!(units(&folder.join("killed")), whole);
     assert_eq!(sweep(folder, "killed", &[])["computed"], 0);
 

@@ -81,6 +81,8 @@ struct Row {
     /// The bound over the true accuracy, where that is known.
     bound_over_true: Option<String>,
     flops: Option<u64>,
+    /// The FLOPs over those of `exhaustive`, the baseline, where that is among the strategies.
+    flops_over_exhaustive: Option<String>,
     int_ops: Option<u64>,
     unexplained_dimension: Option<String>,
     bytes: Option<usize>,
@@ -159,6 +161,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             .out
             .as_ref()
             .map(|out| out.join(distinct(&name, &mut folders)));
+        let first = rows.len();
         for strategy in &chosen {
             stage(format_args!("{}, {}", found.source, strategy.name()));
             let mut row = Row {
@@ -182,6 +185,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             rows.push(row);
             progress.step();
         }
+        beside_the_baseline(&mut rows[first..]);
     }
     drop(progress);
     print(&if args.json {
@@ -277,6 +281,19 @@ impl Args {
     }
 }
 
+/// Fills in the lengths of one model's proofs over that of its baseline.
+fn beside_the_baseline(rows: &mut [Row]) {
+    let name = Strategy::Exhaustive.name();
+    let is_baseline = |row: &&Row| row.strategy.as_deref() == Some(&*name);
+    let Some(baseline) = rows.iter().find(is_baseline).and_then(|row| row.flops) else {
+        return;
+    };
+    for row in rows {
+        let over = |flops: u64| decimal(&flops.into(), &baseline.into());
+        row.flops_over_exhaustive = row.flops.map(over);
+    }
+}
+
 /// A table for each model.
 fn text(rows: &[Row]) -> String {
     let head = [
@@ -285,6 +302,7 @@ fn text(rows: &[Row]) -> String {
         "bound",
         "÷ true",
         "FLOPs",
+        "÷ exhaustive",
         "unexplained",
         "seconds",
     ]
@@ -308,6 +326,7 @@ fn text(rows: &[Row]) -> String {
                 row.bound_over_true.clone().unwrap_or_else(dash),
                 row.flops
                     .map_or_else(dash, |flops| digits(flops.to_string())),
+                row.flops_over_exhaustive.clone().unwrap_or_else(dash),
                 row.unexplained_dimension.clone().map_or_else(dash, digits),
                 seconds.unwrap_or_else(dash),
             ]);

@@ -3,11 +3,11 @@
 use super::arguments::{Named, positive};
 use super::progress::Progress;
 use super::streams::stage;
-use super::train::{On, without_threads_in_candle};
+use super::train::{On, as_candle_is_fastest};
 use super::{Failure, model, print, threads};
 use crate::answers;
 use crate::numerals::{decimal, grouped};
-use crate::train::{Evaluated, Inputs, evaluate};
+use crate::train::{Inputs, evaluate};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -37,7 +37,7 @@ pub(crate) struct Args {
 const MOST_INPUTS: u64 = 1 << 36;
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    without_threads_in_candle();
+    as_candle_is_fastest();
     let found = model::named(args.model.path())?;
     let inputs = match args.samples {
         Some(samples) => Inputs::Sampled {
@@ -55,18 +55,21 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let device = args.device.device()?;
     stage("counting right inputs, in floating point");
     let start = std::time::Instant::now();
+    let mut error = None;
     let (correct, total) = if inputs == Inputs::All && device.is_cpu() {
         let progress = Progress::open_ended(args.quiet);
         answers::count(&found.network, threads(args.threads), &|| progress.step())
     } else {
-        let Evaluated { correct, total } = evaluate(&found.network.one_head()?, inputs, &device)
+        let evaluated = evaluate(&found.network, inputs, &device)
             .map_err(|error| Failure::Other(format!("the evaluation failed: {error}")))?;
-        (correct.into(), total.into())
+        error = args.samples.map(|_| evaluated.standard_error());
+        (evaluated.correct.into(), evaluated.total.into())
     };
     let seconds = start.elapsed().as_secs_f64();
     if args.json {
         let json = serde_json::json!({
-            "model": found.source, "correct": correct.to_string(), "total": total.to_string(), "sampled": args.samples.is_some(), "seconds": seconds,
+            "model": found.source, "correct": correct.to_string(), "total": total.to_string(), "sampled": args.samples.is_some(),
+            "standard_error": error, "seconds": seconds,
         });
         return print(&format!("{json}\n"));
     }
@@ -76,8 +79,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         "inputs"
     };
     let share = decimal(&correct, &total);
+    let error = error.map_or(String::new(), |error| {
+        format!(" ± {error:.1e} (standard error)")
+    });
     let (correct, total) = (grouped(&correct.to_string()), grouped(&total.to_string()));
     print(&format!(
-        "{correct} of {total} {what} are answered correctly, in floating point: {share}; {seconds:.3} s\n"
+        "{correct} of {total} {what} are answered correctly, in floating point: {share}{error}; {seconds:.3} s\n"
     ))
 }

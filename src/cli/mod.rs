@@ -96,7 +96,7 @@ enum Command {
     Report(report::Args),
     /// Train models: Max-of-n transformers by the paper's recipe, one for every seed
     #[cfg(feature = "train")]
-    Train(train::Args),
+    Train(Box<train::Args>),
     /// Count the inputs that a model answers correctly, in floating point: no proof
     #[cfg(feature = "train")]
     Evaluate(evaluate::Args),

@@ -3,7 +3,7 @@
 use super::progress::Progress;
 use super::refused::Refused;
 use super::streams::{folder, stage};
-use super::train::{On, without_threads_in_candle};
+use super::train::{On, as_candle_is_fastest};
 use super::{Failure, json, tell, threads};
 use crate::output::Pending;
 use crate::sweep::{Config, Done, How, Step, sweep};
@@ -84,7 +84,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             shards.min(u16::try_from(config.models.len()).unwrap_or(u16::MAX)),
         );
     }
-    without_threads_in_candle();
+    as_candle_is_fastest();
     let progress = Progress::new(0, args.quiet);
     let how = How {
         shard: args.shard,

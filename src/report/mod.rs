@@ -1,24 +1,25 @@
 //! What came of a sweep: tables, figures and pages, from the files that it left.
 //!
-//! Means are over the models of a group, which differ in their seed only; ± is the standard deviation over them. Nothing
-//! here is exact but the counts in `results.csv`.
+//! Means are over the models of a group, which differ in their seed only; ± is the standard deviation over them. Models of
+//! one group have one task and one architecture. Nothing here is exact but the counts in `results.csv`.
 
 mod figures;
 mod page;
 mod paper;
 mod summary;
 
-use crate::inspect::{Inspection, inspect};
+use crate::inspect::{inspect, inspect_heads};
 use crate::kind;
 use crate::model::Network;
 use crate::numerals::{decimal, fraction};
-use crate::output::{Pending, unwritable};
+use crate::output::{Pending, distinct, unwritable};
 use crate::parallel::parallel;
 use crate::refusal::Refusal;
 use crate::strategy::Strategy;
 use crate::sweep::{Entry, Manifest, Row, Truth, Unit, is_plain};
 use num_bigint::BigUint;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 pub use summary::{Best, Means};
 use summary::{Table, summary};
@@ -27,7 +28,12 @@ use summary::{Table, summary};
 struct Model {
     entry: Entry,
     network: Network,
-    inspection: Inspection,
+    /// What it consists of, in words.
+    parts: String,
+    /// What `gbmi inspect` prints.
+    inspection: String,
+    /// σ₁/σ₂ of the QK circuit, of one head of Max-of-n.
+    ratio: Option<f64>,
     truth: Option<Truth>,
     /// Proofs by unit, in the manifest's order.
     proofs: Vec<(String, Row)>,
@@ -45,6 +51,18 @@ struct Missing {
 struct Group {
     name: String,
     models: Vec<Model>,
+}
+
+impl Group {
+    /// Is the model of this group, by its name, its task and its architecture?
+    fn has(&self, model: &Model) -> bool {
+        self.models.first().is_some_and(|first| {
+            let of = |model: &Model| (model.network.sizes, model.network.task_name.clone());
+            first.entry.group == model.entry.group
+                && first.parts == model.parts
+                && of(first) == of(model)
+        })
+    }
 }
 
 /// What a report is about, in few numbers.
@@ -80,18 +98,15 @@ pub fn report(folder: &Path, out: &Path, threads: usize) -> Result<Report, Refus
     let read = parallel(manifest.models.clone(), threads, |_, entry| {
         Model::read(folder, entry, &manifest.units)
     });
-    let mut groups: Vec<Group> = vec![];
+    let (mut groups, mut names): (Vec<Group>, _) = (vec![], BTreeSet::new());
     let mut missing: Vec<Missing> = vec![];
     for (model, more) in read {
         missing.extend(more);
         let Some(model) = model else { continue };
-        match groups
-            .iter_mut()
-            .find(|group| group.name == model.entry.group)
-        {
+        match groups.iter_mut().find(|group| group.has(&model)) {
             Some(group) => group.models.push(model),
             None => groups.push(Group {
-                name: model.entry.group.clone(),
+                name: distinct(&model.entry.group, &mut names),
                 models: vec![model],
             }),
         }
@@ -99,9 +114,9 @@ pub fn report(folder: &Path, out: &Path, threads: usize) -> Result<Report, Refus
     std::fs::create_dir_all(out).map_err(|error| unwritable(out, error))?;
     let summaries: Vec<Vec<Table>> = groups.iter().map(summary).collect();
     let tables = || groups.iter().zip(&summaries);
-    let mut sections: Vec<String> = tables()
-        .map(|(group, tables)| markdown(&group.name, tables))
-        .collect();
+    let overview = summary::overview(&groups);
+    let mut sections = vec![markdown("All groups", std::slice::from_ref(&overview))];
+    sections.extend(tables().map(|(group, tables)| markdown(&group.name, tables)));
     if !missing.is_empty() {
         sections.push(markdown(
             "Without a result",
@@ -129,7 +144,7 @@ pub fn report(folder: &Path, out: &Path, threads: usize) -> Result<Report, Refus
     let index = out.join("index.html");
     write(
         &index,
-        page::index(&groups, &summaries, &drawn, &missing).as_bytes(),
+        page::index(&groups, &overview, &summaries, &drawn, &missing).as_bytes(),
     )?;
     Ok(Report {
         index,
@@ -221,16 +236,22 @@ impl Model {
                 reason,
             });
         }
-        let inspected = network.ok().and_then(|network| {
-            let inspection = inspect(&network.one_head().ok()?);
-            Some((inspection, network))
-        });
-        let model = inspected.map(|(inspection, network)| Self {
-            inspection,
-            network,
-            entry,
-            truth,
-            proofs,
+        let model = network.ok().map(|network| {
+            let parts = inspect_heads(&network);
+            let one_head = network.one_head().map(|network| inspect(&network));
+            let (inspection, ratio) = match one_head {
+                Ok(inspection) => (inspection.to_string(), inspection.qk.ratio),
+                Err(_) => (parts.to_string(), None),
+            };
+            Self {
+                parts: parts.parts,
+                inspection,
+                ratio,
+                network,
+                entry,
+                truth,
+                proofs,
+            }
         });
         (model, missing)
     }
@@ -246,7 +267,8 @@ impl Model {
     fn published(&self) -> impl Iterator<Item = &Row> {
         let published = |row: &Row| {
             Strategy::named(&row.strategy).is_some_and(|strategy| {
-                strategy == Strategy::BruteForce || !Strategy::OWN.contains(&strategy)
+                let ours = strategy == Strategy::Exhaustive || Strategy::OWN.contains(&strategy);
+                strategy == Strategy::BruteForce || !ours
             })
         };
         self.proofs

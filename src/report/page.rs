@@ -1,6 +1,6 @@
 //! The pages: one of all, one of each model. They fetch nothing from anywhere.
 
-use super::summary::{Table, best};
+use super::summary::{OWN, Table, best};
 use super::{Group, Missing, Model, bound, figures, write};
 use crate::inspect::{Format, draw, draw_bounds};
 use crate::numerals::grouped;
@@ -53,6 +53,7 @@ const MANY: usize = 20;
 /// The page of all groups, with their figures as SVG.
 pub(super) fn index(
     groups: &[Group],
+    overview: &Table,
     summaries: &[Vec<Table>],
     drawn: &[Vec<String>],
     missing: &[Missing],
@@ -61,10 +62,11 @@ pub(super) fn index(
         "Proved accuracies",
         &html! {
             p {
-                "Lower bounds on the accuracy of Max-of-n transformers, each checked in exact arithmetic, and the lengths of
+                "Bounds on the accuracy of small networks, each checked in exact arithmetic, and the lengths of
                 their proofs in FLOPs of the checker. Means ± standard deviations over models that differ in their seed."
             }
             ul { @for group in groups { li { a href={ "#" (group.name) } { (group.name) } ": " (group.models.len()) " models" } } }
+            (table(overview))
             p { "As CSV: " a href="results.csv" { "results" } ", " a href="summary.csv" { "summary" } ", "
                 a href="timings.csv" { "timings" } ", " a href="failures.csv" { "failures" } "." }
             @for ((group, tables), drawn) in groups.iter().zip(summaries).zip(drawn) {
@@ -82,7 +84,7 @@ pub(super) fn index(
                         @for model in &group.models { tr {
                             td { a href={ "models/" (model.entry.name) ".html" } { (model.entry.name) } }
                             td { (share(model.accuracy())) }
-                            td { (model.inspection.qk.ratio.map_or("–".into(), |ratio| format!("{ratio:.1}"))) }
+                            td { (model.ratio.map_or("–".into(), |ratio| format!("{ratio:.1}"))) }
                             td { (share(model.of_unit("frontier").map(bound).reduce(f64::max))) }
                         } }
                     }
@@ -132,13 +134,13 @@ pub(super) fn of_model(model: &Model, out: &Path) -> Result<(), Refusal> {
         let rows: Vec<Vec<String>> = rows.into_iter().map(|row| cells(row).to_vec()).collect();
         html! { @if !rows.is_empty() { (self::table(&Table { title: title.into(), head, rows })) } }
     };
-    let own = ["exact", "exact-one-sided", "subcubic", "cubic", "frontier"];
-    let own = own.iter().flat_map(|unit| model.of_unit(unit)).collect();
+    let own = OWN.iter().chain(&["frontier"]);
+    let own = own.flat_map(|unit| model.of_unit(unit)).collect();
     let page = page(
         name,
         &html! {
             p { a href="../index.html" { "all models" } }
-            pre { (model.inspection.to_string()) }
+            pre { (model.inspection) }
             @if let Some(truth) = &model.truth {
                 p {
                     (grouped(&truth.correct)) " of " (grouped(&truth.total)) " inputs are answered correctly"

@@ -136,7 +136,7 @@ pub struct Means {
     pub models: usize,
     /// The mean of the accuracies that are known.
     pub mean_accuracy: Option<f64>,
-    /// Our exact proof, then the best one of the frontier, then the best published one of each class, of those that there
+    /// The baseline, our exact proof, then the best one of the frontier, then the best published one of each class, of those that there
     /// are.
     pub best: Vec<Best>,
 }
@@ -144,7 +144,7 @@ pub struct Means {
 /// The proofs with the best bound of one kind, one a model.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Best {
-    /// `exact`, `frontier`, or a class of published strategies.
+    /// `exhaustive`, `exact`, `frontier`, or a class of published strategies.
     pub of: &'static str,
     /// How many models have one.
     pub models: usize,
@@ -169,9 +169,13 @@ impl Means {
                 mean_flops: mean(proofs.flops)?,
             })
         };
-        let exact = Proofs::of(group, |model| model.of_unit("exact").next());
+        let unit = |unit| Proofs::of(group, |model| model.of_unit(unit).next());
         let frontier = Proofs::of(group, |model| within(model, f64::INFINITY));
-        let own = [("exact", exact), ("frontier", frontier)];
+        let own = [
+            ("exhaustive", unit("exhaustive")),
+            ("exact", unit("exact")),
+            ("frontier", frontier),
+        ];
         let published = CLASSES.map(|class| (class, Proofs::of(group, |model| best(model, class))));
         let all = own.into_iter().chain(published);
         Self {
@@ -180,6 +184,73 @@ impl Means {
             mean_accuracy: mean(Mean::of(&accuracies)),
             best: all.filter_map(|(of, proofs)| found(of, proofs)).collect(),
         }
+    }
+}
+
+/// Our strategies, the baseline first.
+pub(super) const OWN: [&str; 5] = [
+    "exhaustive",
+    "exact",
+    "exact-one-sided",
+    "subcubic",
+    "cubic",
+];
+
+/// A line for each group, so that its tasks and architectures stand beside each other: accuracies, and the length of the
+/// shortest proof of ours that is exact on every model, beside the baseline's.
+pub(super) fn overview(groups: &[Group]) -> Table {
+    let line = |group: &Group| {
+        let first = group.models.first()?;
+        let accuracies: Vec<f64> = group.models.iter().filter_map(Model::accuracy).collect();
+        let flops = |unit: &str| {
+            let proofs = Proofs::of(group, |model| model.of_unit(unit).next());
+            proofs.flops
+        };
+        let (baseline, exact) = (flops("exhaustive"), flops("exact"));
+        let ratio = baseline.zip(exact).map(|(baseline, exact)| {
+            let ratio = exact.mean / baseline.mean;
+            format!("{ratio:.2e}")
+        });
+        let task = &first.network.task_name;
+        Some(vec![
+            group.name.clone(),
+            task.get("name").unwrap_or(task).as_str()?.to_owned(),
+            first.parts.clone(),
+            group.models.len().to_string(),
+            shown(Mean::of(&accuracies)),
+            how(group),
+            lengths(baseline),
+            lengths(exact),
+            ratio.unwrap_or_else(dash),
+        ])
+    };
+    Table {
+        title: "Every group: the true accuracy, and proofs' lengths beside the baseline, `exhaustive`: every input \
+                evaluated."
+            .into(),
+        head: [
+            "group",
+            "task",
+            "architecture",
+            "models",
+            "accuracy, mean ± sd",
+            "how",
+            "FLOPs of exhaustive",
+            "FLOPs of exact",
+            "exact ÷ exhaustive",
+        ]
+        .map(String::from)
+        .to_vec(),
+        rows: groups.iter().filter_map(line).collect(),
+    }
+}
+
+/// How a group's accuracies are known.
+fn how(group: &Group) -> String {
+    let truths: Vec<_> = group.models.iter().flat_map(|model| &model.truth).collect();
+    match truths.iter().filter(|truth| truth.sampled).count() {
+        0 => "exact".into(),
+        sampled => format!("{sampled} of {} estimated", truths.len()),
     }
 }
 
@@ -199,35 +270,24 @@ pub(super) fn summary(group: &Group) -> Vec<Table> {
 
 fn accuracy(group: &Group) -> Table {
     let accuracies: Vec<f64> = group.models.iter().filter_map(Model::accuracy).collect();
-    let sampled = group
-        .models
-        .iter()
-        .flat_map(|model| &model.truth)
-        .filter(|truth| truth.sampled)
-        .count();
     let config = group
         .models
         .first()
         .and_then(|model| model.network.one_head().ok())
         .map(|model| model.config);
     let mut rows = vec![];
-    if let (Some(found), Some(config)) = (Mean::of(&accuracies), config) {
-        let how = if sampled == 0 {
-            "exact".into()
-        } else {
-            format!("{sampled} of {} estimated", found.count)
-        };
+    if let Some(found) = Mean::of(&accuracies) {
         let error = |deviation: f64, count: f64| deviation / count.sqrt();
         let ours = error(found.deviation, found.count as f64);
         let lowest = accuracies.iter().copied().fold(f64::INFINITY, f64::min);
         let mut row = vec![
             found.count.to_string(),
-            how,
+            how(group),
             shown(Some(found)),
             format!("{ours:.5}"),
             format!("{lowest:.4}"),
         ];
-        row.extend(match published(&config) {
+        row.extend(match config.and_then(|config| published(&config)) {
             Some(paper) => {
                 let (mean, deviation) = paper.accuracy;
                 let difference = (found.mean - mean) / ours.hypot(error(deviation, paper::SEEDS));
@@ -262,7 +322,7 @@ fn own(group: &Group) -> Table {
             rows.push(cells(name, proofs));
         }
     };
-    for strategy in ["exact", "exact-one-sided", "subcubic", "cubic"] {
+    for strategy in OWN {
         push(
             strategy.into(),
             &Proofs::of(group, |model| model.of_unit(strategy).next()),
@@ -393,31 +453,33 @@ fn head(first: &str) -> Vec<String> {
 }
 
 fn cells(name: String, proofs: &Proofs) -> Vec<String> {
-    let whole = |mean: Option<Mean>| {
-        mean.map_or_else(dash, |mean| {
-            let digits = |value: f64| {
-                if value < 1e15 {
-                    grouped(&format!("{value:.0}"))
-                } else {
-                    format!("{value:.2e}")
-                }
-            };
-            if mean.deviation > 0.0 {
-                format!("{} ± {}", digits(mean.mean), digits(mean.deviation))
-            } else {
-                digits(mean.mean)
-            }
-        })
-    };
     let models = proofs.bound.map_or(0, |mean| mean.count).to_string();
     vec![
         name,
         models,
         shown(proofs.bound),
         shown(proofs.over_true),
-        whole(proofs.flops),
-        whole(proofs.dimension),
+        lengths(proofs.flops),
+        lengths(proofs.dimension),
     ]
+}
+
+/// A mean of whole numbers.
+fn lengths(mean: Option<Mean>) -> String {
+    let digits = |value: f64| {
+        if value < 1e15 {
+            grouped(&format!("{value:.0}"))
+        } else {
+            format!("{value:.2e}")
+        }
+    };
+    match mean {
+        None => dash(),
+        Some(Mean {
+            mean, deviation, ..
+        }) if deviation > 0.0 => format!("{} ± {}", digits(mean), digits(deviation)),
+        Some(mean) => digits(mean.mean),
+    }
 }
 
 fn dash() -> String {

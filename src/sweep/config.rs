@@ -4,10 +4,11 @@ use super::{Entry, Manifest, is_plain};
 use crate::output::distinct;
 use crate::refusal::Refusal;
 use crate::strategy::Strategy;
-use crate::train::{self, Recipe, seeds};
+use crate::train::{self, Recipe, Said, seeds};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What a sweep is to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,7 +38,7 @@ pub struct Model {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Source {
     /// It is trained.
-    Trained(Recipe, u64),
+    Trained(Arc<Recipe>, u64),
     /// It is in this folder.
     Found(PathBuf),
 }
@@ -79,7 +80,9 @@ impl Config {
         let file: File = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
         let mut models = vec![];
         for table in file.train {
-            models.extend(trained(table).map_err(|reason| wrong(format!("train: {reason}")))?);
+            models.extend(
+                trained(table, folder).map_err(|reason| wrong(format!("train: {reason}")))?,
+            );
         }
         let mut names = BTreeSet::new();
         if let Some(twice) = models
@@ -159,20 +162,24 @@ impl Config {
 }
 
 /// The models of one `[[train]]` table: a recipe, and seeds.
-fn trained(mut table: toml::Table) -> Result<impl Iterator<Item = Model>, String> {
+fn trained(
+    mut table: toml::Table,
+    folder: &Path,
+) -> Result<impl Iterator<Item = Model> + use<>, String> {
     let expected = || "expected seeds = \"0..151\" or a single seed".to_string();
     let range = match table.remove("seeds") {
         Some(toml::Value::String(text)) => seeds(&text)?,
         Some(toml::Value::Integer(seed)) => seeds(&seed.to_string())?,
         _ => return Err(expected()),
     };
-    let recipe = Recipe::deserialize(table).map_err(|error| error.to_string())?;
-    recipe.check().map_err(|refusal| refusal.to_string())?;
+    let said = Said::deserialize(table).map_err(|error| error.to_string())?;
+    let recipe = Recipe::new(said, folder).map_err(|refusal| refusal.to_string())?;
+    let recipe = Arc::new(recipe);
     Ok(range.map(move |seed| Model {
         entry: Entry {
             name: train::name(&recipe, seed),
             group: train::group(&recipe),
         },
-        source: Source::Trained(recipe.clone(), seed),
+        source: Source::Trained(Arc::clone(&recipe), seed),
     }))
 }

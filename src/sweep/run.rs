@@ -2,7 +2,7 @@
 
 use super::config::{Config, Model, Source};
 use super::{Manifest, Truth, Unit};
-use crate::checker::Options;
+use crate::checker::{Options, exhaustive};
 use crate::kind;
 use crate::model::{MAX_CONFIG_BYTES, MAX_WEIGHT_BYTES, Network, read_limited};
 use crate::output::{Pending, remove_abandoned, unwritable};
@@ -10,11 +10,13 @@ use crate::parallel::parallel;
 use crate::refusal::Refusal;
 use crate::search::{self, MOST_INPUTS, Request, Row};
 use crate::strategy::Strategy;
+use crate::task::{MAX_LABELS_BYTES, labels_file};
 use crate::train::{Inputs, Recipe, Trained, evaluate, keep, kept, train};
 use candle_core::Device;
 use serde::Serialize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// One unit of work on a model.
@@ -230,7 +232,7 @@ fn fetch<'a>(models: &[&'a Model], out: &Path, how: &How<'_>) -> (usize, Vec<The
         }
     };
     let mut found: Vec<Result<bool, Refusal>> = models.iter().map(is_there).collect();
-    let mut untrained: Vec<(&Recipe, Vec<u64>)> = vec![];
+    let mut untrained: Vec<(&Arc<Recipe>, Vec<u64>)> = vec![];
     for (model, found) in models.iter().zip(&found) {
         let (Source::Trained(recipe, seed), Ok(false)) = (&model.source, found) else {
             continue;
@@ -286,7 +288,7 @@ fn fetch<'a>(models: &[&'a Model], out: &Path, how: &How<'_>) -> (usize, Vec<The
     (fetched, models.iter().zip(found).map(there).collect())
 }
 
-/// Is the copy of a model's two files there? It is made where it is not, or is that of another network; where the model
+/// Is the copy of a model's files there? It is made where it is not, or is that of another network; where the model
 /// itself is gone, a copy made earlier will do.
 fn copied(from: &Path, folder: &Path) -> Result<bool, Refusal> {
     match (kind::load(from), kind::load(folder)) {
@@ -295,14 +297,16 @@ fn copied(from: &Path, folder: &Path) -> Result<bool, Refusal> {
         (Err(reason), Err(_)) => return Err(reason),
         (Ok(_), _) => {}
     }
-    let files = [
-        ("config.json", MAX_CONFIG_BYTES),
-        ("model.safetensors", MAX_WEIGHT_BYTES),
-    ];
+    let config = read_limited(&from.join("config.json"), MAX_CONFIG_BYTES)?;
+    let task = serde_json::from_slice(&config).unwrap_or(serde_json::Value::Null);
+    let labels = labels_file(&task["task"]).map(|name| (name, MAX_LABELS_BYTES));
+    let weights = ("model.safetensors", MAX_WEIGHT_BYTES);
+    let files = labels.into_iter().chain([weights]);
     let copy = |(name, limit): (&str, u64)| {
         Pending::with_contents(&folder.join(name), &read_limited(&from.join(name), limit)?)
     };
-    let pending = files.into_iter().map(copy);
+    let config = Pending::with_contents(&folder.join("config.json"), &config);
+    let pending = std::iter::once(config).chain(files.map(copy));
     Pending::keep_all(pending.collect::<Result<_, _>>()?).map(|()| false)
 }
 
@@ -331,7 +335,8 @@ fn attempt(
         max_flops: config.max_flops,
         ..Options::default()
     };
-    let few = network.task.size() <= MOST_INPUTS.into();
+    let few = network.task.size() <= MOST_INPUTS.into()
+        && (network.one_head().is_ok() || exhaustive::flops(network) <= config.max_flops.into());
     let start = Instant::now();
     let proofs = match work {
         Work::Truth => {
@@ -390,8 +395,7 @@ fn truth(network: &Network, few: bool, samples: usize, device: &Device) -> Resul
         }
     }
     let inputs = Inputs::Sampled { samples, seed: 0 };
-    let network = network.one_head().map_err(|refusal| refusal.to_string())?;
-    let found = evaluate(&network, inputs, device).map_err(|error| error.to_string())?;
+    let found = evaluate(network, inputs, device).map_err(|error| error.to_string())?;
     Ok(Truth {
         correct: found.correct.to_string(),
         total: found.total.to_string(),

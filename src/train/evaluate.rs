@@ -1,27 +1,38 @@
 //! How many inputs a network answers correctly, in floating point: every input, or inputs drawn at random.
 //!
-//! In float64 through tables over tokens, many inputs at once. Near-ties may fall either way: what counts is what a proof
-//! says. Every input on a CPU is sooner counted by [`crate::answers::count`].
+//! In float64, many inputs at once. Near-ties may fall either way: what counts is what a proof says. Every input on a CPU
+//! is sooner counted by [`crate::answers::count`].
 
-use super::{at_once, stream, tokens};
-use crate::inspect;
-use crate::model::OneHead;
-use candle_core::{DType, Device, Result, Tensor};
-use candle_nn::ops::softmax;
-use nalgebra::DMatrix;
+use super::data::Domain;
+use super::network::{Form, Networks};
+use super::{at_once, stream};
+use crate::answers::Number;
+use crate::model::{Dyadic, Function, Head, Matrix, Network};
+use candle_core::{Device, Result, Tensor};
+use std::collections::BTreeMap;
 
-/// Inputs that are evaluated at once, at most: few enough for a core's cache, enough to fill a card.
-fn most(device: &Device) -> usize {
-    if device.is_cpu() { 1 << 16 } else { 1 << 18 }
-}
+/// Inputs that are evaluated at once, at most.
+pub(super) const AT_ONCE: usize = 1 << 11;
+/// The same on a card: enough to fill it.
+const ON_A_CARD: usize = 1 << 16;
 
-/// Inputs right, and inputs looked at.
+/// Answers right, and answers looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Evaluated {
-    /// The largest token's logit is strictly greater than every other.
+    /// The right answer's logit is strictly greater than every other.
     pub correct: u64,
-    /// Of so many inputs.
+    /// Of so many pairs of an input and a read-out.
     pub total: u64,
+}
+
+impl Evaluated {
+    /// The standard error of the share of right answers, if the inputs were drawn: at least that of one wrong answer. (Of
+    /// several read-outs of one input, as if they were independent.)
+    pub fn standard_error(&self) -> f64 {
+        let total = self.total.max(1) as f64;
+        let share = |answers: u64| answers.max(1) as f64 / total;
+        (share(self.correct) * share(self.total - self.correct) / total).sqrt()
+    }
 }
 
 /// Which inputs are looked at.
@@ -38,126 +49,120 @@ pub enum Inputs {
     },
 }
 
-/// Tables in units of scores and logits; rows are queries, tokens or positions.
-struct Tables {
-    /// A(q, t), B(q, p): scores of tokens and positions.
-    scores: (Tensor, Tensor),
-    /// EV(t, j), PV(p, j): logits from what is read.
-    read: (Tensor, Tensor),
-    /// D(q, j): logits from the query itself.
-    direct: Tensor,
-}
-
-impl Tables {
-    fn new(network: &OneHead<'_>, device: &Device) -> Result<Self> {
-        // nalgebra's matrices stand column by column.
-        let load = |table: &DMatrix<f64>| {
-            Tensor::from_slice(table.as_slice(), (table.ncols(), table.nrows()), device)?
-                .t()?
-                .contiguous()
-        };
-        let tables = inspect::Tables::new(network);
-        Ok(Self {
-            scores: (load(&tables.a())?, load(&tables.b())?),
-            read: (load(&tables.ev())?, load(&tables.pv())?),
-            direct: load(&tables.d)?,
-        })
-    }
-
-    /// How many of these inputs, `inputs × n_ctx`, are answered correctly.
-    fn correct(&self, inputs: &Tensor) -> Result<u64> {
-        let (count, n) = inputs.dims2()?;
-        let last = inputs.narrow(1, n - 1, 1)?.flatten_all()?;
-        let by_token = self.scores.0.index_select(&last, 0)?.gather(inputs, 1)?;
-        let weights = softmax(&(by_token + self.scores.1.index_select(&last, 0)?)?, 1)?;
-        let masses = Tensor::zeros((count, self.direct.dim(0)?), DType::F64, inputs.device())?;
-        let masses = masses.scatter_add(inputs, &weights, 1)?;
-        let read = (masses.matmul(&self.read.0)? + weights.matmul(&self.read.1)?)?;
-        let logits = (read + self.direct.index_select(&last, 0)?)?;
-        let answered = logits.gather(&inputs.max_keepdim(1)?, 1)?;
-        let rivals = logits
-            .broadcast_ge(&answered)?
-            .to_dtype(DType::U32)?
-            .sum(1)?;
-        let right = rivals
-            .eq(1_u32)?
-            .to_dtype(DType::U32)?
-            .sum_all()?
-            .to_scalar::<u32>()?;
-        Ok(u64::from(right))
-    }
-}
-
 /// Evaluates a network.
 ///
 /// # Errors
 /// Those of candle: a device that fails, or lacks the memory.
-pub fn evaluate(network: &OneHead<'_>, inputs: Inputs, device: &Device) -> Result<Evaluated> {
-    let tables = Tables::new(network, device)?;
-    let (v, n) = (network.config.d_vocab, network.config.n_ctx);
+pub fn evaluate(network: &Network, inputs: Inputs, device: &Device) -> Result<Evaluated> {
+    let domain = Domain::new(&network.task);
+    let networks = loaded(network, device)?;
+    let most = if device.is_cpu() { AT_ONCE } else { ON_A_CARD };
+    let mut found = Evaluated {
+        correct: 0,
+        total: 0,
+    };
+    let mut count = |inputs: &[Vec<usize>]| -> Result<()> {
+        let batch = domain.batch(inputs.iter().map(Vec::as_slice), 1, device)?;
+        let (right, read) = networks.right(&batch)?;
+        found.correct += right[0];
+        found.total += read;
+        Ok(())
+    };
     match inputs {
         Inputs::Sampled { samples, seed } => {
             let mut random = stream(seed, 3);
-            let mut correct = 0;
-            for inputs in at_once(samples, most(device)) {
-                let drawn = tokens(&mut random, inputs * n, 0..v as u32).collect();
-                correct += tables.correct(&Tensor::from_vec(drawn, (inputs, n), device)?)?;
+            for inputs in at_once(samples, most) {
+                let drawn: Vec<_> = (0..inputs).map(|_| domain.draw(&mut random)).collect();
+                count(&drawn)?;
             }
-            Ok(Evaluated {
-                correct,
-                total: samples as u64,
-            })
         }
         Inputs::All => {
-            // Blocks that differ in their first tokens; what follows is the same in all.
-            let free = (1..n)
-                .take_while(|free| v.pow(*free as u32) <= most(device))
-                .last()
-                .unwrap_or(1);
-            let (inputs, blocks) = (v.pow(free as u32), v.pow((n - free) as u32));
-            let digits = |number: usize, count: usize| {
-                (0..count)
-                    .rev()
-                    .map(move |place| (number / v.pow(place as u32) % v) as u32)
-            };
-            let endings = (0..inputs)
-                .flat_map(|ending| digits(ending, free))
-                .collect();
-            let endings = Tensor::from_vec(endings, (inputs, free), device)?;
-            let mut correct = 0;
-            for block in 0..blocks {
-                let start =
-                    Tensor::from_vec(digits(block, n - free).collect(), (1, n - free), device)?;
-                let start = start.broadcast_as((inputs, n - free))?;
-                correct += tables.correct(&Tensor::cat(&[&start, &endings], 1)?)?;
+            let mut waiting = vec![];
+            let mut result = Ok(());
+            domain.each(&mut |input| {
+                waiting.push(input.to_vec());
+                if waiting.len() == most {
+                    result = count(&waiting);
+                    waiting.clear();
+                }
+                result.is_ok()
+            });
+            result?;
+            if !waiting.is_empty() {
+                count(&waiting)?;
             }
-            Ok(Evaluated {
-                correct,
-                total: (inputs * blocks) as u64,
-            })
         }
     }
+    Ok(found)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn inputs_of_the_bundled_model_are_counted_as_the_exact_proof_does() {
-        let network = crate::model::Network::bundled().unwrap();
-        let counted = crate::answers::count(&network, 2, &|| ());
-        assert_eq!(counted, (16_763_235_u32.into(), 16_777_216_u32.into()));
-        let network = network.one_head().unwrap();
-        let sampled = Inputs::Sampled {
-            samples: 100_000,
-            seed: 0,
-        };
-        let found = evaluate(&network, sampled, &Device::Cpu).unwrap();
-        let share = found.correct as f64 / found.total as f64;
-        assert!(
-            (share - 16_763_235.0 / 16_777_216.0).abs() < 5.0 * (0.000_833_f64 / 100_000.0).sqrt(),
-            "{share}"
-        );
+/// The network in float64.
+fn loaded(network: &Network, device: &Device) -> Result<Networks> {
+    let table = |weights: &Matrix<Dyadic>| {
+        let rows = weights.iter_rows().flatten();
+        let entries = rows.map(|weight| f64::dyadic(weight.mantissa.into(), weight.exponent));
+        let shape = (1, weights.rows(), weights.cols());
+        Tensor::from_iter(entries, device)?.reshape(shape)
+    };
+    let mut weights = BTreeMap::new();
+    let mut put = |name: String, tables: Vec<&Matrix<Dyadic>>, axis: usize| -> Result<()> {
+        let tables = tables.into_iter().map(table).collect::<Result<Vec<_>>>()?;
+        weights.insert(name, Tensor::cat(&tables, axis)?);
+        Ok(())
+    };
+    match &network.function {
+        Function::TwoEmbeddings(model) => {
+            for (name, weights) in [
+                ("embedding_left", &model.embedding_left),
+                ("embedding_right", &model.embedding_right),
+                ("linear_left", &model.linear_left),
+                ("linear_right", &model.linear_right),
+                ("unembedding", &model.unembedding),
+                ("unembed_bias", &model.unembed_bias),
+            ] {
+                put(name.into(), vec![weights], 1)?;
+            }
+        }
+        Function::Transformer(model) => {
+            for (name, weights) in [
+                ("embed.W_E", &model.w_e),
+                ("pos_embed.W_pos", &model.w_pos),
+                ("unembed.W_U", &model.w_u),
+                ("unembed.b_U", &model.b_u),
+            ] {
+                put(name.into(), vec![weights], 1)?;
+            }
+            let mut norms = vec![("ln_final".to_owned(), &model.ln_final)];
+            for (number, layer) in model.layers.iter().enumerate() {
+                let name = |part: &str| format!("blocks.{number}.{part}");
+                let heads = |of: fn(&Head) -> &Matrix<Dyadic>| layer.heads.iter().map(of).collect();
+                put(name("attn.W_Q"), heads(|head| &head.w_q), 2)?;
+                put(name("attn.W_K"), heads(|head| &head.w_k), 2)?;
+                put(name("attn.W_V"), heads(|head| &head.w_v), 2)?;
+                put(name("attn.W_O"), heads(|head| &head.w_o), 1)?;
+                put(name("attn.b_Q"), heads(|head| &head.b_q), 2)?;
+                put(name("attn.b_K"), heads(|head| &head.b_k), 2)?;
+                put(name("attn.b_V"), heads(|head| &head.b_v), 2)?;
+                put(name("attn.b_O"), vec![&layer.b_o], 1)?;
+                norms.push((name("ln1"), &layer.ln1));
+                if let Some(mlp) = &layer.mlp {
+                    put(name("mlp.W_in"), vec![&mlp.w_in], 1)?;
+                    put(name("mlp.b_in"), vec![&mlp.b_in], 1)?;
+                    put(name("mlp.W_out"), vec![&mlp.w_out], 1)?;
+                    put(name("mlp.b_out"), vec![&mlp.b_out], 1)?;
+                    norms.push((name("ln2"), &mlp.ln2));
+                }
+            }
+            for (name, norm) in norms {
+                if let Some((gain, bias)) = norm.as_ref().and_then(|norm| norm.affine.as_ref()) {
+                    put(format!("{name}.w"), vec![gain], 1)?;
+                    put(format!("{name}.b"), vec![bias], 1)?;
+                }
+            }
+        }
     }
+    Ok(Networks {
+        form: Form::of(network),
+        weights,
+    })
 }

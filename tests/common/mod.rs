@@ -7,7 +7,7 @@ mod literal;
 mod oracle;
 mod published;
 mod random;
-mod tiny;
+pub(crate) mod tiny;
 
 pub(crate) use exact::{Exact, exp_of_minus, power_of_two};
 pub(crate) use hints::{
