@@ -455,14 +455,14 @@ mod tests {
                 "normalization_type": "LN"}),
             json!({"task": {"name": "modular", "function": "add", "p": 3}, "attention_rate": 0.25, "d_model": 8}),
             json!({"task": {"name": "modular", "function": "add", "p": 3, "eos": 3}, "attention_rate": 1.0,
-                "d_model": 8, "normalization_type": "LNPre", "train_ratio": 0.5, "batch_size": 4}),
+                "d_model": 8, "normalization_type": "LNPre", "train_ratio": 0.5, "batch_size": 32}),
             json!({"task": {"name": "group", "group": "S3"}, "d_model": 5, "d_mlp": 7}),
             json!({"task": {"name": "induction", "inputs": "exhaustive"}, "d_vocab": 3, "n_ctx": 4, "d_model": 6,
                 "n_layers": 3, "n_heads": 2, "batch_size": 8, "trained_biases": "all"}),
         ];
         let recipe = |said: serde_json::Value| {
             let mut said = said.as_object().unwrap().clone();
-            said.insert("steps".into(), 30.into());
+            said.insert("steps".into(), 60.into());
             said.insert("samples".into(), 100.into());
             Recipe::new(said, Path::new("")).unwrap()
         };

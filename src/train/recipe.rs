@@ -507,7 +507,7 @@ fn sizes(task: &Value, fields: &mut Said) {
             Some("abcab") => (Some(26), Some(5)),
             _ => (Some(4), Some(7)),
         },
-        _ => (Some(64), Some(4)),
+        _ => (parameter("eos").or(Some(64)), Some(4)),
     };
     // Special tokens, and the positions of special tokens.
     let (tokens, places) = match name {
