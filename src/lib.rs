@@ -49,7 +49,7 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
-#[cfg(any(feature = "prove", feature = "train"))]
+#[cfg(any(feature = "prove", feature = "inspect"))]
 pub mod answers;
 pub mod bundled;
 pub mod certificate;

@@ -1083,6 +1083,13 @@ fn inspect_shows_and_draws() {
                 .starts_with(b"\x89PNG")
         );
     }
+    for name in ["induction_exhaustive_7", "group_S4_mlp"] {
+        let model = here(&format!("tests/data/families/{name}"));
+        let run = gbmi(folder.path(), &["inspect", &model]);
+        // Behind the line with the model's path.
+        let (_, printed) = run.stdout.split_once('\n').unwrap();
+        snapshot!(format!("inspect_{name}"), printed);
+    }
     let run = gbmi(
         folder.path(),
         &["inspect", &here("tests/data/tiny"), "--json"],

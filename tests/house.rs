@@ -60,7 +60,7 @@ const UNTRUSTED: &[(&str, &str)] = &[
     ("kind", ""),
     ("strategy", ""),
     ("coq", ""),
-    ("inspect", "numerals output strategy"),
+    ("inspect", "answers numerals output strategy"),
     ("import", "output kind"),
     ("answers", ""),
     ("search", "strategy search::levels search::published"),

@@ -165,7 +165,7 @@ fn paths(network: &OneHead<'_>) -> [Table; 5] {
 }
 
 #[track_caller]
-fn assert_near(found: f64, expected: f64) {
+pub(crate) fn assert_near(found: f64, expected: f64) {
     assert!(
         (found - expected).abs() <= 1e-9 * (1.0 + expected.abs()),
         "{found} is not {expected}"
@@ -302,6 +302,18 @@ fn cells(svg: &str, side: i32) -> Vec<(i32, i32, i32, String)> {
         .collect()
 }
 
+/// The colour of one cell of a drawn map of square cells.
+pub(crate) fn cell(svg: &str, side: i32, row: i32, col: i32) -> String {
+    let cells = cells(svg, side);
+    let left = cells.iter().map(|cell| cell.0).min().unwrap();
+    let top = cells.iter().map(|cell| cell.1).min().unwrap();
+    let (x, y) = (left + side * col + side / 2, top + side * row + side / 2);
+    let is_there = |cell: &&(i32, i32, i32, String)| {
+        (cell.0..cell.0 + cell.2).contains(&x) && (cell.1..cell.1 + side).contains(&y)
+    };
+    cells.iter().find(is_there).unwrap().3.clone()
+}
+
 #[test]
 fn the_pictures_show_the_tables_upright() {
     // EV is 4 at (0, 3) and (3, 1), −4 at (0, 1) and (3, 0), and zero elsewhere: not symmetric in any way.
@@ -334,22 +346,7 @@ fn the_pictures_show_the_tables_upright() {
         ["new/qk.svg", "new/ov.svg"].map(|name| folder.path().join(name))
     );
     let svg = std::fs::read_to_string(&paths[1]).unwrap();
-    let cells = cells(&svg, 160);
-    let find = |x: i32, y: i32| {
-        let inside = |cell: &&(i32, i32, i32, String)| {
-            cell.0 <= x && x < cell.0 + cell.2 && cell.1 <= y && y < cell.1 + 160
-        };
-        cells
-            .iter()
-            .find(inside)
-            .map(|cell| cell.3.as_str())
-            .unwrap()
-    };
-    let (left, top) = (
-        cells.iter().map(|cell| cell.0).min().unwrap(),
-        cells.iter().map(|cell| cell.1).min().unwrap(),
-    );
-    let cell = |row: i32, col: i32| find(left + 160 * col + 80, top + 160 * row + 80);
+    let cell = |row: i32, col: i32| cell(&svg, 160, row, col);
     let (red, blue, white) = ("#67001F", "#053061", "#FFFFFF");
     assert_eq!(
         [cell(0, 3), cell(0, 1), cell(3, 0), cell(3, 1)],
@@ -361,22 +358,27 @@ fn the_pictures_show_the_tables_upright() {
     }
 }
 
+#[track_caller]
+pub(crate) fn assert_whole(path: &Path, format: Format) {
+    let bytes = std::fs::read(path).unwrap();
+    let (start, end): (&[u8], &[u8]) = match format {
+        Format::Png => (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"),
+        Format::Svg => (b"<svg ", b"</svg>\n"),
+    };
+    assert!(
+        bytes.starts_with(start) && bytes.ends_with(end),
+        "{}",
+        path.display()
+    );
+}
+
 #[test]
 fn pictures_are_whole_files_only() {
     let folder = tempfile::tempdir().unwrap();
     let network = model("max_of_4_seed123");
     for format in [Format::Png, Format::Svg] {
         for path in draw(&network.one_head().unwrap(), folder.path(), format).unwrap() {
-            let bytes = std::fs::read(&path).unwrap();
-            let (start, end): (&[u8], &[u8]) = match format {
-                Format::Png => (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"),
-                Format::Svg => (b"<svg ", b"</svg>\n"),
-            };
-            assert!(
-                bytes.starts_with(start) && bytes.ends_with(end),
-                "{}",
-                path.display()
-            );
+            assert_whole(&path, format);
         }
     }
     assert_eq!(

@@ -79,6 +79,10 @@ fn folder() -> tempfile::TempDir {
         "\"d_vocab\": 5",
         "\"d_vocab\": 1",
     );
+    let modular = crate::anatomy::modular();
+    std::fs::create_dir(path.join("modular")).unwrap();
+    std::fs::write(path.join("modular/config.json"), modular.config()).unwrap();
+    std::fs::write(path.join("modular/model.safetensors"), modular.weights()).unwrap();
     std::fs::copy(path.join("cert.json"), path.join("more.json")).unwrap();
     edit(&path.join("more.json"), "\"109\"", "\"110\"");
     folder
@@ -92,7 +96,9 @@ fn every_command_prints_one_value_of_its_shape() {
         here("tests/data/foreign/pl.ckpt"),
         here("tests/data/foreign/config.json"),
     );
-    let any = here("tests/data/families/f_g_max_min");
+    let families = ["f_g_max_min", "induction_exhaustive_7", "group_S4_mlp"];
+    let families =
+        families.map(|name| format!("inspect {}", here(&format!("tests/data/families/{name}"))));
     let train = "train --n-ctx 2 --d-vocab 4 --d-model 4 --steps 0.001k --samples 1 --out trained";
     let commands = [
         "prove model --out again.json",
@@ -110,7 +116,10 @@ fn every_command_prints_one_value_of_its_shape() {
         "wrong model",
         "wrong cert.json model --limit 0.002k",
         "inspect model --out pictures",
-        &format!("inspect {any}"),
+        &families[0],
+        &families[1],
+        &families[2],
+        "inspect modular --out pictures",
         &format!("import {checkpoint} --config {config} --out imported"),
         "export-coq cert.json model --out cert.v",
         train,

@@ -3,6 +3,7 @@
 
 mod common;
 
+mod anatomy;
 mod arithmetic;
 mod cli;
 mod configuration;

@@ -309,7 +309,7 @@ def evaluate(
 
 
 def inspect(model: Model, *, figures: bool = False) -> Inspection:
-    """Singular values of a network's circuits; for one-layer, one-head Max-of-n networks the circuits as arrays too.
+    """A network's circuits, attention and neurons in numbers; of one-layer, one-head Max-of-n networks circuits as arrays.
 
     >>> import gbmi
     >>> gbmi.inspect(gbmi.Model.bundled()).circuits["qk"].shape

@@ -243,6 +243,15 @@ pub struct Decoder<N> {
     unembed: Linear<N>,
 }
 
+/// What a step computes on its way.
+#[derive(Debug)]
+pub enum Seen<'a, N> {
+    /// Of a layer and a head, the attention paid to each position so far.
+    Attention(usize, usize, &'a [N]),
+    /// Of a layer, its neurons before the ReLU.
+    Neurons(usize, &'a [N]),
+}
+
 /// What later positions read of those before them: by position, and then by layer and head, a key and a value.
 pub type Path<N> = Vec<Vec<[Vec<N>; 2]>>;
 
@@ -314,6 +323,16 @@ impl<N: Number> Decoder<N> {
 
     /// One token more: the row that the unembedding reads there. The path grows by its position.
     pub fn step(&self, path: &mut Path<N>, token: usize) -> Vec<N> {
+        self.watched_step(path, token, &mut |_| ())
+    }
+
+    /// The same, with what is computed on the way shown to `watch`, layer by layer.
+    pub fn watched_step(
+        &self,
+        path: &mut Path<N>,
+        token: usize,
+        watch: &mut dyn FnMut(Seen<'_, N>),
+    ) -> Vec<N> {
         let position = path.len();
         path.push(vec![]);
         match &self.kind {
@@ -321,7 +340,11 @@ impl<N: Number> Decoder<N> {
                 path[0].push([first[token].clone(), vec![]]);
                 vec![]
             }
-            Kind::Pairs { .. } => relu(plus(&path[0][0][0], &self.tokens[token])),
+            Kind::Pairs { .. } => {
+                let neurons = plus(&path[0][0][0], &self.tokens[token]);
+                watch(Seen::Neurons(0, &neurons));
+                relu(neurons)
+            }
             Kind::Transformer {
                 scale,
                 rate,
@@ -333,21 +356,27 @@ impl<N: Number> Decoder<N> {
                 let mut row = plus(&self.tokens[token], &positions[position]);
                 // Before the last position no answer is read of a network that has a rate.
                 let rate = rate.as_ref().filter(|_| position + 1 == *n_ctx);
-                for block in blocks {
+                for (layer, block) in blocks.iter().enumerate() {
                     let read = normal(block.ln1.as_ref(), &row);
                     let mut next = plus(&row, &block.b_o);
-                    for head in &block.heads {
+                    for (index, head) in block.heads.iter().enumerate() {
                         let own = [head.key.of(&read), head.value.of(&read)];
                         path[position].push(own);
-                        let index = path[position].len() - 1;
-                        let attended = path.iter().map(|position| &position[index]);
-                        let mean = attend(&head.query.of(&read), attended, scale, rate);
-                        next = plus(&next, &head.output.of(&mean));
+                        let place = path[position].len() - 1;
+                        let attended = path.iter().map(|position| &position[place]);
+                        let (keys, values) = (
+                            attended.clone().map(|[key, _]| key),
+                            attended.map(|[_, value]| value),
+                        );
+                        let weights = attention(&head.query.of(&read), keys, scale, rate);
+                        watch(Seen::Attention(layer, index, &weights));
+                        next = plus(&next, &head.output.of(&mean(&weights, values)));
                     }
                     row = next;
                     if let Some(mlp) = &block.mlp {
-                        let read = normal(mlp.ln2.as_ref(), &row);
-                        row = plus(&row, &mlp.behind.of(&relu(mlp.before.of(&read))));
+                        let neurons = mlp.before.of(&normal(mlp.ln2.as_ref(), &row));
+                        watch(Seen::Neurons(layer, &neurons));
+                        row = plus(&row, &mlp.behind.of(&relu(neurons)));
                     }
                 }
                 normal(ln_final.as_ref(), &row)
@@ -361,25 +390,33 @@ impl<N: Number> Decoder<N> {
     }
 }
 
-/// The mean of the values, weighed by attention.
-fn attend<'a, N: Number + 'a>(
+/// The attention paid to each position.
+fn attention<'a, N: Number + 'a>(
     query: &[N],
-    attended: impl Iterator<Item = &'a [Vec<N>; 2]> + Clone,
+    keys: impl Iterator<Item = &'a Vec<N>>,
     scale: &N,
     rate: Option<&[N; 2]>,
 ) -> Vec<N> {
-    let scores = attended.clone().map(|[key, _]| dot(query, key).mul(scale));
-    let weights = N::exponentials(&scores.collect::<Vec<_>>());
+    let scores = keys.map(|key| dot(query, key).mul(scale));
+    let mut weights = N::exponentials(&scores.collect::<Vec<_>>());
     let total = weights.iter().fold(N::dyadic(0, 0), |sum, w| sum.add(w));
     let share = total.inverse();
-    let mut mean: Option<Vec<N>> = None;
-    for (weight, [_, value]) in weights.iter().zip(attended) {
-        let mut weight = weight.mul(&share);
+    for weight in &mut weights {
+        *weight = weight.mul(&share);
         if let Some([uniform, rest]) = rate {
-            weight = uniform.add(&rest.mul(&weight));
+            *weight = uniform.add(&rest.mul(weight));
         }
-        let part: Vec<N> = value.iter().map(|x| x.mul(&weight)).collect();
-        mean = Some(mean.map_or_else(|| part.clone(), |mean| plus(&mean, &part)));
     }
-    mean.unwrap_or_default()
+    weights
+}
+
+/// The mean of the values, weighed by attention.
+fn mean<'a, N: Number + 'a>(weights: &[N], values: impl Iterator<Item = &'a Vec<N>>) -> Vec<N> {
+    let weigh = |(weight, value): (&N, &Vec<N>)| -> Vec<N> {
+        value.iter().map(|x| x.mul(weight)).collect()
+    };
+    let parts = weights.iter().zip(values).map(weigh);
+    parts
+        .reduce(|sum, part| plus(&sum, &part))
+        .unwrap_or_default()
 }

@@ -4,7 +4,7 @@
 mod decoder;
 mod heads;
 
-pub use decoder::{Decoder, Number, Path};
+pub use decoder::{Decoder, Number, Path, Seen};
 
 use crate::model::Network;
 use crate::parallel::parallel;

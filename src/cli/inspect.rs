@@ -2,8 +2,8 @@
 
 use super::arguments::Named;
 use super::streams::{folder, stage};
-use super::{Failure, json, model, note, print};
-use crate::inspect::{Format, draw, inspect, inspect_heads};
+use super::{Failure, json, model, note, print, threads};
+use crate::inspect::{Anatomy, Format, draw, inspect};
 use serde::Serialize;
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use std::path::PathBuf;
 pub(crate) struct Args {
     #[command(flatten)]
     model: Named,
-    /// Draw the QK and OV circuits as heat maps into this folder
+    /// Draw circuits, attention, composition and neurons as heat maps into this folder
     #[arg(long, value_name = "DIR", value_parser = folder())]
     out: Option<PathBuf>,
     /// The pictures' format
@@ -49,17 +49,22 @@ struct Shown<'a, T> {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let model = model::named(args.model.path())?;
     stage("looking at its circuits");
+    let (source, out) = (&model.source, args.out.as_deref());
+    let format = args.format.into();
     // Max-of-n's one head has tables of its own to look at.
-    let one_head = model.network.one_head();
-    let printed = match &one_head {
-        Ok(one_head) => shown(args, &model.source, &inspect(one_head))?,
-        Err(_) => shown(args, &model.source, &inspect_heads(&model.network))?,
+    let (printed, drawn) = match model.network.one_head() {
+        Ok(one_head) => {
+            let printed = shown(args, source, &inspect(&one_head))?;
+            (printed, out.map(|out| draw(&one_head, out, format)))
+        }
+        Err(_) => {
+            let anatomy = Anatomy::new(&model.network, threads(None));
+            let printed = shown(args, source, &anatomy.heads)?;
+            (printed, out.map(|out| anatomy.draw(out, format)))
+        }
     };
     // What cannot be drawn is refused before anything is printed.
-    let drawn = match &args.out {
-        Some(out) => draw(&one_head?, out, args.format.into())?,
-        None => vec![],
-    };
+    let drawn = drawn.transpose()?.unwrap_or_default();
     drawn
         .iter()
         .for_each(|drawn| note(&format!("drawn {}", drawn.display())));

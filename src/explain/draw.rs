@@ -60,9 +60,9 @@ pub fn draw(explanation: &Explanation, out: &Path, format: Format) -> Result<Pat
     };
     let map = HeatMap {
         title: if decided {
-            "Wrong inputs, by query and maximum"
+            "Wrong inputs, by query and maximum".into()
         } else {
-            "Undecided inputs, by query and maximum"
+            "Undecided inputs, by query and maximum".into()
         },
         columns: "maximum m",
         rows: if told_apart { "query q" } else { "all q" },
@@ -73,11 +73,11 @@ pub fn draw(explanation: &Explanation, out: &Path, format: Format) -> Result<Pat
         },
         colours: &REDS,
         ends: Ends::Fixed(LEAST, 0.0),
-        table,
         bars: Some(Bars {
             title: format!("Share of {what} gained by one replacement"),
             bars: explanation.replacements.iter().map(bar).collect(),
         }),
+        ..HeatMap::of(table)
     };
     map.save(out, "explain", format)
 }

@@ -1,11 +1,13 @@
-//! Any transformer's heads, and any network's sizes.
+//! Any network in numbers: its sizes, its heads and its neurons.
 
+use super::Spectrum;
+use super::attention::Attention;
+use super::composition::Compositions;
+use super::neurons::{NeuronLayer, Tables};
 use super::tables::doubles;
-use super::{SHOWN, Spectrum, number};
 use crate::model::{Function, Network, Norms, Transformer};
 use serde::Serialize;
 use serde_json::Value;
-use std::fmt;
 
 /// Sizes of a network, and the circuits of its heads.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -25,9 +27,16 @@ pub struct Heads {
     pub sha256: String,
     /// The heads, layer by layer; none for an MLP over two tokens.
     pub heads: Vec<Circuits>,
+    /// The inputs over which attention is averaged: drawn token by token, each of those that may stand there with the same
+    /// chance, by a fixed seed.
+    pub sampled_inputs: usize,
+    /// How much heads read of those in earlier layers; null where there is one layer.
+    pub composition: Option<Compositions>,
+    /// The MLPs, if the task's inputs are pairs of values and all neurons' values for all pairs are at most 2²⁴ numbers.
+    pub neurons: Vec<NeuronLayer>,
 }
 
-/// The two circuits of a head, between residual streams: before layer norms, scales and biases.
+/// The two circuits of a head, between residual streams: before layer norms, scales and biases; and where it attends.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Circuits {
     /// The layer, from 0.
@@ -38,26 +47,44 @@ pub struct Circuits {
     pub qk: Spectrum,
     /// `W_V W_O`, `d_model × d_model`.
     pub ov: Spectrum,
+    /// Mean attention from a position to the one before: over sampled inputs and all positions that have one, up to the last
+    /// read-out; with an attention rate at the read-out alone. Null where no input was found.
+    pub previous_token: Option<f64>,
+    /// Mean attention, at a read-out whose token stands before, to the positions right behind those places, together; null
+    /// where no token does.
+    pub induction: Option<f64>,
 }
 
-/// Computes what [`Heads`] lists, in double precision.
-pub fn inspect_heads(network: &Network) -> Heads {
-    let (parts, heads) = match &network.function {
-        Function::Transformer(model) => (parts(model), circuits(model)),
-        Function::TwoEmbeddings(model) => {
-            let (width, neurons) = (model.embedding_left.cols(), model.unembedding.rows());
-            let parts = format!("two embeddings of width {width}, {neurons} neurons (ReLU)");
-            (parts, vec![])
+impl Heads {
+    pub(super) fn new(
+        network: &Network,
+        attention: Option<&Attention>,
+        neurons: &[Tables],
+    ) -> Self {
+        let (parts, heads, composition) = match &network.function {
+            Function::Transformer(model) => (
+                parts(model),
+                circuits(model, attention),
+                Compositions::new(model),
+            ),
+            Function::TwoEmbeddings(model) => {
+                let (width, neurons) = (model.embedding_left.cols(), model.unembedding.rows());
+                let parts = format!("two embeddings of width {width}, {neurons} neurons (ReLU)");
+                (parts, vec![], None)
+            }
+        };
+        Self {
+            task: network.task_name.clone(),
+            d_vocab: network.sizes.d_vocab,
+            d_vocab_out: network.sizes.d_vocab_out,
+            n_ctx: network.sizes.n_ctx,
+            parts,
+            sha256: network.sha256.clone(),
+            heads,
+            sampled_inputs: attention.map_or(0, |attention| attention.inputs),
+            composition,
+            neurons: neurons.iter().map(Tables::summary).collect(),
         }
-    };
-    Heads {
-        task: network.task_name.clone(),
-        d_vocab: network.sizes.d_vocab,
-        d_vocab_out: network.sizes.d_vocab_out,
-        n_ctx: network.sizes.n_ctx,
-        parts,
-        sha256: network.sha256.clone(),
-        heads,
     }
 }
 
@@ -86,55 +113,24 @@ fn parts(model: &Transformer) -> String {
     parts.join(", ")
 }
 
-fn circuits(model: &Transformer) -> Vec<Circuits> {
+fn circuits(model: &Transformer, attention: Option<&Attention>) -> Vec<Circuits> {
     let layers = model.layers.iter().enumerate();
     let heads = layers.flat_map(|(layer, parts)| {
         let heads = parts.heads.iter().enumerate();
-        heads.map(move |(head, weights)| Circuits {
-            layer,
-            head,
-            qk: Spectrum::of_product(&doubles(&weights.w_q), &doubles(&weights.w_k).transpose()),
-            ov: Spectrum::of_product(&doubles(&weights.w_v), &doubles(&weights.w_o)),
+        heads.map(move |(head, weights)| {
+            let pattern = attention.map(|attention| &attention.patterns[layer][head]);
+            Circuits {
+                layer,
+                head,
+                qk: Spectrum::of_product(
+                    &doubles(&weights.w_q),
+                    &doubles(&weights.w_k).transpose(),
+                ),
+                ov: Spectrum::of_product(&doubles(&weights.w_v), &doubles(&weights.w_o)),
+                previous_token: pattern.and_then(|pattern| pattern.previous_token),
+                induction: pattern.and_then(|pattern| pattern.induction),
+            }
         })
     });
     heads.collect()
-}
-
-impl fmt::Display for Heads {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "network  {}", self.sha256)?;
-        writeln!(
-            f,
-            "sizes    d_vocab {}, d_vocab_out {}, n_ctx {}",
-            self.d_vocab, self.d_vocab_out, self.n_ctx
-        )?;
-        writeln!(f, "parts    {}", self.parts)?;
-        if !self.heads.is_empty() {
-            writeln!(f, "\nlayer head circuit   σ1/σ2   leading singular values")?;
-        }
-        for Circuits {
-            layer,
-            head,
-            qk,
-            ov,
-        } in &self.heads
-        {
-            for (name, spectrum) in [("QK", qk), ("OV", ov)] {
-                let ratio = spectrum.ratio.map_or("-".into(), number);
-                let shown = spectrum.singular_values.iter().take(SHOWN);
-                let shown: Vec<String> = shown.copied().map(number).collect();
-                let more = if spectrum.singular_values.len() > SHOWN {
-                    " …"
-                } else {
-                    ""
-                };
-                let shown = shown.join(" ");
-                writeln!(
-                    f,
-                    "{layer:>5} {head:>4} {name:<7}  {ratio:>6}   {shown}{more}"
-                )?;
-            }
-        }
-        Ok(())
-    }
 }

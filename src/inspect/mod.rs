@@ -2,16 +2,29 @@
 //!
 //! Untrusted and in double precision: for looking, not for proving.
 
+mod anatomy;
+mod attention;
 mod bounds;
+mod colours;
+mod composition;
 mod draw;
 mod heads;
+mod heat_map;
+mod maps;
+mod neurons;
+mod panels;
 mod picture;
 mod tables;
+mod text;
 
+pub use anatomy::Anatomy;
 pub use bounds::{Bounds, Point, Series, draw_bounds};
+pub(crate) use colours::REDS;
+pub use composition::{Composition, Compositions};
 pub use draw::draw;
-pub(crate) use draw::{Bars, Ends, HeatMap, REDS};
-pub use heads::{Heads, inspect_heads};
+pub use heads::{Circuits, Heads};
+pub(crate) use heat_map::{Bars, Ends, HeatMap};
+pub use neurons::{Frequency, Neuron, NeuronLayer};
 pub use picture::Format;
 
 use crate::model::OneHead;
@@ -123,6 +136,19 @@ impl Spectrum {
             ratio,
         }
     }
+
+    /// σ₁/σ₂ and the leading singular values, as they are printed.
+    fn leading(&self) -> String {
+        let ratio = self.ratio.map_or("-".into(), number);
+        let shown = self.singular_values.iter().take(SHOWN);
+        let shown: Vec<String> = shown.copied().map(number).collect();
+        let more = if self.singular_values.len() > SHOWN {
+            " …"
+        } else {
+            ""
+        };
+        format!("{ratio:>6}   {}{more}", shown.join(" "))
+    }
 }
 
 impl Size {
@@ -137,7 +163,7 @@ impl Size {
     }
 }
 
-/// How many singular values [`Display`](fmt::Display) shows.
+/// How many singular values are printed.
 const SHOWN: usize = 6;
 
 impl fmt::Display for Inspection {
@@ -155,20 +181,7 @@ impl fmt::Display for Inspection {
         )?;
         writeln!(f, "\ncircuit   σ1/σ2   leading singular values")?;
         for (name, spectrum) in [("QK", &self.qk), ("OV", &self.ov)] {
-            let ratio = spectrum.ratio.map_or("-".into(), number);
-            let shown: Vec<String> = spectrum
-                .singular_values
-                .iter()
-                .take(SHOWN)
-                .copied()
-                .map(number)
-                .collect();
-            let more = if spectrum.singular_values.len() > SHOWN {
-                " …"
-            } else {
-                ""
-            };
-            writeln!(f, "{name:<7}  {ratio:>6}   {}{more}", shown.join(" "))?;
+            writeln!(f, "{name:<7}  {}", spectrum.leading())?;
         }
         writeln!(
             f,

@@ -114,6 +114,11 @@ pub(super) trait Picture {
     /// # Errors
     /// [`Refusal::Unreadable`] when the file cannot be written; no half-written file is left.
     fn draw(&self, out: &Path, name: &str, format: Format) -> Result<PathBuf, Refusal> {
+        self.drawn(out, name, format)?.keep()
+    }
+
+    /// The same, before the file has its name.
+    fn drawn(&self, out: &Path, name: &str, format: Format) -> Result<Pending, Refusal> {
         // The SVG says "sans-serif" too; the bitmap is drawn with this font, which needs no system library.
         register_font(FONT, FontStyle::Normal, dejavu::sans::regular())
             .map_err(|_| Refusal::Unreadable("cannot read the built-in font".into()))?;
@@ -126,7 +131,7 @@ pub(super) trait Picture {
             Format::Png => self.onto(BitMapBackend::new(file.temporary(), self.size())),
         }
         .map_err(|reason| unwritable(&path, reason))?;
-        file.keep()
+        Ok(file)
     }
 
     fn onto<B: DrawingBackend>(&self, backend: B) -> Result<(), String> {
@@ -135,6 +140,47 @@ pub(super) trait Picture {
         painted
             .and_then(|()| area.present())
             .map_err(|error| error.to_string())
+    }
+}
+
+/// Pictures that get their names together, in one folder.
+pub(super) struct Album<'a> {
+    out: &'a Path,
+    format: Format,
+    paths: Vec<PathBuf>,
+    files: Vec<Pending>,
+}
+
+impl<'a> Album<'a> {
+    /// For pictures in the folder `out`, which the first of them creates if there is none.
+    pub(super) fn new(out: &'a Path, format: Format) -> Self {
+        let (paths, files) = (vec![], vec![]);
+        Self {
+            out,
+            format,
+            paths,
+            files,
+        }
+    }
+
+    /// Draws a picture that will be `name.svg` or `name.png`.
+    ///
+    /// # Errors
+    /// [`Refusal::Unreadable`] when the file cannot be written.
+    pub(super) fn add(&mut self, name: &str, picture: &impl Picture) -> Result<(), Refusal> {
+        self.files.push(picture.drawn(self.out, name, self.format)?);
+        self.paths
+            .push(self.out.join(format!("{name}.{}", self.format.extension())));
+        Ok(())
+    }
+
+    /// Gives all of them their names, and returns their paths in order.
+    ///
+    /// # Errors
+    /// [`Refusal::Unreadable`] for the first that cannot have its name.
+    pub(super) fn keep(self) -> Result<Vec<PathBuf>, Refusal> {
+        Pending::keep_all(self.files)?;
+        Ok(self.paths)
     }
 }
 

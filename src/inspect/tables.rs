@@ -1,6 +1,6 @@
 //! The network's paths as tables of doubles (THEORY §0).
 
-use crate::model::{Dyadic, Matrix, OneHead, Scale};
+use crate::model::{Dyadic, Head, Matrix, OneHead, Scale, Shape, Transformer};
 use nalgebra::DMatrix;
 
 /// The paths, kept as products of thin factors where they are such.
@@ -26,10 +26,7 @@ impl Tables {
     /// In double precision.
     pub fn new(network: &OneHead<'_>) -> Self {
         let config = &network.config;
-        let scale = match config.scale {
-            Scale::SqrtDHead => (config.d_head as f64).sqrt(),
-            Scale::One => 1.0,
-        };
+        let scale = divisor(config);
         let (w_e, w_pos) = (doubles(network.w_e), doubles(network.w_pos));
         let (w_k, w_v, w_u) = (
             doubles(network.w_k),
@@ -79,10 +76,63 @@ impl Tables {
     }
 }
 
-/// The table with the mean of every row removed.
+/// The direct paths of any transformer's head: from the embeddings to its scores, and from it to the logits. Without biases,
+/// with nothing of other layers, and with layer norms as the identity.
+pub(super) struct Circuit {
+    /// `v × h` and `n × h`: W_E W_Q / s and W_pos W_Q / s.
+    queries: [DMatrix<f64>; 2],
+    /// `v × h` and `n × h`: W_E W_K and W_pos W_K.
+    keys: [DMatrix<f64>; 2],
+    /// `v × h`: W_E W_V.
+    values: DMatrix<f64>,
+    /// `h × d_vocab_out`: W_O W_U.
+    outputs: DMatrix<f64>,
+}
+
+impl Circuit {
+    pub(super) fn new(model: &Transformer, head: &Head) -> Self {
+        let [w_e, w_pos] = [&model.w_e, &model.w_pos].map(doubles);
+        let [w_q, w_k] = [&head.w_q, &head.w_k].map(doubles);
+        let w_q = w_q / divisor(&model.shape);
+        Self {
+            queries: [&w_e * &w_q, &w_pos * w_q],
+            keys: [&w_e * &w_k, w_pos * w_k],
+            values: w_e * doubles(&head.w_v),
+            outputs: doubles(&head.w_o) * doubles(&model.w_u),
+        }
+    }
+
+    /// `v × v`: the score of the column's token for the row's.
+    pub(super) fn token_scores(&self) -> DMatrix<f64> {
+        &self.queries[0] * self.keys[0].transpose()
+    }
+
+    /// `n × n`: the score of the column's position for the row's; NaN where it stands behind.
+    pub(super) fn position_scores(&self) -> DMatrix<f64> {
+        let mut scores = &self.queries[1] * self.keys[1].transpose();
+        scores.fill_upper_triangle(f64::NAN, 1);
+        scores
+    }
+
+    /// `v × d_vocab_out`: the logits of the row's token, if it is attended to.
+    pub(super) fn logits(&self) -> DMatrix<f64> {
+        &self.values * &self.outputs
+    }
+}
+
+/// What scores are divided by.
+fn divisor(shape: &Shape) -> f64 {
+    match shape.scale {
+        Scale::SqrtDHead => (shape.d_head as f64).sqrt(),
+        Scale::One => 1.0,
+    }
+}
+
+/// The table with the mean of every row removed, over its entries that are numbers.
 pub(crate) fn rows_centred(mut table: DMatrix<f64>) -> DMatrix<f64> {
     for mut row in table.row_iter_mut() {
-        let mean = row.mean();
+        let numbers = || row.iter().filter(|entry| !entry.is_nan());
+        let mean = numbers().sum::<f64>() / numbers().count() as f64;
         row.add_scalar_mut(-mean);
     }
     table
