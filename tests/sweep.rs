@@ -550,7 +550,7 @@ fn wrong_configurations_and_folders_are_refused() {
         ),
         (
             "strategies = []\n[[train]]\nseeds = 0\nn_ctx = 1",
-            "n_ctx: expected 2 to 32, found 1",
+            "n_ctx: expected a whole number from 2 to 32, found 1",
         ),
         (
             "strategies = []\n[[train]]\nseeds = 0\n[[train]]\nseeds = 0",

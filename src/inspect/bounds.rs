@@ -24,6 +24,14 @@ pub struct Bounds {
     pub others: Vec<Series>,
 }
 
+impl Bounds {
+    /// Is there no proof?
+    pub fn is_empty(&self) -> bool {
+        let mut series = self.line.iter().chain(&self.others);
+        series.all(|series| series.points.is_empty())
+    }
+}
+
 /// Proofs of one kind.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {

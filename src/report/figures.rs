@@ -21,12 +21,7 @@ pub(super) fn of_group(group: &Group, out: &Path) -> Result<Vec<String>, Refusal
     ];
     let mut drawn = vec![];
     for (name, figure) in figures {
-        if figure
-            .line
-            .iter()
-            .chain(&figure.others)
-            .all(|series| series.points.is_empty())
-        {
+        if figure.is_empty() {
             continue;
         }
         let name = format!("{}_{name}", group.name);

@@ -8,7 +8,7 @@ mod page;
 mod paper;
 mod summary;
 
-use crate::inspect::{inspect, inspect_heads};
+use crate::inspect::{Anatomy, inspect};
 use crate::kind;
 use crate::model::Network;
 use crate::numerals::{decimal, fraction};
@@ -115,8 +115,12 @@ pub fn report(folder: &Path, out: &Path, threads: usize) -> Result<Report, Refus
     let summaries: Vec<Vec<Table>> = groups.iter().map(summary).collect();
     let tables = || groups.iter().zip(&summaries);
     let overview = summary::overview(&groups);
-    let mut sections = vec![markdown("All groups", std::slice::from_ref(&overview))];
-    sections.extend(tables().map(|(group, tables)| markdown(&group.name, tables)));
+    let mut sections: Vec<String> = tables()
+        .map(|(group, tables)| markdown(&group.name, tables))
+        .collect();
+    if !groups.is_empty() {
+        sections.insert(0, markdown("All groups", std::slice::from_ref(&overview)));
+    }
     if !missing.is_empty() {
         sections.push(markdown(
             "Without a result",
@@ -237,14 +241,14 @@ impl Model {
             });
         }
         let model = network.ok().map(|network| {
-            let parts = inspect_heads(&network);
             let one_head = network.one_head().map(|network| inspect(&network));
+            let heads = Anatomy::new(&network, 1).heads;
             let (inspection, ratio) = match one_head {
                 Ok(inspection) => (inspection.to_string(), inspection.qk.ratio),
-                Err(_) => (parts.to_string(), None),
+                Err(_) => (heads.to_string(), None),
             };
             Self {
-                parts: parts.parts,
+                parts: heads.parts,
                 inspection,
                 ratio,
                 network,

@@ -2,7 +2,7 @@
 
 use super::summary::{OWN, Table, best};
 use super::{Group, Missing, Model, bound, figures, write};
-use crate::inspect::{Format, draw, draw_bounds};
+use crate::inspect::{Anatomy, Format, draw, draw_bounds};
 use crate::numerals::grouped;
 use crate::refusal::Refusal;
 use crate::strategy::CLASSES;
@@ -109,8 +109,16 @@ fn share(share: Option<f64>) -> String {
 pub(super) fn of_model(model: &Model, out: &Path) -> Result<(), Refusal> {
     let name = &model.entry.name;
     let (folder, pictures) = (out.join("models"), out.join("models").join(name));
-    draw(&model.network.one_head()?, &pictures, Format::Png)?;
-    draw_bounds(&figures::of_model(model), &pictures, "bounds", Format::Png)?;
+    let drawn = match model.network.one_head() {
+        Ok(one_head) => draw(&one_head, &pictures, Format::Png)?,
+        Err(_) => Anatomy::new(&model.network, 1).draw(&pictures, Format::Png)?,
+    };
+    let drawn = drawn.iter().filter_map(|path| path.file_stem()?.to_str());
+    let bounds = figures::of_model(model);
+    let has_bounds = !bounds.is_empty();
+    if has_bounds {
+        draw_bounds(&bounds, &pictures, "bounds", Format::Png)?;
+    }
     let cells = |row: &Row| {
         let (correct, flops) = (grouped(&row.correct), grouped(&row.flops.to_string()));
         [
@@ -147,11 +155,10 @@ pub(super) fn of_model(model: &Model, out: &Path) -> Result<(), Refusal> {
                     @if truth.sampled { ", drawn at random and in floating point" } "."
                 }
             }
-            img src={ (name) "/bounds.png" } alt="proved accuracy against proof length";
+            @if has_bounds { img src={ (name) "/bounds.png" } alt="proved accuracy against proof length"; }
             (table("Our own proofs.", own))
             (table("The best published strategy of each class.", CLASSES.iter().filter_map(|class| best(model, class)).collect()))
-            img src={ (name) "/qk.png" } alt="the QK circuit";
-            img src={ (name) "/ov.png" } alt="the OV circuit";
+            @for picture in drawn { img src={ (name) "/" (picture) ".png" } alt=(picture); }
         },
     );
     write(&folder.join(format!("{name}.html")), page.as_bytes())

@@ -1,7 +1,6 @@
 //! Inputs of a task: all of them in a list where they are split, else drawn one by one; and batches of them.
 
 use super::stream;
-use crate::refusal::Refusal;
 use crate::task::Task;
 use candle_core::{Device, Result, Tensor};
 use rand::RngExt;
@@ -9,8 +8,8 @@ use rand_chacha::ChaCha8Rng;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The most inputs that are listed.
-const MOST_LISTED: usize = 1 << 22;
+/// The most read-outs of inputs that are listed.
+pub(super) const MOST_LISTED: usize = 1 << 22;
 /// How many ways through the task are tried to see how much they differ in their chances.
 const TRIED: usize = 4096;
 
@@ -44,27 +43,18 @@ impl Domain {
     }
 
     /// Every input, in ascending order.
-    ///
-    /// # Errors
-    /// [`Refusal::Unreadable`] when there are too many.
-    pub(super) fn list(&self) -> std::result::Result<Vec<Vec<usize>>, Refusal> {
+    pub(super) fn list(&self) -> Vec<Vec<usize>> {
         let mut all = vec![];
-        let fits = self.each(&mut |input| {
+        self.each(&mut |input| {
             all.push(input.to_vec());
-            all.len() <= MOST_LISTED
+            true
         });
-        if fits {
-            return Ok(all);
-        }
-        Err(Refusal::Unreadable(format!(
-            "train_ratio, batch_size: inputs are split, or taken all at once, if they are at most {MOST_LISTED}; here \
-             there are more: draw them (a train_ratio of 1, and a number as batch_size)"
-        )))
+        all
     }
 
-    /// Visits every input, in ascending order, while `visit` says so; did it to the end?
-    pub(super) fn each(&self, visit: &mut dyn FnMut(&[usize]) -> bool) -> bool {
-        self.below(&mut vec![], visit)
+    /// Visits every input, in ascending order, while `visit` says so.
+    pub(super) fn each(&self, visit: &mut dyn FnMut(&[usize]) -> bool) {
+        self.below(&mut vec![], visit);
     }
 
     fn below(&self, prefix: &mut Vec<usize>, visit: &mut dyn FnMut(&[usize]) -> bool) -> bool {
@@ -187,7 +177,7 @@ mod tests {
                 d_vocab_out: d_vocab,
             };
             let domain = Domain::new(&read(&task, sizes, None).unwrap().1);
-            let all = domain.list().unwrap();
+            let all = domain.list();
             let (mut random, mut times) = (stream(1, 1), BTreeMap::new());
             let expected = 400;
             for _ in 0..expected * all.len() {

@@ -171,11 +171,7 @@ impl<'a> Trainer<'a> {
     ) -> Computed<Self> {
         let network = recipe.network().map_err(candle_core::Error::wrap)?;
         let domain = Domain::new(&network.task);
-        let listed = if recipe.train_ratio < 1.0 || recipe.batch_size == Batches::Full {
-            Some(domain.list().map_err(candle_core::Error::wrap)?)
-        } else {
-            None
-        };
+        let listed = recipe.lists_inputs().then(|| domain.list());
         Ok(Self {
             recipe,
             form: network::Form::of(&network),

@@ -1,5 +1,6 @@
 //! What is trained, and how: everything but the seed. What is not said is as in the task's experiment.
 
+use super::data::MOST_LISTED;
 use super::groups;
 use crate::model::Network;
 use crate::refusal::Refusal;
@@ -230,7 +231,20 @@ impl Recipe {
                 return wrong(name, "a number from 0 to 1".into(), found.to_string());
             }
         }
-        self.network().map(drop)
+        let pairs = self.network()?.task.size();
+        if self.lists_inputs() && pairs > MOST_LISTED.into() {
+            let expected = format!(
+                "1 and a number as batch_size: inputs are split, or taken all at once, if they have at most {MOST_LISTED} \
+                 answers"
+            );
+            return wrong("train_ratio", expected, format!("{pairs} answers"));
+        }
+        Ok(())
+    }
+
+    /// Are inputs split, or taken all at once?
+    pub(super) fn lists_inputs(&self) -> bool {
+        self.train_ratio < 1.0 || self.batch_size == Batches::Full
     }
 
     /// The network with all weights zero: what the model's reader makes of the recipe.
