@@ -17,6 +17,7 @@ th, td { padding: .25em .7em; border-bottom: 1px solid #ddd; text-align: right; 
 th { border-bottom: 2px solid #888; vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; }
 svg, img { max-width: 100%; height: auto; }
+.pictures img { max-width: 49%; }
 details { margin: 1em 0; } summary { cursor: pointer; }
 code { font-size: 13px; }
 ";
@@ -158,7 +159,9 @@ pub(super) fn of_model(model: &Model, out: &Path) -> Result<(), Refusal> {
             @if has_bounds { img src={ (name) "/bounds.png" } alt="proved accuracy against proof length"; }
             (table("Our own proofs.", own))
             (table("The best published strategy of each class.", CLASSES.iter().filter_map(|class| best(model, class)).collect()))
-            @for picture in drawn { img src={ (name) "/" (picture) ".png" } alt=(picture); }
+            div class="pictures" {
+                @for picture in drawn { img src={ (name) "/" (picture) ".png" } alt=(picture); }
+            }
         },
     );
     write(&folder.join(format!("{name}.html")), page.as_bytes())

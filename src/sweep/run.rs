@@ -124,9 +124,15 @@ pub fn sweep(config: &Config, out: &Path, how: &How<'_>) -> Result<Done, Refusal
     };
 
     let mut missing = vec![];
-    // Every model's first unit before any model's second: the dearest, the frontier, comes last.
-    for (work, model) in config
-        .work()
+    // Every model's first unit before any model's second: the truth after proofs that may tell it, and the dearest, the
+    // frontier, last.
+    let mut order = config.work();
+    order.sort_by_key(|work| match work {
+        Work::Strategy(_) => 0,
+        Work::Truth => 1,
+        Work::Frontier => 2,
+    });
+    for (work, model) in order
         .into_iter()
         .flat_map(|work| models.iter().map(move |model| (work, model)))
     {
@@ -145,12 +151,11 @@ pub fn sweep(config: &Config, out: &Path, how: &How<'_>) -> Result<Done, Refusal
     (how.progress)(Step::Units(missing.len()));
     let results = parallel(missing, how.threads, |_, (model, work, path)| {
         let unit = match &model.network {
-            Ok(_) => compute(
-                &out.join("models").join(model.name),
-                work,
-                config,
-                &how.device,
-            ),
+            Ok(_) => {
+                let folder = out.join("models").join(model.name);
+                let known = path.parent().and_then(|units| proved(units, model));
+                compute(&folder, work, known, config, &how.device)
+            }
             Err(reason) => Unit::failed(reason),
         };
         (how.progress)(Step::One);
@@ -310,12 +315,43 @@ fn copied(from: &Path, folder: &Path) -> Result<bool, Refusal> {
     Pending::keep_all(pending.collect::<Result<_, _>>()?).map(|()| false)
 }
 
+/// What a proof of this model, among those that are there, has shown of its accuracy from both sides.
+fn proved(units: &Path, model: &There<'_>) -> Option<Truth> {
+    let digest = model.network.as_ref().ok()?;
+    let mut names = [Strategy::Exhaustive, Strategy::BruteForce]
+        .map(|strategy| units.join(format!("{}.json", strategy.name())))
+        .into_iter();
+    names.find_map(|path| {
+        let unit = Unit::read(&path).filter(|unit| unit.network.as_ref() == Some(digest))?;
+        let mut exact = unit.proofs.into_iter();
+        let row = exact.find(|row| row.correct == row.upper)?;
+        Some(Truth {
+            correct: row.correct,
+            total: row.total,
+            sampled: false,
+        })
+    })
+}
+
 /// One unit; whatever goes wrong is its result.
-fn compute(model: &Path, work: Work, config: &Config, device: &Device) -> Unit {
+fn compute(
+    model: &Path,
+    work: Work,
+    known: Option<Truth>,
+    config: &Config,
+    device: &Device,
+) -> Unit {
     let network = match Network::load(model) {
         Ok(network) => network,
         Err(reason) => return Unit::failed(reason),
     };
+    if let (Work::Truth, Some(truth)) = (work, known) {
+        return Unit {
+            network: Some(network.sha256),
+            truth: Some(truth),
+            ..Unit::default()
+        };
+    }
     let attempt = catch_unwind(AssertUnwindSafe(|| attempt(&network, work, config, device)));
     let result = attempt.unwrap_or_else(|_| Err("it panicked: please report this".into()));
     Unit {

@@ -1,6 +1,7 @@
 //! A trained model's files: those that a user of TransformerLens would have, and the curve of the loss.
 
-use super::recipe::{Architecture, Biases, Normalization, Parameter, Recipe};
+use super::parameters::Parameter;
+use super::recipe::{Architecture, Biases, Normalization, Recipe};
 use super::{EPS, Trained};
 use crate::model::Network;
 use crate::output::{Pending, unwritable};

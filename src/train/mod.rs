@@ -5,35 +5,30 @@
 
 mod data;
 mod evaluate;
+mod experiments;
 mod files;
 mod groups;
 mod network;
+mod parameters;
 mod recipe;
+mod trainer;
+mod weights;
 
 pub use evaluate::{Evaluated, Inputs, evaluate};
 pub use files::{group, keep, kept, name};
-pub use recipe::{
-    Architecture, Batches, Biases, Method, Normalization, Parameter, Recipe, Said, Start,
-};
+pub use parameters::Parameter;
+pub use recipe::{Architecture, Batches, Biases, Method, Normalization, Recipe, Said, Start};
 
+use candle_core::Device;
 use candle_core::Result as Computed;
-use candle_core::backprop::GradStore;
-use candle_core::{Device, Tensor, Var};
-use candle_nn::{AdamW, Optimizer, ParamsAdamW};
-use data::{Batch, Domain, Training};
-use network::Networks;
-use rand::RngExt;
 use rand::SeedableRng;
-use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
+use trainer::Trainer;
 
 /// What keeps the optimisers from dividing by zero.
 pub(crate) const EPS: f64 = 1e-8;
-/// The loss is recorded every so many steps.
-const RECORDED: usize = 50;
 /// How many models a thread trains at a time, if they are small: few enough for a core's cache.
 const ABREAST: usize = 2;
 /// Those are small whose residual streams in a step have at most so many numbers.
@@ -144,291 +139,6 @@ pub fn groups<'a>(
     })
 }
 
-/// What is the same for every group.
-struct Trainer<'a> {
-    recipe: &'a Recipe,
-    form: network::Form,
-    domain: Domain,
-    /// Every input, where they are split or taken all at once.
-    listed: Option<Vec<Vec<usize>>>,
-    device: &'a Device,
-    progress: &'a (dyn Fn() + Sync),
-}
-
-/// One tensor of a group of networks.
-struct Weights {
-    parameter: Parameter,
-    tensor: Tensor,
-    /// It is trained.
-    variable: Option<Var>,
-}
-
-impl<'a> Trainer<'a> {
-    fn new(
-        recipe: &'a Recipe,
-        device: &'a Device,
-        progress: &'a (dyn Fn() + Sync),
-    ) -> Computed<Self> {
-        let network = recipe.network().map_err(candle_core::Error::wrap)?;
-        let domain = Domain::new(&network.task);
-        let listed = recipe.lists_inputs().then(|| domain.list());
-        Ok(Self {
-            recipe,
-            form: network::Form::of(&network),
-            domain,
-            listed,
-            device,
-            progress,
-        })
-    }
-
-    fn train(&self, seeds: &[u64]) -> Computed<Vec<Trained>> {
-        let recipe = self.recipe;
-        let weights = self.start(seeds)?;
-        let networks = Networks {
-            form: self.form,
-            weights: weights.iter().filter_map(Weights::that_matters).collect(),
-        };
-        let variables: Vec<Var> = weights
-            .iter()
-            .filter_map(|weights| weights.variable.clone())
-            .collect();
-        let decoupled = recipe.optimizer == Method::AdamW;
-        let rates = ParamsAdamW {
-            lr: recipe.lr,
-            beta1: recipe.betas[0],
-            beta2: recipe.betas[1],
-            eps: EPS,
-            weight_decay: if decoupled { recipe.weight_decay } else { 0.0 },
-        };
-        let mut optimiser = AdamW::new(variables.clone(), rates)?;
-        let training = self.training(seeds)?;
-        let mut streams: Vec<_> = seeds.iter().map(|seed| stream(*seed, 1)).collect();
-        let mut losses = vec![vec![]; seeds.len()];
-        for step in 0..recipe.steps {
-            let batch = self.batch(&training, &mut streams)?;
-            let loss = networks.losses(&batch)?;
-            if step % RECORDED == 0 || step + 1 == recipe.steps {
-                let now = loss.to_vec1::<f64>()?;
-                losses
-                    .iter_mut()
-                    .zip(now)
-                    .for_each(|(losses, loss)| losses.push((step + 1, loss as f32)));
-            }
-            let mut gradients = loss.sum_all()?.backward()?;
-            if !decoupled {
-                decay(&mut gradients, &variables, recipe.weight_decay)?;
-            }
-            optimiser.set_learning_rate(recipe.rate(step));
-            optimiser.step(&gradients)?;
-            (self.progress)();
-        }
-        let (correct, total) = self.estimate(seeds, &networks)?;
-        let of_seed = |(index, losses): (usize, Vec<(usize, f32)>)| {
-            let weights = weights.iter().map(|weights| weights.of(index));
-            Ok(Trained {
-                seed: seeds[index],
-                weights: weights.collect::<Computed<_>>()?,
-                losses,
-                correct: correct[index],
-                total,
-                all: self.listed.is_some(),
-            })
-        };
-        losses.into_iter().enumerate().map(of_seed).collect()
-    }
-
-    /// Freshly drawn weights.
-    fn start(&self, seeds: &[u64]) -> Computed<Vec<Weights>> {
-        let mut streams: Vec<_> = seeds.iter().map(|seed| stream(*seed, 0)).collect();
-        let parameters = self.recipe.parameters().into_iter();
-        let draw = |parameter: Parameter| {
-            let mut numbers = vec![];
-            for random in &mut streams {
-                numbers.extend(self.recipe.drawn(&parameter, random));
-            }
-            let numbers = Tensor::from_vec(numbers, inside(&parameter, seeds.len()), self.device)?;
-            let numbers = rearranged(&parameter, &numbers)?;
-            let variable = parameter
-                .trained
-                .then(|| Var::from_tensor(&numbers))
-                .transpose()?;
-            Ok(Weights {
-                tensor: match &variable {
-                    Some(variable) => variable.as_tensor().clone(),
-                    None => numbers,
-                },
-                parameter,
-                variable,
-            })
-        };
-        parameters.map(draw).collect()
-    }
-
-    /// What these seeds are trained on.
-    fn training(&self, seeds: &[u64]) -> Computed<Training> {
-        let Some(listed) = &self.listed else {
-            return Ok(Training::Drawn);
-        };
-        let kept = (listed.len() as f64 * self.recipe.train_ratio) as usize;
-        let split = |seed: &u64| {
-            let mut inputs = listed.clone();
-            if kept < inputs.len() {
-                inputs.shuffle(&mut stream(*seed, 5));
-                inputs.truncate(kept.max(1));
-            }
-            inputs
-        };
-        let split: Vec<Vec<Vec<usize>>> = seeds.iter().map(split).collect();
-        if self.recipe.batch_size != Batches::Full {
-            return Ok(Training::Part(split));
-        }
-        let inputs = split.iter().flatten().map(Vec::as_slice);
-        let batch = self.domain.batch(inputs, seeds.len(), self.device)?;
-        Ok(Training::Whole(batch))
-    }
-
-    fn batch(&self, training: &Training, streams: &mut [ChaCha8Rng]) -> Computed<Batch> {
-        let Batches::Of(inputs) = self.recipe.batch_size else {
-            return match training {
-                Training::Whole(batch) => Ok(batch.clone()),
-                _ => candle_core::bail!("a full batch is all that is trained on"),
-            };
-        };
-        let seeds = streams.len();
-        if let Training::Part(split) = training {
-            let picked = streams.iter_mut().zip(split).flat_map(|(random, split)| {
-                (0..inputs).map(move |_| split[random.random_range(0..split.len())].as_slice())
-            });
-            return self.domain.batch(picked, seeds, self.device);
-        }
-        self.drawn(inputs, streams)
-    }
-
-    fn drawn(&self, inputs: usize, streams: &mut [ChaCha8Rng]) -> Computed<Batch> {
-        let mut drawn = vec![];
-        for random in &mut *streams {
-            drawn.extend((0..inputs).map(|_| self.domain.draw(random)));
-        }
-        let drawn = drawn.iter().map(Vec::as_slice);
-        self.domain.batch(drawn, streams.len(), self.device)
-    }
-
-    /// How many answers of each network are right, and of how many.
-    fn estimate(&self, seeds: &[u64], networks: &Networks) -> Computed<(Vec<u64>, u64)> {
-        let mut streams: Vec<_> = seeds.iter().map(|seed| stream(*seed, 2)).collect();
-        let (mut correct, mut total) = (vec![0; seeds.len()], 0);
-        let mut count = |batch: &Batch| -> Computed<()> {
-            let (right, read) = networks.right(batch)?;
-            correct
-                .iter_mut()
-                .zip(right)
-                .for_each(|(sum, right)| *sum += right);
-            total += read;
-            Ok(())
-        };
-        if let Some(listed) = &self.listed {
-            for inputs in listed.chunks(evaluate::AT_ONCE) {
-                let of_each = seeds.iter().flat_map(|_| inputs).map(Vec::as_slice);
-                count(&self.domain.batch(of_each, seeds.len(), self.device)?)?;
-            }
-        } else {
-            for inputs in at_once(self.recipe.samples, evaluate::AT_ONCE) {
-                count(&self.drawn(inputs, &mut streams)?)?;
-            }
-        }
-        Ok((correct, total))
-    }
-}
-
-impl Recipe {
-    /// The learning rate of a step, numbered from 0.
-    fn rate(&self, step: usize) -> f64 {
-        let risen = (step + 1) as f64 / self.warmup_steps.max(1) as f64;
-        let way = step as f64 / self.steps as f64;
-        let falling = (1.0 + (std::f64::consts::PI * way).cos()) / 2.0;
-        (self.lr_end + (self.lr - self.lr_end) * falling) * risen.min(1.0)
-    }
-
-    /// The entries that a parameter begins with.
-    fn drawn(&self, parameter: &Parameter, random: &mut ChaCha8Rng) -> Vec<f32> {
-        let len = parameter.len();
-        if let Some(start) = parameter.start {
-            return vec![start; len];
-        }
-        let deviation = match self.init_mode {
-            Start::Gpt2 => self.initializer_range(),
-            Start::FanIn => (parameter.fan_in as f64).sqrt().recip(),
-            Start::KaimingUniform => {
-                let most = (6.0 / parameter.first_axis() as f64).sqrt() as f32;
-                return (0..len)
-                    .map(|_| random.random_range(-most..=most))
-                    .collect();
-            }
-        };
-        let normal = |_| -> f32 { StandardNormal.sample(random) };
-        let normal = (0..len).map(normal);
-        normal.map(|number| deviation as f32 * number).collect()
-    }
-}
-
-/// The shape of a parameter as it is drawn, for so many seeds: matrices of heads with their heads.
-fn inside(parameter: &Parameter, seeds: usize) -> Vec<usize> {
-    std::iter::once(seeds)
-        .chain(parameter.shape.iter().copied())
-        .collect()
-}
-
-/// `seeds × rows × columns`, as [`Networks`] has it.
-fn rearranged(parameter: &Parameter, drawn: &Tensor) -> Computed<Tensor> {
-    let seeds = drawn.dims()[0];
-    match parameter.shape[..] {
-        [heads, rows, columns] if has_heads_as_columns(parameter) => drawn
-            .transpose(1, 2)?
-            .contiguous()?
-            .reshape((seeds, rows, heads * columns)),
-        [heads, rows, columns] => drawn.reshape((seeds, heads * rows, columns)),
-        [rows, columns] if parameter.start.is_none() => drawn.reshape((seeds, rows, columns)),
-        _ => drawn.reshape((seeds, 1, parameter.len())),
-    }
-}
-
-fn has_heads_as_columns(parameter: &Parameter) -> bool {
-    !parameter.name.ends_with("W_O")
-}
-
-impl Weights {
-    /// For [`Networks`]: a bias that stays zero is left out.
-    fn that_matters(&self) -> Option<(String, Tensor)> {
-        let is_zero = self.variable.is_none() && self.parameter.start == Some(0.0);
-        (!is_zero).then(|| (self.parameter.name.clone(), self.tensor.clone()))
-    }
-
-    /// Of one network.
-    fn of(&self, index: usize) -> Computed<(Parameter, Vec<f32>)> {
-        let (tensor, parameter) = (self.tensor.get(index)?, &self.parameter);
-        let tensor = match parameter.shape[..] {
-            [heads, rows, columns] if has_heads_as_columns(parameter) => {
-                tensor.reshape((rows, heads, columns))?.transpose(0, 1)?
-            }
-            _ => tensor,
-        };
-        let entries = tensor.contiguous()?.flatten_all()?.to_vec1()?;
-        Ok((parameter.clone(), entries))
-    }
-}
-
-/// Adds the weights, times the decay, to their gradients.
-fn decay(gradients: &mut GradStore, variables: &[Var], decay: f64) -> Computed<()> {
-    for variable in variables {
-        if let Some(gradient) = gradients.get(variable) {
-            let more = (gradient + (variable.as_tensor().detach() * decay)?)?;
-            gradients.insert(variable, more);
-        }
-    }
-    Ok(())
-}
-
 /// So many inputs, in parts of at most `most`.
 fn at_once(inputs: usize, most: usize) -> impl Iterator<Item = usize> {
     (0..inputs)
@@ -439,8 +149,10 @@ fn at_once(inputs: usize, most: usize) -> impl Iterator<Item = usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use candle_core::Var;
     use serde_json::json;
     use std::path::Path;
+    use trainer::decay;
 
     /// Recipes with every option between them, small and of few steps.
     fn recipes() -> Vec<Recipe> {
