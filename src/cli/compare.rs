@@ -97,6 +97,25 @@ struct Row {
 }
 
 impl Row {
+    fn cells(&self) -> [String; 8] {
+        let dash = || "–".to_string();
+        let digits = |number: String| grouped(&number);
+        let seconds = self.prove_seconds.zip(self.check_seconds);
+        let flops = self.flops.map(|flops| digits(flops.to_string()));
+        [
+            self.class.unwrap_or_default().into(),
+            self.strategy.clone().unwrap_or_default(),
+            self.bound_decimal
+                .clone()
+                .unwrap_or_else(|| self.verdict.to_lowercase()),
+            self.bound_over_true.clone().unwrap_or_else(dash),
+            flops.unwrap_or_else(dash),
+            self.flops_over_exhaustive.clone().unwrap_or_else(dash),
+            self.unexplained_dimension.clone().map_or_else(dash, digits),
+            seconds.map_or_else(dash, |(prove, check)| format!("{:.2}", prove + check)),
+        ]
+    }
+
     fn refuse(&mut self, refused: Refused) {
         let Place {
             at,
@@ -294,43 +313,29 @@ fn beside_the_baseline(rows: &mut [Row]) {
     }
 }
 
+/// The column of a table that only there is where the baseline is.
+const BASELINE: usize = 5;
+
 /// A table for each model.
 fn text(rows: &[Row]) -> String {
-    let head = [
-        "class",
-        "strategy",
-        "bound",
-        "÷ true",
-        "FLOPs",
-        "÷ exhaustive",
-        "unexplained",
-        "seconds",
-    ]
-    .map(String::from);
     let mut text = String::new();
     for model in rows.chunk_by(|a, b| a.model == b.model) {
-        let mut table = vec![head.clone()];
-        for row in model {
-            let dash = || "–".to_string();
-            let digits = |number: String| grouped(&number);
-            let seconds = row
-                .prove_seconds
-                .zip(row.check_seconds)
-                .map(|(prove, check)| format!("{:.2}", prove + check));
-            table.push([
-                row.class.unwrap_or_default().into(),
-                row.strategy.clone().unwrap_or_default(),
-                row.bound_decimal
-                    .clone()
-                    .unwrap_or_else(|| row.verdict.to_lowercase()),
-                row.bound_over_true.clone().unwrap_or_else(dash),
-                row.flops
-                    .map_or_else(dash, |flops| digits(flops.to_string())),
-                row.flops_over_exhaustive.clone().unwrap_or_else(dash),
-                row.unexplained_dimension.clone().map_or_else(dash, digits),
-                seconds.unwrap_or_else(dash),
-            ]);
-        }
+        let has_baseline = model.iter().any(|row| row.flops_over_exhaustive.is_some());
+        let head = [
+            "class",
+            "strategy",
+            "bound",
+            "÷ true",
+            "FLOPs",
+            "÷ exhaustive",
+            "unexplained",
+            "seconds",
+        ];
+        let lines = std::iter::once(head.map(String::from)).chain(model.iter().map(Row::cells));
+        let without = |(column, cell)| (column != BASELINE || has_baseline).then_some(cell);
+        let table: Vec<Vec<String>> = lines
+            .map(|cells| cells.into_iter().enumerate().filter_map(without).collect())
+            .collect();
         // A reason that several strategies share stands once.
         let mut refusals: Vec<(String, &str)> = vec![];
         for row in model {

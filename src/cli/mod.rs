@@ -388,16 +388,16 @@ fn man(out: &std::path::Path) -> Result<(), Failure> {
 
 /// Columns of text, two spaces apart.
 #[cfg(any(feature = "prove", feature = "inspect"))]
-fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
+fn aligned<R: AsRef<[String]>>(rows: &[R]) -> String {
     let width = |column: usize| {
-        rows.iter()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or(0)
+        let cells = rows.iter().filter_map(|row| row.as_ref().get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
-    let widths: Vec<usize> = (0..N).map(width).collect();
-    let line = |row: &[String; N]| {
+    let columns = rows.first().map_or(0, |row| row.as_ref().len());
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |row: &R| {
         let cells: Vec<String> = row
+            .as_ref()
             .iter()
             .zip(&widths)
             .map(|(cell, width)| format!("{cell:<width$}"))
