@@ -94,7 +94,7 @@ enum Command {
     /// Make tables, figures and pages of a sweep
     #[cfg(feature = "sweep")]
     Report(report::Args),
-    /// Train models: Max-of-n transformers by the paper's recipe, one for every seed
+    /// Train models of any task, one for every seed, by the recipe of its experiment
     #[cfg(feature = "train")]
     Train(Box<train::Args>),
     /// Count the inputs that a model answers correctly, in floating point: no proof

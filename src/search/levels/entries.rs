@@ -267,11 +267,12 @@ fn hints(tables: &[Option<Table>; 3], needed: &[Needed; 3]) -> TableHints {
     }
 }
 
-/// Hints that bound every entry of the tables of a start.
-pub(super) fn bounds(request: &Request<'_>, start: &Start) -> Result<TableHints, Refusal> {
+/// Hints that bound every entry of the tables, one for each start.
+pub(super) fn bounds(request: &Request<'_>, starts: &[Start]) -> Result<Vec<TableHints>, Refusal> {
     let v = request.network.sizes.d_vocab;
     let factors = factors(&request.network.one_head()?)?;
-    Ok(hints(&started(&factors, start, v), &none_needed(v)))
+    let bounds = |start| hints(&started(&factors, start, v), &none_needed(v));
+    Ok(starts.iter().map(bounds).collect())
 }
 
 /// Everything computed in full, where proofs begin.

@@ -114,9 +114,8 @@ impl<'a> Prover<'a> {
         let orders = Orders::new(request, PREFIX)?;
         let mut hints = vec![ways(&orders, TableHints::default())];
         if request.network.sizes.n_ctx <= MOST_POSITIONS {
-            for start in [SCORES, SCORES_AND_LOGITS, ALL] {
-                hints.push(ways(&orders, bounds(request, &start)?));
-            }
+            let bounds = bounds(request, &[SCORES, SCORES_AND_LOGITS, ALL])?;
+            hints.extend(bounds.into_iter().map(|bounds| ways(&orders, bounds)));
         }
         let v = request.network.sizes.d_vocab;
         let nothing = || (0..v).map(|m| (0..=m).map(|_| plans::forfeit()));
