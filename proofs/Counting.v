@@ -1,4 +1,4 @@
-(** * Counting inputs (THEORY, T3).
+(** * Counting inputs (docs/theory.md, T3).
 
     The inputs are those of all pairs of a maximum m and a query q <= m, each once; what is established for every pair
     adds up to a claim about all inputs. *)

@@ -1,4 +1,4 @@
-(** * Margins (MARGIN, T12): a margin is added to every term.
+(** * Margins (docs/theory.md, T12): a margin is added to every term.
 
     An answer is right by more than [tau] if its logit, less [tau], is still greater than every other. Where nothing
     else is said, [tau] is any number, below zero too. *)

@@ -400,6 +400,45 @@ fn trusted_rooms_refuse_what_may_panic_or_round() {
     assert!(manifest.contains("[profile.release]\noverflow-checks = true"));
 }
 
+/// Comments cite theorems by number: each is a heading of the page. The page names files and theorems that there are.
+#[test]
+fn what_sources_cite_stands_in_the_theory() {
+    let page = std::fs::read_to_string("docs/theory.md").unwrap();
+    let mut cited = BTreeSet::new();
+    for file in sources(Path::new("src")) {
+        let text = std::fs::read_to_string(file).unwrap();
+        let words = text.split(|letter: char| !(letter.is_alphanumeric() || letter == '_'));
+        let numbers = words.filter(|word| {
+            let number = word.strip_prefix('T').unwrap_or_default();
+            !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit())
+        });
+        cited.extend(numbers.map(String::from));
+    }
+    assert!(cited.len() > 5);
+    for number in cited {
+        assert!(page.contains(&format!("\n## {number}. ")), "{number}");
+    }
+    let mut proofs = String::new();
+    for file in sources(Path::new("proofs")) {
+        if file.extension().is_some_and(|extension| extension == "v") {
+            proofs += &std::fs::read_to_string(file).unwrap();
+        }
+    }
+    let is_proved = |name: &str| {
+        ["Theorem", "Lemma", "Corollary"]
+            .iter()
+            .any(|kind| proofs.contains(&format!("{kind} {name} ")))
+    };
+    // Between backticks: paths, and theorems by the names that they have in Coq.
+    for name in page.split('`').skip(1).step_by(2) {
+        if name.contains('/') && name.contains('.') {
+            assert!(Path::new(name).exists(), "{name}");
+        } else if name.contains('_') && !name.starts_with("d_") && name != "n_ctx" {
+            assert!(is_proved(name), "{name} is not in proofs");
+        }
+    }
+}
+
 /// One place for each purpose knows the families; whoever else wants to tell them apart goes through it.
 #[test]
 fn few_files_tell_families_apart() {

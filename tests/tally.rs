@@ -27,8 +27,8 @@ fn count(operations: usize) {
     OPERATIONS.fetch_add(operations.try_into().unwrap(), Ordering::Relaxed);
 }
 
-/// An enclosure that counts what is done with it. Constants and conversions are free (THEORY T9): so is what is made of a
-/// constant alone, such as 1/√d.
+/// An enclosure that counts what is done with it. Constants and conversions are free (`docs/theory.md`, T9): so is what is
+/// made of a constant alone, such as 1/√d.
 #[derive(Debug, Clone)]
 struct Counting<R> {
     value: R,

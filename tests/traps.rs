@@ -1,4 +1,4 @@
-//! One model for each known way to certify a wrong input (THEORY, "traps"): what a careless rule would accept, the
+//! One model for each known way to certify a wrong input (`docs/theory.md`, "Traps"): what a careless rule would accept, the
 //! checker does not, and what is true is certified.
 //!
 //! Paths are written down as tables; without scores attention is uniform, and every weight is one.

@@ -1,5 +1,5 @@
 //! The weights as chains of matrices, whose products are the paths of the network: scores A and B, logits EV and PV, direct
-//! path D (THEORY §0).
+//! path D (`docs/theory.md`, T0).
 
 use super::arithmetic::Enclosure;
 use super::meter::{Kind, Meter};

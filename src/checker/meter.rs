@@ -1,4 +1,5 @@
-//! The proof length (THEORY T9): operations counted where they happen, and the limit on them; and the rules run through.
+//! The proof length (`docs/theory.md`, T9): operations counted where they happen, and the limit on them; and the rules run
+//! through.
 
 use crate::refusal::{Decline, Refusal};
 use std::cell::{Cell, RefCell};
@@ -14,7 +15,7 @@ pub enum Kind {
     Logits,
     /// Exponentials and their products.
     Weights,
-    /// Verifying that hinted orders descend, or selecting without a hint.
+    /// Bounds by hinted orders, or selecting without a hint.
     Orders,
     /// Differences of logits and their products with weights: the terms φ.
     Terms,

@@ -1,11 +1,11 @@
 //! The checker: re-derives the bound of a certificate from the weights, and tallies the proof's length.
 //!
-//! The claim it establishes is about exact real arithmetic on the exact weights: of all `d_vocab^n_ctx` inputs, at
-//! least `correct` have a logit of the largest token strictly above every other logit at the last position.
+//! The claim it establishes is about exact real arithmetic on the exact weights: of all pairs of an input of the task and
+//! a read-out of it, at least `correct` have the right answer's logit strictly above every other (`docs/theory.md`, T0).
 //!
 //! The core stands here: [`arithmetic`], [`meter`], [`product`], [`factors`]. Upon it stand families of rules,
-//! [`levels`] and [`published`], which know nothing of each other; each derives how many inputs are right from the weights
-//! and its own hints. What it derives is compared with the claim here.
+//! [`exhaustive`], [`levels`] and [`published`], which know nothing of each other; each derives how many inputs are right
+//! from the weights and its own hints. What it derives is compared with the claim here.
 #![forbid(unsafe_code)]
 #![deny(
     clippy::float_arithmetic,

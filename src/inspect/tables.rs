@@ -1,4 +1,4 @@
-//! The network's paths as tables of doubles (THEORY §0).
+//! The network's paths as tables of doubles (`docs/theory.md`, T0).
 
 use crate::model::{Dyadic, Head, Matrix, OneHead, Scale, Shape, Transformer};
 use nalgebra::DMatrix;

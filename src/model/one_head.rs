@@ -1,5 +1,5 @@
 //! The networks of the published proofs: one layer, one causal attention head, no MLP, no layer norm, answering with the
-//! largest token (THEORY §0).
+//! largest token (`docs/theory.md`, T0).
 
 use super::config::unsupported;
 use super::{Dyadic, Function, Matrix, Network, Shape};

@@ -1,5 +1,5 @@
-//! Transformers as TransformerLens defines them (`docs/tasks.md` has the mathematics): any layers and heads, biases, layer
-//! norms, ReLU MLPs, an attention rate.
+//! Transformers as TransformerLens defines them (`docs/theory.md`, T0, has the mathematics): any layers and heads, biases,
+//! layer norms, ReLU MLPs, an attention rate.
 
 use super::config::{Norms, Shape};
 use super::{Dyadic, Matrix, Tensors};

@@ -41,7 +41,7 @@ pub(crate) struct Model {
     pub(crate) tensors: BTreeMap<&'static str, Vec<f32>>,
 }
 
-/// A network by its paths (THEORY §0), each a function of small integers.
+/// A network by its paths (`docs/theory.md`, T0), each a function of small integers.
 pub(crate) struct Paths {
     pub(crate) d_vocab: usize,
     pub(crate) n_ctx: usize,

@@ -1,4 +1,4 @@
-//! The exact accuracy of a tiny model: a literal forward pass for every input (THEORY §0), nothing shared.
+//! The exact accuracy of a tiny model: a literal forward pass for every input (`docs/theory.md`, T0), nothing shared.
 //!
 //! The one liberty: logits are affine in the attention-weighted mean of values, and attention sums to one; so each
 //! logit, times the softmax's denominator, is the sum over positions of the exponential of the score times the logit

@@ -1,8 +1,9 @@
 //! Fixed-point dyadic enclosures on machine integers, rounded outward: the checker's own arithmetic.
 //!
 //! A number is `k · 2^-48`, an enclosure a pair of i128. An end beyond ±2^120 units turns the enclosure into
-//! everything; nothing wraps. Theorem `fixed_encloses`: each operation's result contains the exact result for every
-//! choice of the operands' values (checked against exact rationals in `tests/arithmetic.rs`).
+//! everything; nothing wraps. Each operation's result contains the exact result for every choice of the operands' values
+//! (theorems `add_encloses`, `mul_scaled_encloses`, `exp_encloses` …; all of them are checked against exact rationals in
+//! `tests/arithmetic.rs`).
 
 use super::Enclosure;
 

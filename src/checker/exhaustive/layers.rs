@@ -1,10 +1,10 @@
 //! Rule `exhaustive`, several layers: prefix by prefix, each position through all layers once.
 //!
-//! **Statement** (theorem `exhaustive_counts`). Of a position, a layer's attention reads *features*: keys, values (what the
-//! head adds to the columns where it attends), and at the position itself queries and the residual stream's own columns. A
-//! prefix's features are those of every input that begins with it. The columns of a layer are what is behind it: of the last
-//! layer those of `tail.rs`; of another the next layer's features, where these are linear in the residual stream and that is
-//! shorter; else the residual stream.
+//! **Statement** (theorems `features_below`, `exhaustive_counts`). Of a position, a layer's attention reads *features*: keys,
+//! values (what the head adds to the columns where it attends), and at the position itself queries and the residual stream's
+//! own columns. A prefix's features are those of every input that begins with it. The columns of a layer are what is behind
+//! it: of the last layer those of `tail.rs`; of another the next layer's features, where these are linear in the residual
+//! stream and that is shorter; else the residual stream.
 //! **Why.** Attention is causal; what is linear may be multiplied out.
 //! **Cost.** For every head, position attended to and column two operations, and a score; the last layer's queries at
 //! read-outs only.

@@ -1,9 +1,9 @@
 //! Rule `exhaustive`, one layer: query by query, with running sums over the other positions.
 //!
-//! **Statement** (theorem `exhaustive_counts`). For a query q at position P let `w_h(t,p) > 0` be any multiple, the same for
-//! all t and p, of the exponential of head h's score, and `c_h(t,p)` what the head adds to the columns (`tail.rs`). Then the
-//! columns are `direct(q,P) + Σ_h N_h / Z_h` with `N_h = Σ_p w_h(x_p,p) c_h(x_p,p)` and `Z_h = Σ_p w_h(x_p,p)`. Sums of a
-//! prefix are those of all inputs that begin with it.
+//! **Statement** (theorems `logits_by_columns`, `exhaustive_counts_by_query`). For a query q at position P let
+//! `w_h(t,p) > 0` be any multiple, the same for all t and p, of the exponential of head h's score, and `c_h(t,p)` what the
+//! head adds to the columns (`tail.rs`). Then the columns are `direct(q,P) + Σ_h N_h / Z_h` with
+//! `N_h = Σ_p w_h(x_p,p) c_h(x_p,p)` and `Z_h = Σ_p w_h(x_p,p)`. Sums of a prefix are those of all inputs that begin with it.
 //! **Why.** Softmax's definition. An attention rate α is one head more: of weight 1 everywhere, so that Z is the input's
 //! length, which adds α times what the heads add to the columns; the others add 1 − α times that.
 //! `direct` joins the first head's columns, `Σ w/Z` being 1: where logits are only compared, that head's division is

@@ -1,6 +1,6 @@
 //! What stands behind the last attention: MLP, layer norm and unembedding, up to the comparison of logits.
 //!
-//! **Statement** (theorem `exhaustive_counts`). Let r be the residual stream at a read-out before the last layer's MLP. Its
+//! **Statement** (theorem `tail_logits`). Let r be the residual stream at a read-out before the last layer's MLP. Its
 //! *columns* are linear functionals of r, plus constants, that determine the logits:
 //!
 //! | last layer | columns | logits |
@@ -10,10 +10,11 @@
 //! | MLP, no layer norm | `r W_in + b_in`, and `(r + b_out) W_U + b_U` | the latter plus `relu(first) W_out W_U` |
 //! | both | r | as they are defined |
 //!
-//! An answer is right by more than τ if every other logit lies below its own less τ; it is not if one does not.
+//! An answer is right by more than τ if every other logit lies below its own less τ; it is not if one does not
+//! (`docs/theory.md`, T12).
 //! **Why.** Definitions, and what is linear may be multiplied out. A relu that is surely zero adds nothing (zero-skip).
-//! **Cost.** A difference and a comparison for every wrong answer, one more where it is not below; with an MLP two operations for every neuron that may be above zero and
-//! every output.
+//! **Cost.** A difference and a comparison for every wrong answer, one more where it is not below; with an MLP two operations
+//! for every neuron that may be above zero and every output.
 
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::factors::{enclose, nonzero};

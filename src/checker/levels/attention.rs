@@ -1,7 +1,7 @@
 //! Rule `attention`: attention weights before normalisation, `w(q,t,p) = exp A(q,t) · exp B(q,p)`.
 //!
 //! **Statement** (theorem `weights_scale`). An input's correctness depends on the weights only up to a positive factor
-//! for each (query, maximum), T1. Weights for (q, m) are taken in units of `2^(k(q,m) + c(q))`, where
+//! for each (query, maximum): `docs/theory.md`, T1. Weights for (q, m) are taken in units of `2^(k(q,m) + c(q))`, where
 //! `exp A(q,t) = y·2^k(q,t)` and `c(q)` is the largest exponent of `exp B(q,·)`; softmax's division is never done.
 //! **Cost.** v² + v·n exponentials; one multiplication for every w that is used, once.
 

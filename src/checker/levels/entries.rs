@@ -2,7 +2,7 @@
 //!
 //! **Statement** (theorem `entry_bound`). Let B be a matrix whose Gram matrix BBᵀ has rows with sums of absolute values
 //! at most 1. For `s² ≥ ‖x‖² − ‖Bx‖²` and `z² ≥ ‖y‖² − ‖By‖²`, all of x·y lies within `Bx·By ± s z`. Adding one
-//! vector to all rows of Y changes each row of the table by a constant, and no input's correctness (T1).
+//! vector to all rows of Y changes each row of the table by a constant, and no input's correctness (`docs/theory.md`, T0).
 //! **Why.** No eigenvalue of BBᵀ is above 1 (Gershgorin), so `I − BᵀB` is positive semidefinite, and the
 //! Cauchy–Schwarz inequality holds for it: `(xᵀ(I − BᵀB)y)² ≤ (‖x‖² − ‖Bx‖²)(‖y‖² − ‖By‖²)`.
 //! **Cost.** 2d − 1 an entry that is computed, less where blocks are large (rule `product`); 2r + 1 for any other, and

@@ -1,9 +1,10 @@
 //! Rule `grid`: counts on a grid.
 //!
-//! **Statement** (theorem `grid_counts`; T3). Round every term φ of group i up to a multiple of 2^-bits: to −L where it
-//! is less, to n·L where it reaches L. With c these terms, the group fails at most on `C_i = {Σ c ≥ 0}`. If each group i
-//! has an earlier one k(i) or none, all together fail on at most `Σ_i |C_i ∖ C_k(i)|` inputs. Round φ of two answers r
-//! and s down likewise, to f: the inputs with `Σ f ≥ 0` for r are wrong, and so are those for s outside C_r: others.
+//! **Statement** (theorem `grid_counts`; `docs/theory.md`, T3, T8). Round every term φ of group i up to a multiple of
+//! 2^-bits: to −L where it is less, to n·L where it reaches L. With c these terms, the group fails at most on
+//! `C_i = {Σ c ≥ 0}`. If each group i has an earlier one k(i) or none, all together fail on at most `Σ_i |C_i ∖ C_k(i)|`
+//! inputs. Round φ of two answers r and s down likewise, to f: the inputs with `Σ f ≥ 0` for r are wrong, and so are
+//! those for s outside C_r: others.
 //! **Why.** Rounding up and raising keep upper bounds; no sum with n·L is negative, since every other term is ≥ −L. C_i
 //! lies in `C_k ∪ (C_i ∖ C_k)`, and C_k in what is counted before. On a grid coarser by a power of two, a difference of
 //! two such sets is bounded from above by rounding the first up and the second down again, from below the other way.

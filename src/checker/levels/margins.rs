@@ -2,7 +2,7 @@
 //!
 //! For a set S of wrong answers, y(t,p) bounds `max_{j∈S} [c(t,p,j) − c(t,p,m)]` with c = EV + PV + D from above.
 //!
-//! **Statement** (theorem `margin_split`; T2). With `D = D̄ + D̃` for any D̄ and `R = EV + PV + D̄`:
+//! **Statement** (theorem `margin_split`; `docs/theory.md`, T2). With `D = D̄ + D̃` for any D̄ and `R = EV + PV + D̄`:
 //! `y = max_S R(t,p,·) − R(t,p,m) + max_S D̃(q,·) − D̃(q,m)`. For one answer it is the margin itself.
 //! **Why.** The maximum of a sum is at most the sum of the maxima; a maximum over S is bounded through the row's order.
 //! The last position's row is maximised as a whole.

@@ -1,8 +1,9 @@
-//! Family `levels`: Max-of-n level by level of the maximum, with tables token by token. All our own proofs are of this
-//! family; brute force, cubic, subcubic and exact proofs differ in their hints only.
+//! Family `levels`: Max-of-n level by level of the maximum, with tables token by token. Our brute force, cubic,
+//! subcubic and exact proofs of such networks are of this family; they differ in their hints only.
 //!
 //! The path of the data: weights → `tables` → `attention` and `margins` → `terms` (φ of a group of wrong answers) → `window`,
-//! `whole`, `tree`, `grid` → `partition` → certified inputs.
+//! `whole`, `tree`, `grid` → `partition` → inputs right, inputs wrong. `docs/theory.md` has T1, T2 and what else these files
+//! cite by number.
 
 mod attention;
 mod entries;

@@ -1,9 +1,9 @@
 //! The criterion: one rule for brute force, cubic, subcubic and exact proofs. Only the hints differ.
 //!
 //! **Statement** (theorem `partition_sound`). For a query q and a maximum m, let G₁ … G_k partition the answers other
-//! than m, and let φ_G bound every `φ_j`, j ∈ G, from above, token by token and position by position (T1, T2). An
-//! input with `Σ_p φ_G(x_p, p) < 0` for every G is answered correctly; so the inputs that are not certified number at
-//! most the sum over G of those with `Σ φ_G ≥ 0`.
+//! than m, and let φ_G bound every `φ_j`, j ∈ G, from above, token by token and position by position (`docs/theory.md`,
+//! T1, T2). An input with `Σ_p φ_G(x_p, p) < 0` for every G is answered correctly; so the inputs that are not certified
+//! number at most the sum over G of those with `Σ φ_G ≥ 0` (T8).
 //! **Why.** A wrong input has `Σ_p φ_j ≥ 0` for some j ≠ m; that j lies in one G, and `φ_j ≤ φ_G`. A tie is wrong.
 //! Summed over (q, m), the inputs are all `d_vocab^n_ctx` (T3).
 //!

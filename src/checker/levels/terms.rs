@@ -1,7 +1,7 @@
 //! The inputs of one maximum, and the terms φ of groups of wrong answers: token by token, position by position.
 //!
 //! φ_G(t, p) is the weight `w(q,t,p)` times an upper bound y of the margins of G's answers, in the units of (q, m): an input
-//! with `Σ_p φ_G(x_p, p) < 0` has no right answer's rival in G (T1, T2).
+//! with `Σ_p φ_G(x_p, p) < 0` has no right answer's rival in G (`docs/theory.md`, T1, T2).
 
 use super::margins::{Margin, Margins};
 use super::tables::Tables;

@@ -1,10 +1,10 @@
 //! Rule `tree`: all groups together, by a tree over the inputs. It also shows inputs to be wrong.
 //!
-//! **Statement** (theorem `tree_counts`). The inputs of (q, m) are the sequences of tokens ≤ m at n − 1 positions, with
-//! at least one m if q < m, told apart by the first position that holds it. At a node some positions hold known items.
-//! All inputs below a node, or below some items of its next position, are certified if every group is negative there:
-//! `prefix + item + most(rest) < 0`, or the same further up; they are wrong if one answer's own sum has
-//! `prefix + item + least(rest) ≥ 0` (a tie is wrong). Every input lies below one leaf, so that counts add up.
+//! **Statement** (theorem `tree_counts`; `docs/theory.md`, T3, T8). The inputs of (q, m) are the sequences of tokens ≤ m
+//! at n − 1 positions, with at least one m if q < m, told apart by the first position that holds it. At a node some
+//! positions hold known items. All inputs below a node, or below some items of its next position, are certified if every
+//! group is negative there: `prefix + item + most(rest) < 0`, or the same further up; they are wrong if one answer's own
+//! sum has `prefix + item + least(rest) ≥ 0` (a tie is wrong). Every input lies below one leaf, so that counts add up.
 //! **Why.** Terms enclose φ, and `most` and `least` bound every completion. The far class has the upper bound of rule
 //! `window`; from below it is at least −w(s,p)·K for its strongest token s, with K the widest margin there is. It stands
 //! for as many tokens as it has. A script says which tests to make; one that fails or is missing leaves its inputs

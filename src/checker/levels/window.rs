@@ -1,7 +1,8 @@
 //! Rule `window`: a few tokens one by one, all others as a far class.
 //!
-//! **Statement** (theorem `far_class`; T4). Let the tokens t < m outside the window have weights w(t,p) ≤ w(s,p). Then
-//! `φ_j(t,p) ≤ max(0, w(s,p)·Y(p))` for every wrong j, where Y(p) bounds every wrong answer's margin at every t < m.
+//! **Statement** (theorem `far_class`; `docs/theory.md`, T4). Let the tokens t < m outside the window have weights
+//! w(t,p) ≤ w(s,p). Then `φ_j(t,p) ≤ max(0, w(s,p)·Y(p))` for every wrong j, where Y(p) bounds every wrong answer's
+//! margin at every t < m.
 //! **Why.** 0 ≤ w(t,p) ≤ w(s,p), and w·y ≤ w(s,p)·max(0, y).
 //! **Cost.** Three operations a position, and the order of the query's attention; to look it up, an integer operation a
 //! token.

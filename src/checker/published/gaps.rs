@@ -13,7 +13,7 @@
 //! for any ω and s, with `K = F(ω)`, it is at most `max(F(0), K − ωs) + su` for 0 ≤ u ≤ ω, and at most
 //! `K − ω max L + u max L` for u ≥ ω.
 //! **Count.** `C(n−1, c−1) (m−g+1)^(c−1)` inputs when q < m, `C(n−1, c) (m−g+1)^c` when q = m. The input that is m
-//! throughout has its own exact test, answer by answer.
+//! throughout has a test of its own, answer by answer.
 //! **Cost.** v²n, beside the tables.
 
 use super::binomial;

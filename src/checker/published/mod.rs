@@ -1,6 +1,7 @@
 //! The rules of the published strategies (Gross et al., arXiv 2406.11779), in sound form. Nothing else uses them.
 //!
-//! `docs/strategies.md` has each rule's statement, proof and cost, and what differs from the original.
+//! `docs/strategies.md` has each rule's statement, proof and cost, and what differs from the original. The theorems named at
+//! the heads of these files are statements there: none of them is in `proofs`.
 
 pub mod convexity;
 pub mod direct;

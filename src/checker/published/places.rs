@@ -2,7 +2,7 @@
 //!
 //! **Statement** (theorem `places_extreme`). Among all ways to choose c of the positions before the last, the sum of
 //! `exp B(q,p)` is between the sums of the c smallest and of the c largest.
-//! **Cost.** n exponentials and (n−1)(n−2) comparisons for every query, 2n additions.
+//! **Cost.** n exponentials and (n−1)(n−2) comparisons for every query, 2(n−1) additions.
 
 use super::entry;
 use crate::checker::arithmetic::Enclosure;
