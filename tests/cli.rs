@@ -614,7 +614,7 @@ fn compare_shows_strategies_side_by_side() {
     let run = gbmi(path, &[args.as_slice(), &["--csv"]].concat());
     let lines: Vec<&str> = run.stdout.lines().collect();
     assert!(lines[0].starts_with(
-        "model,class,strategy,verdict,correct,total,bound,bound_decimal,bound_over_true,flops,int_ops,"
+        "model,class,strategy,verdict,correct,total,bound,bound_decimal,bound_over_true,flops,flops_over_exhaustive,int_ops,"
     ));
     assert!(
         lines.len() == 8
