@@ -9,7 +9,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// The most read-outs of inputs that are listed.
-pub(super) const MOST_LISTED: usize = 1 << 22;
+pub(super) const MOST_LISTED: usize = 1 << 20;
+/// How many ways through the task are tried for one input.
+const MOST_WAYS: usize = 1 << 20;
 /// How many ways through the task are tried to see how much they differ in their chances.
 const TRIED: usize = 4096;
 
@@ -87,13 +89,18 @@ impl Domain {
 
     /// An input, all with one chance: ways are kept in proportion to their weight. (Nearly so for a task with inputs of
     /// a larger weight than any of those that were tried.)
-    pub(super) fn draw(&self, random: &mut ChaCha8Rng) -> Vec<usize> {
-        loop {
+    ///
+    /// # Errors
+    /// [`candle_core::Error::Msg`] when nearly all ways lead nowhere.
+    pub(super) fn draw(&self, random: &mut ChaCha8Rng) -> Result<Vec<usize>> {
+        for _ in 0..MOST_WAYS {
             let (input, weight) = self.walk(random);
-            if weight >= self.most || random.random::<f64>() * self.most < weight {
-                return input;
+            let is_kept = weight >= self.most || random.random::<f64>() * self.most < weight;
+            if weight > 0.0 && is_kept {
+                return Ok(input);
             }
         }
+        candle_core::bail!("no input was found among {MOST_WAYS} sequences drawn token by token")
     }
 
     /// Inputs for each network, as many for each.
@@ -181,7 +188,7 @@ mod tests {
             let (mut random, mut times) = (stream(1, 1), BTreeMap::new());
             let expected = 400;
             for _ in 0..expected * all.len() {
-                *times.entry(domain.draw(&mut random)).or_insert(0) += 1;
+                *times.entry(domain.draw(&mut random).unwrap()).or_insert(0) += 1;
             }
             assert_eq!(times.keys().cloned().collect::<Vec<_>>(), all, "{task}");
             let deviations = times.values().map(|times| {
@@ -195,5 +202,19 @@ mod tests {
                 "{task}: {chi} of {k}"
             );
         }
+    }
+
+    #[test]
+    fn a_task_of_few_inputs_among_many_sequences_is_an_error_and_no_loop() {
+        // The last token stood once before: of 31 tokens, each one of two, one is alone of its kind.
+        let sizes = Sizes {
+            n_ctx: 32,
+            d_vocab: 2,
+            d_vocab_out: 2,
+        };
+        let task = json!({"name": "induction", "inputs": "abcab"});
+        let domain = Domain::new(&read(&task, sizes, None).unwrap().1);
+        let found = domain.draw(&mut stream(0, 1)).unwrap_err();
+        assert!(found.to_string().contains("no input was found"), "{found}");
     }
 }

@@ -72,8 +72,8 @@ pub fn evaluate(network: &Network, inputs: Inputs, device: &Device) -> Result<Ev
         Inputs::Sampled { samples, seed } => {
             let mut random = stream(seed, 3);
             for inputs in at_once(samples, most) {
-                let drawn: Vec<_> = (0..inputs).map(|_| domain.draw(&mut random)).collect();
-                count(&drawn)?;
+                let drawn = (0..inputs).map(|_| domain.draw(&mut random));
+                count(&drawn.collect::<Result<Vec<_>>>()?)?;
             }
         }
         Inputs::All => {

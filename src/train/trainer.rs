@@ -143,7 +143,9 @@ impl<'a> Trainer<'a> {
     fn drawn(&self, inputs: usize, streams: &mut [ChaCha8Rng]) -> Result<Batch> {
         let mut drawn = vec![];
         for random in &mut *streams {
-            drawn.extend((0..inputs).map(|_| self.domain.draw(random)));
+            for _ in 0..inputs {
+                drawn.push(self.domain.draw(random)?);
+            }
         }
         let drawn = drawn.iter().map(Vec::as_slice);
         self.domain.batch(drawn, streams.len(), self.device)
