@@ -299,8 +299,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let row = |model: &Trained| Row {
         model: name(&recipe, model.seed),
         loss: model.losses.last().map_or(f32::NAN, |(_, loss)| *loss),
-        correct: model.correct.to_string(),
-        total: model.total.to_string(),
+        correct: model.evaluated.correct.to_string(),
+        total: model.evaluated.total.to_string(),
     };
     let rows: Vec<Row> = trained.iter().map(row).collect();
     if args.json {

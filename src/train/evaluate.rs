@@ -10,6 +10,7 @@ use crate::answers::Number;
 use crate::model::{Dyadic, Function, Head, Matrix, Network};
 use candle_core::{Device, Result, Tensor};
 use std::collections::BTreeMap;
+use std::ops::AddAssign;
 
 /// Inputs that are evaluated at once, at most.
 pub(super) const AT_ONCE: usize = 1 << 11;
@@ -17,7 +18,7 @@ pub(super) const AT_ONCE: usize = 1 << 11;
 const ON_A_CARD: usize = 1 << 16;
 
 /// Answers right, and answers looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Evaluated {
     /// The right answer's logit is strictly greater than every other.
     pub correct: u64,
@@ -32,6 +33,13 @@ impl Evaluated {
         let total = self.total.max(1) as f64;
         let share = |answers: u64| answers.max(1) as f64 / total;
         (share(self.correct) * share(self.total - self.correct) / total).sqrt()
+    }
+}
+
+impl AddAssign for Evaluated {
+    fn add_assign(&mut self, more: Self) {
+        self.correct += more.correct;
+        self.total += more.total;
     }
 }
 
@@ -57,15 +65,13 @@ pub fn evaluate(network: &Network, inputs: Inputs, device: &Device) -> Result<Ev
     let domain = Domain::new(&network.task);
     let networks = loaded(network, device)?;
     let most = if device.is_cpu() { AT_ONCE } else { ON_A_CARD };
-    let mut found = Evaluated {
-        correct: 0,
-        total: 0,
-    };
+    let mut found = Evaluated::default();
     let mut count = |inputs: &[Vec<usize>]| -> Result<()> {
         let batch = domain.batch(inputs.iter().map(Vec::as_slice), 1, device)?;
-        let (right, read) = networks.right(&batch)?;
-        found.correct += right[0];
-        found.total += read;
+        networks
+            .right(&batch)?
+            .into_iter()
+            .for_each(|more| found += more);
         Ok(())
     };
     match inputs {

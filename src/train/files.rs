@@ -197,8 +197,8 @@ pub fn keep(folder: &Path, recipe: &Recipe, trained: &Trained) -> Result<(), Ref
     };
     config["accuracy"] = json!({
         "method": format!("float32, inputs {inputs}; not exact"),
-        "correct": trained.correct,
-        "total": trained.total,
+        "correct": trained.evaluated.correct,
+        "total": trained.evaluated.total,
     });
     let rows = trained
         .losses

@@ -1,6 +1,7 @@
 //! Many networks of one shape, as tensors whose first dimension is the seed: `docs/tasks.md` has what they compute.
 
 use super::data::Batch;
+use super::evaluate::Evaluated;
 use crate::answers::Number;
 use crate::model::{Dyadic, Function, Network, Scale, Shape};
 use candle_core::{D, DType, Result, Tensor};
@@ -267,22 +268,23 @@ impl Networks {
         }
     }
 
-    /// How many answers of each network are right, strictly above every other, and how many are read.
-    pub(super) fn right(&self, batch: &Batch) -> Result<(Vec<u64>, u64)> {
+    /// Of each network, how many answers are right, strictly above every other, and how many are read.
+    pub(super) fn right(&self, batch: &Batch) -> Result<Vec<Evaluated>> {
         let logits = self.logits(batch)?;
         let own = logits.gather(&batch.answers, 2)?;
         let rivals = logits.broadcast_ge(&own)?.to_dtype(DType::U32)?;
         let right = rivals.sum_keepdim(2)?.eq(1_u32)?.to_dtype(DType::F64)?;
-        let count = |read: &Tensor| read.sum((1, 2))?.to_vec1::<f64>();
         let (right, read) = match &batch.read {
-            None => {
-                let (_, rows, _) = right.dims3()?;
-                (count(&right)?, rows as f64)
-            }
-            Some(read) => (count(&(right * read)?)?, count(&read.narrow(0, 0, 1)?)?[0]),
+            None => (right.clone(), right.ones_like()?),
+            Some(read) => ((right * read)?, read.clone()),
         };
-        let right = right.into_iter().map(|right| right as u64).collect();
-        Ok((right, read as u64))
+        let count = |rows: Tensor| rows.sum((1, 2))?.to_vec1::<f64>();
+        let evaluated = |(correct, total): (f64, f64)| Evaluated {
+            correct: correct as u64,
+            total: total as u64,
+        };
+        let pairs = count(right)?.into_iter().zip(count(read)?);
+        Ok(pairs.map(evaluated).collect())
     }
 }
 

@@ -3,7 +3,7 @@
 use super::data::{Batch, Domain, Training};
 use super::network::{Form, Networks};
 use super::weights::{Weights, drawn};
-use super::{Batches, EPS, Method, Recipe, Trained, at_once, evaluate, stream};
+use super::{Batches, EPS, Evaluated, Method, Recipe, Trained, at_once, evaluate, stream};
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Result, Var};
 use candle_nn::{AdamW, Optimizer, ParamsAdamW};
@@ -85,15 +85,14 @@ impl<'a> Trainer<'a> {
             optimiser.step(&gradients)?;
             (self.progress)();
         }
-        let (correct, total) = self.estimate(seeds, &networks)?;
+        let evaluated = self.estimate(seeds, &networks)?;
         let of_seed = |(index, losses): (usize, Vec<(usize, f32)>)| {
             let weights = weights.iter().map(|weights| weights.of(index));
             Ok(Trained {
                 seed: seeds[index],
                 weights: weights.collect::<Result<_>>()?,
                 losses,
-                correct: correct[index],
-                total,
+                evaluated: evaluated[index],
                 all: self.listed.is_some(),
             })
         };
@@ -151,17 +150,14 @@ impl<'a> Trainer<'a> {
         self.domain.batch(drawn, streams.len(), self.device)
     }
 
-    /// How many answers of each network are right, and of how many.
-    fn estimate(&self, seeds: &[u64], networks: &Networks) -> Result<(Vec<u64>, u64)> {
+    /// How many answers of each network are right.
+    fn estimate(&self, seeds: &[u64], networks: &Networks) -> Result<Vec<Evaluated>> {
         let mut streams: Vec<_> = seeds.iter().map(|seed| stream(*seed, 2)).collect();
-        let (mut correct, mut total) = (vec![0; seeds.len()], 0);
+        let mut found = vec![Evaluated::default(); seeds.len()];
         let mut count = |batch: &Batch| -> Result<()> {
-            let (right, read) = networks.right(batch)?;
-            correct
-                .iter_mut()
-                .zip(right)
-                .for_each(|(sum, right)| *sum += right);
-            total += read;
+            for (sum, more) in found.iter_mut().zip(networks.right(batch)?) {
+                *sum += more;
+            }
             Ok(())
         };
         if let Some(listed) = &self.listed {
@@ -174,7 +170,7 @@ impl<'a> Trainer<'a> {
                 count(&self.drawn(inputs, &mut streams)?)?;
             }
         }
-        Ok((correct, total))
+        Ok(found)
     }
 }
 
