@@ -15,8 +15,6 @@ use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    #[command(flatten)]
-    recipe: RecipeArgs,
     /// The seeds: one, or a range without its end such as 0..151
     #[arg(long, value_name = "SEEDS", default_value = "0", value_parser = seeds)]
     seeds: Range<u64>,
@@ -35,6 +33,8 @@ pub(crate) struct Args {
     /// No progress bar
     #[arg(long)]
     quiet: bool,
+    #[command(flatten)]
+    recipe: RecipeArgs,
 }
 
 /// The fields of a recipe; what is left out is as in the task's experiment.
