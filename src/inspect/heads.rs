@@ -61,24 +61,16 @@ impl Heads {
         attention: Option<&Attention>,
         neurons: &[Tables],
     ) -> Self {
-        let (parts, heads, composition) = match &network.function {
-            Function::Transformer(model) => (
-                parts(model),
-                circuits(model, attention),
-                Compositions::new(model),
-            ),
-            Function::TwoEmbeddings(model) => {
-                let (width, neurons) = (model.embedding_left.cols(), model.unembedding.rows());
-                let parts = format!("two embeddings of width {width}, {neurons} neurons (ReLU)");
-                (parts, vec![], None)
-            }
+        let (heads, composition) = match &network.function {
+            Function::Transformer(model) => (circuits(model, attention), Compositions::new(model)),
+            Function::TwoEmbeddings(_) => (vec![], None),
         };
         Self {
             task: network.task_name.clone(),
             d_vocab: network.sizes.d_vocab,
             d_vocab_out: network.sizes.d_vocab_out,
             n_ctx: network.sizes.n_ctx,
-            parts,
+            parts: parts(network),
             sha256: network.sha256.clone(),
             heads,
             sampled_inputs: attention.map_or(0, |attention| attention.inputs),
@@ -88,7 +80,18 @@ impl Heads {
     }
 }
 
-fn parts(model: &Transformer) -> String {
+/// What a network consists of, in words.
+pub fn parts(network: &Network) -> String {
+    match &network.function {
+        Function::Transformer(model) => parts_of_transformer(model),
+        Function::TwoEmbeddings(model) => {
+            let (width, neurons) = (model.embedding_left.cols(), model.unembedding.rows());
+            format!("two embeddings of width {width}, {neurons} neurons (ReLU)")
+        }
+    }
+}
+
+fn parts_of_transformer(model: &Transformer) -> String {
     let shape = &model.shape;
     let mut parts = vec![
         format!("n_layers {}", shape.n_layers),

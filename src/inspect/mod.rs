@@ -22,7 +22,7 @@ pub use bounds::{Bounds, Point, Series, draw_bounds};
 pub(crate) use colours::REDS;
 pub use composition::{Composition, Compositions};
 pub use draw::draw;
-pub use heads::{Circuits, Heads};
+pub use heads::{Circuits, Heads, parts};
 pub(crate) use heat_map::{Bars, Ends, HeatMap};
 pub use neurons::{Frequency, Neuron, NeuronLayer};
 pub use picture::Format;

@@ -124,7 +124,7 @@ fn against_dimension(group: &Group) -> Bounds {
 
 fn against_ratio(group: &Group) -> Bounds {
     let of = |model: &Model, class: &str| {
-        let ratio = model.ratio?;
+        let ratio = model.ratio()?;
         Some(Point {
             across: ratio,
             bound: bound(best(model, class)?) / model.accuracy()?,

@@ -8,7 +8,7 @@ mod page;
 mod paper;
 mod summary;
 
-use crate::inspect::{Anatomy, inspect};
+use crate::inspect::{Inspection, inspect, parts};
 use crate::kind;
 use crate::model::Network;
 use crate::numerals::{decimal, fraction};
@@ -30,10 +30,8 @@ struct Model {
     network: Network,
     /// What it consists of, in words.
     parts: String,
-    /// What `gbmi inspect` prints.
-    inspection: String,
-    /// σ₁/σ₂ of the QK circuit, of one head of Max-of-n.
-    ratio: Option<f64>,
+    /// Of one head of Max-of-n.
+    inspection: Option<Inspection>,
     truth: Option<Truth>,
     /// Proofs by unit, in the manifest's order.
     proofs: Vec<(String, Row)>,
@@ -240,24 +238,20 @@ impl Model {
                 reason,
             });
         }
-        let model = network.ok().map(|network| {
-            let one_head = network.one_head().map(|network| inspect(&network));
-            let heads = Anatomy::new(&network, 1).heads;
-            let (inspection, ratio) = match one_head {
-                Ok(inspection) => (inspection.to_string(), inspection.qk.ratio),
-                Err(_) => (heads.to_string(), None),
-            };
-            Self {
-                parts: heads.parts,
-                inspection,
-                ratio,
-                network,
-                entry,
-                truth,
-                proofs,
-            }
+        let model = network.ok().map(|network| Self {
+            parts: parts(&network),
+            inspection: network.one_head().ok().map(|network| inspect(&network)),
+            network,
+            entry,
+            truth,
+            proofs,
         });
         (model, missing)
+    }
+
+    /// σ₁/σ₂ of the QK circuit, of one head of Max-of-n.
+    fn ratio(&self) -> Option<f64> {
+        self.inspection.as_ref()?.qk.ratio
     }
 
     /// The true or the estimated accuracy.

@@ -85,7 +85,7 @@ pub(super) fn index(
                         @for model in &group.models { tr {
                             td { a href={ "models/" (model.entry.name) ".html" } { (model.entry.name) } }
                             td { (share(model.accuracy())) }
-                            td { (model.ratio.map_or("–".into(), |ratio| format!("{ratio:.1}"))) }
+                            td { (model.ratio().map_or("–".into(), |ratio| format!("{ratio:.1}"))) }
                             td { (share(model.of_unit("frontier").map(bound).reduce(f64::max))) }
                         } }
                     }
@@ -110,9 +110,16 @@ fn share(share: Option<f64>) -> String {
 pub(super) fn of_model(model: &Model, out: &Path) -> Result<(), Refusal> {
     let name = &model.entry.name;
     let (folder, pictures) = (out.join("models"), out.join("models").join(name));
-    let drawn = match model.network.one_head() {
-        Ok(one_head) => draw(&one_head, &pictures, Format::Png)?,
-        Err(_) => Anatomy::new(&model.network, 1).draw(&pictures, Format::Png)?,
+    let (inspection, drawn) = match &model.inspection {
+        Some(inspection) => {
+            let drawn = draw(&model.network.one_head()?, &pictures, Format::Png)?;
+            (inspection.to_string(), drawn)
+        }
+        None => {
+            let anatomy = Anatomy::new(&model.network, 1);
+            let drawn = anatomy.draw(&pictures, Format::Png)?;
+            (anatomy.heads.to_string(), drawn)
+        }
     };
     let drawn = drawn.iter().filter_map(|path| path.file_stem()?.to_str());
     let bounds = figures::of_model(model);
@@ -149,7 +156,7 @@ pub(super) fn of_model(model: &Model, out: &Path) -> Result<(), Refusal> {
         name,
         &html! {
             p { a href="../index.html" { "all models" } }
-            pre { (model.inspection) }
+            pre { (inspection) }
             @if let Some(truth) = &model.truth {
                 p {
                     (grouped(&truth.correct)) " of " (grouped(&truth.total)) " inputs are answered correctly"

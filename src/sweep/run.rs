@@ -151,10 +151,13 @@ pub fn sweep(config: &Config, out: &Path, how: &How<'_>) -> Result<Done, Refusal
     (how.progress)(Step::Units(missing.len()));
     let results = parallel(missing, how.threads, |_, (model, work, path)| {
         let unit = match &model.network {
-            Ok(_) => {
-                let folder = out.join("models").join(model.name);
-                let known = path.parent().and_then(|units| proved(units, model));
-                compute(&folder, work, known, config, &how.device)
+            Ok(digest) => {
+                let units = out.join("units").join(model.name);
+                let known = (work == Work::Truth).then(|| proved(&units, digest));
+                known.flatten().unwrap_or_else(|| {
+                    let folder = out.join("models").join(model.name);
+                    compute(&folder, work, config, &how.device)
+                })
             }
             Err(reason) => Unit::failed(reason),
         };
@@ -315,43 +318,32 @@ fn copied(from: &Path, folder: &Path) -> Result<bool, Refusal> {
     Pending::keep_all(pending.collect::<Result<_, _>>()?).map(|()| false)
 }
 
-/// What a proof of this model, among those that are there, has shown of its accuracy from both sides.
-fn proved(units: &Path, model: &There<'_>) -> Option<Truth> {
-    let digest = model.network.as_ref().ok()?;
-    let mut names = [Strategy::Exhaustive, Strategy::BruteForce]
-        .map(|strategy| units.join(format!("{}.json", strategy.name())))
-        .into_iter();
-    names.find_map(|path| {
-        let unit = Unit::read(&path).filter(|unit| unit.network.as_ref() == Some(digest))?;
-        let mut exact = unit.proofs.into_iter();
-        let row = exact.find(|row| row.correct == row.upper)?;
-        Some(Truth {
-            correct: row.correct,
-            total: row.total,
-            sampled: false,
+/// The truth of the network of this digest, where a proof among its units has shown it from both sides.
+fn proved(units: &Path, digest: &String) -> Option<Unit> {
+    let mut walks = [Strategy::Exhaustive, Strategy::BruteForce].into_iter();
+    walks.find_map(|strategy| {
+        let unit = Unit::read(&units.join(format!("{}.json", strategy.name())))?;
+        let of_this = unit.network.as_ref() == Some(digest);
+        let mut proofs = unit.proofs.into_iter().filter(|_| of_this);
+        let row = proofs.find(|row| row.correct == row.upper)?;
+        Some(Unit {
+            network: Some(digest.clone()),
+            truth: Some(Truth {
+                correct: row.correct,
+                total: row.total,
+                sampled: false,
+            }),
+            ..Unit::default()
         })
     })
 }
 
 /// One unit; whatever goes wrong is its result.
-fn compute(
-    model: &Path,
-    work: Work,
-    known: Option<Truth>,
-    config: &Config,
-    device: &Device,
-) -> Unit {
+fn compute(model: &Path, work: Work, config: &Config, device: &Device) -> Unit {
     let network = match Network::load(model) {
         Ok(network) => network,
         Err(reason) => return Unit::failed(reason),
     };
-    if let (Work::Truth, Some(truth)) = (work, known) {
-        return Unit {
-            network: Some(network.sha256),
-            truth: Some(truth),
-            ..Unit::default()
-        };
-    }
     let attempt = catch_unwind(AssertUnwindSafe(|| attempt(&network, work, config, device)));
     let result = attempt.unwrap_or_else(|_| Err("it panicked: please report this".into()));
     Unit {

@@ -69,21 +69,13 @@ impl Recipe {
             Parameter::weights("pos_embed.W_pos", &[n_ctx, d], d),
         ];
         let norm = |name: &str| {
-            let gain = Parameter {
-                start: Some(1.0),
-                trained: true,
-                ..Parameter::weights(&format!("{name}.w"), &[d], d)
-            };
-            let bias = Parameter {
-                start: Some(0.0),
-                ..gain.clone()
-            };
-            let bias = Parameter {
-                name: format!("{name}.b"),
-                ..bias
+            let part = |part: &str, start: f32| Parameter {
+                start: Some(start),
+                ..Parameter::weights(&format!("{name}.{part}"), &[d], d)
             };
             let affine = self.normalization_type == Normalization::LN;
-            [gain, bias].into_iter().filter(move |_| affine)
+            let parts = [part("w", 1.0), part("b", 0.0)];
+            parts.into_iter().filter(move |_| affine)
         };
         for layer in 0..n_layers {
             let name = |part: &str| format!("blocks.{layer}.{part}");
