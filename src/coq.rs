@@ -5,8 +5,8 @@
 //! written as they are: whatever else goes wrong makes coqc fail.
 
 use crate::certificate::levels::{
-    Answers, Block, Count, Entries, ExactAttention, Grid, Group, Levels, Partition, Plan, Script,
-    Split, Test,
+    Answers, Block, Count, Entries, ExactAttention, Grid, Group, Levels, Partition, Plan, Split,
+    Test,
 };
 use crate::certificate::{Certificate, Hints, Rows};
 use crate::model::{Dyadic, Matrix, OneHead, Scale, Shape};
@@ -319,15 +319,7 @@ impl Source {
             window,
         } = plan;
         let count = match count {
-            Count::Tree(script) => {
-                let Script { upper, lower, walk } = &script.as_deref().cloned().unwrap_or_default();
-                let fields = [
-                    format!("upper_hints := {}", self.orders(upper)),
-                    format!("lower_hints := {}", self.orders(lower)),
-                    format!("steps_hint := {}", self.indices(walk)),
-                ];
-                format!("Tree {}", record(&fields))
-            }
+            Count::Tree(script) => format!("Tree {}", self.indices(&script.walk)),
             Count::Grid(grid) => {
                 let Grid {
                     bits,
@@ -373,6 +365,7 @@ impl Source {
         let test = match test {
             Test::Pooled => "Pooled",
             Test::Unpooled => "Unpooled",
+            Test::Wrong => "Wrong",
             Test::Count => "Count",
             Test::Forfeit => "Forfeit",
         };

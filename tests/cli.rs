@@ -176,7 +176,7 @@ fn exit_codes_and_words() {
     let path = folder.path();
     std::fs::write(path.join("not.json"), "accepted").unwrap();
     std::fs::copy(path.join("cert.json"), path.join("v3.json")).unwrap();
-    edit(&path.join("v3.json"), "\"gbmi\":\"2\"", "\"gbmi\":\"3\"");
+    edit(&path.join("v3.json"), "\"gbmi\":\"3\"", "\"gbmi\":\"4\"");
     std::fs::copy(path.join("cert.json"), path.join("more.json")).unwrap();
     edit(&path.join("more.json"), "\"109\"", "\"110\"");
     std::fs::copy(path.join("cert.json"), path.join("moved.json")).unwrap();

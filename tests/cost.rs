@@ -136,7 +136,7 @@ fn worst(v: usize, n: usize) -> Vec<(&'static str, Certificate)> {
     let counted = |count: Count, window: &str| {
         vec![plan(vec![group("each", Test::Count, "all")], count, window)]
     };
-    let tree = |script: Script| Count::Tree(Some(Box::new(script)));
+    let tree = Count::Tree;
     let orders = |row: &[usize], rows: usize| -> Rows<usize> { vec![row.to_vec(); rows].into() };
     let plain = Split::default;
     let attended = |mut certificate: Certificate, order: Vec<usize>| {
@@ -181,50 +181,51 @@ fn worst(v: usize, n: usize) -> Vec<(&'static str, Certificate)> {
         attended(by_hand(network, plain(), never_read), long),
     ));
 
-    // Nodes that drop groups which are not there; items labelled for groups that are not there.
-    let drops = [vec![v - 1], vec![v; v - 1], vec![0]].concat().repeat(v);
-    let script = Script {
-        walk: drops,
-        ..Script::default()
-    };
-    cases.push((
-        "drops",
-        attended(
-            by_hand(network, plain(), counted(tree(script), "1")),
-            (0..v).collect(),
+    // Groups that are not there, and all that are, dropped one after the other, at every item of every node.
+    let drop = |group: usize| 3 + 2 * group;
+    let walks = [
+        ("drops of nothing", vec![drop(v); 100 * v]),
+        (
+            "drops",
+            [vec![1], (0..v).map(drop).collect(), vec![1]]
+                .concat()
+                .repeat(v),
         ),
-    ));
-    let labels = [vec![0, 2], (0..v).map(|item| 3 + item).collect()]
-        .concat()
-        .repeat(v);
-    let script = Script {
-        walk: labels,
-        upper: orders(&[0], n * v),
-        lower: orders(&[0], n * v),
-    };
+        ("words without nodes", vec![0; 1000]),
+        ("splits", vec![1; 100 * v]),
+        ("nodes left at once", [1, 1, 2, 1].repeat(50 * v)),
+        // One item after the other is said to be right, or wrong by a group.
+        (
+            "right one by one",
+            [vec![1; n], [0, 1].repeat(v)].concat().repeat(v),
+        ),
+        (
+            "wrong one by one",
+            [vec![1; n], [4, 1].repeat(v)].concat().repeat(v),
+        ),
+        (
+            "wrong by nobody",
+            [vec![1; n], [4 + 2 * v, 1].repeat(v)].concat().repeat(v),
+        ),
+    ];
+    for (name, walk) in walks {
+        for (window, order) in [
+            ("all", (0..v).collect()),
+            ("1", vec![]),
+            ("2", vec![0; 50 * v]),
+        ] {
+            let script = Script {
+                order,
+                walk: walk.clone(),
+            };
+            let hints = by_hand(network, plain(), counted(tree(script), window));
+            cases.push((name, attended(hints, (0..v).collect())));
+        }
+    }
+    let everywhere = |m| plan(pairs(v, m, Test::Wrong, "all"), Count::default(), "all");
     cases.push((
-        "labels",
-        by_hand(network, plain(), counted(tree(script), "all")),
-    ));
-    // One item at the end of every group's order is called certified.
-    let last = [vec![0, 2], vec![2; v - 1], vec![0]].concat().repeat(v);
-    let forward: Vec<usize> = (0..v).collect();
-    let script = Script {
-        walk: last,
-        upper: orders(&forward, n * v),
-        lower: Rows::EMPTY,
-    };
-    cases.push((
-        "orders of items",
-        by_hand(network, plain(), counted(tree(script), "all")),
-    ));
-    let nothing = Script {
-        walk: vec![0; 1000],
-        ..Script::default()
-    };
-    cases.push((
-        "words without nodes",
-        by_hand(network, plain(), counted(tree(nothing), "all")),
+        "wrong everywhere",
+        by_maximum(network, split(network, all), everywhere),
     ));
 
     let grid = |grid: Grid| Count::Grid(Box::new(grid));
@@ -591,7 +592,7 @@ fn reading_takes_at_most(length: usize, memory: u64) {
     std::fs::write(model.join("model.safetensors"), zero.weights()).unwrap();
     for (before, item, between, after) in cases {
         let mut text = format!(
-            r#"{{"gbmi":"2","network":"{}",{before}{item}"#,
+            r#"{{"gbmi":"3","network":"{}",{before}{item}"#,
             network.sha256
         );
         let repeated = (length - text.len() - after.len()) / (item.len() + between.len());

@@ -314,7 +314,7 @@ fn refusals_have_the_exit_codes_of_check() {
             "claim not established",
         ),
         ("reject/not_json", 1, "malformed"),
-        ("decline/version_3", 2, "unsupported certificate version"),
+        ("decline/version_4", 2, "unsupported certificate version"),
         ("no/such/file", 3, "no/such/file"),
     ] {
         let args = about(path);

@@ -42,7 +42,7 @@ const TRUSTED: &[(&str, &str)] = &[
     ),
     (
         "checker::levels",
-        "refusal model certificate certificate::levels checker::arithmetic checker::meter checker::product \
+        "refusal task model certificate certificate::levels checker::arithmetic checker::meter checker::product \
          checker::factors checker::run",
     ),
     (
@@ -353,7 +353,7 @@ fn paths_are_read_as_rust_reads_them() {
     let modules = modules();
     let to = |at, path| resolved(&modules, at, path);
     assert_eq!(
-        to("checker::levels::tree", "super::terms::Level").unwrap(),
+        to("checker::levels::tree", "super::terms::Answer").unwrap(),
         "checker::levels::terms"
     );
     assert_eq!(to("checker", "run::Options").unwrap(), "checker::run");

@@ -384,10 +384,8 @@ fn reader_and_schema_agree_on_scripts() {
     let schema = schema();
     let cases = [
         (json!({}), true, true),
-        (json!({"upper": [], "lower": [], "walk": ""}), true, true),
-        (json!({"upper": ["", "5 5 0"], "lower": ["0"]}), true, true),
-        (json!({"upper": ["6", "0 0"]}), true, true),
-        (json!({"lower": ["0 6"]}), true, true),
+        (json!({"order": "", "walk": ""}), true, true),
+        (json!({"order": "6 0 0"}), true, true),
         (json!({"walk": "0 2 18446744073709551615"}), true, true),
         (json!({"walk": "18446744073709551616"}), true, false),
         (json!({"walk": " "}), false, false),
@@ -395,8 +393,9 @@ fn reader_and_schema_agree_on_scripts() {
         (json!({"walk": "-1"}), false, false),
         (json!({"walk": ["0"]}), false, false),
         (json!({"walk": null}), false, false),
-        (json!({"upper": "0"}), false, false),
-        (json!({"lower": ["0  1"]}), false, false),
+        (json!({"order": ["0"]}), false, false),
+        (json!({"order": "0  1"}), false, false),
+        (json!({"upper": ["0"]}), false, false),
         (json!({"bits": "0"}), false, false),
         (json!({"script": "0"}), false, false),
     ];
@@ -425,12 +424,9 @@ fn items_that_do_not_exist_hide_no_bound() {
     certificate["claim"] =
         json!({"task": "max_of_n", "correct": "0", "total": (v * v).to_string()});
     let mut plans = vec![certificate["hints"]["criterion"]["plans"][0].clone(); 2];
-    let walk: Vec<String> = std::iter::once(v - 1)
-        .chain(0..v - 1)
-        .map(|number| number.to_string())
-        .collect();
-    let upper = vec![format!("0 {v}"); v - 1];
-    plans[1]["count"] = json!({"rule": "tree", "upper": upper, "walk": walk.join(" ")});
+    // Whatever comes first, all is said to be right at once.
+    let order = format!("{} {v} 0", v + 1);
+    plans[1]["count"] = json!({"rule": "tree", "order": order, "walk": "0"});
     certificate["hints"]["criterion"]["plans"] = plans.into();
     let assignment: Vec<String> = (0..v).map(|m| format!("{}1", "0 ".repeat(m))).collect();
     certificate["hints"]["criterion"]["assignment"] = assignment.into();

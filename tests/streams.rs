@@ -45,7 +45,7 @@ fn the_exit_code_is_the_verdict_whoever_listens() {
     let path = folder.path();
     for (name, from, to) in [
         ("false.json", "\"109\"", "\"110\""),
-        ("later.json", "\"gbmi\":\"2\"", "\"gbmi\":\"3\""),
+        ("later.json", "\"gbmi\":\"3\"", "\"gbmi\":\"4\""),
     ] {
         std::fs::copy(path.join("cert.json"), path.join(name)).unwrap();
         edit(&path.join(name), from, to);

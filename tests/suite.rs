@@ -20,6 +20,7 @@ mod house;
 mod import;
 mod inspect;
 mod killed;
+mod levels;
 mod models;
 mod mutation;
 mod optimiser;

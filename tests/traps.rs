@@ -4,18 +4,18 @@
 //! Paths are written down as tables; without scores attention is uniform, and every weight is one.
 
 use crate::common::{
-    Model, NOTHING, Paths, assert_sound, by_hand, certified, correct_by_pair, exact_correct, group,
-    levels, numbers, partition, plan, reread, sorted, split, tables, tokens,
+    Model, NOTHING, Paths, assert_sound, by_hand, certified, certified_by_pair, correct_by_pair,
+    exact_correct, group, levels, numbers, partition, plan, reread, sorted, split, tokens,
 };
 use gbmi::certificate::levels::{Count, Grid, Plan, Test};
 use gbmi::certificate::{Certificate, Rows};
 use gbmi::checker::arithmetic::{Enclosure, Fixed, Rational};
-use gbmi::checker::levels::Level;
 use gbmi::checker::levels::order::Order;
 use gbmi::checker::meter::Meter;
 use gbmi::checker::{Options, certify};
 use gbmi::model::{Matrix, Network};
 use gbmi::refusal::{Decline, Refusal};
+use gbmi::task::{Level, Words};
 use num_bigint::BigUint;
 
 fn tree(answers: &str) -> Plan {
@@ -135,15 +135,9 @@ fn t8_failures_are_added_over_groups_not_successes_combined() {
     let model = paths.model();
     let network = model.network();
     for plan in [tree("each"), grid("each", 8)] {
-        let mut file = by_hand(&network, split(&network, ""), vec![plan]);
-        let certificate = reread(&file);
-        let meter = Meter::new(u64::MAX);
-        let tables = tables(&network, &certificate, &meter);
-        let mut level = Level::new(&tables, 2, &meter);
-        let plan = &partition(&mut file).plans[0];
-        let sets = level.partition(plan, "").unwrap();
-        let settled = level.settled(2, &sets, plan).unwrap();
-        assert_eq!(level.inputs(2) - settled.right, 2_u8.into());
+        let file = by_hand(&network, split(&network, ""), vec![plan]);
+        let (right, _) = &certified_by_pair(&network, &file)[&(2, 2)];
+        assert_eq!(BigUint::from(3_u8) - right, 2_u8.into());
         assert_sound(&model, &file);
     }
 }
@@ -301,13 +295,13 @@ fn t3_sequences_without_the_maximum_are_no_inputs_of_it() {
 fn t3_levels_hold_every_input_once() {
     for (v, n) in [(2, 2), (3, 4), (6, 3), (100, 20)] {
         let network = Model::zero(v, n, 1, 1).network();
-        let file = by_hand(&network, split(&network, ""), vec![tree("rest")]);
-        let meter = Meter::new(u64::MAX);
-        let tables = tables(&network, &file, &meter);
-        let levels = (0..v).map(|m| (m, Level::new(&tables, m, &meter)));
-        let inputs: BigUint = levels
-            .flat_map(|(m, level)| (0..=m).map(move |q| level.inputs(q)).collect::<Vec<_>>())
-            .sum();
+        let of_answer = |m| {
+            let levels = network.task.levels(m);
+            let words: Vec<Vec<Words<'_>>> = levels.iter().map(Level::words).collect();
+            let queries = words.iter().flat_map(|words| Words::by_query(words));
+            queries.map(|(_, words)| words.inputs()).sum::<BigUint>()
+        };
+        let inputs: BigUint = (0..v).map(of_answer).sum();
         assert_eq!(inputs, BigUint::from(v).pow(n.try_into().unwrap()));
     }
 }
@@ -402,22 +396,14 @@ fn t4_a_negative_margin_beyond_the_window_takes_the_least_weight() {
             window: Some(1),
             ..plan
         };
-        let mut file = attend(
+        let file = attend(
             by_hand(&network, split(&network, "2 1 0"), vec![narrow]),
             &["1 2 0"; 3],
         );
-        let certificate = reread(&file);
-        let meter = Meter::new(u64::MAX);
-        let tables = tables(&network, &certificate, &meter);
-        let (mut level, plan) = (
-            Level::new(&tables, 2, &meter),
-            &partition(&mut file).plans[0],
-        );
-        let sets = level.partition(plan, "").unwrap();
-        let settled = level.settled(2, &sets, plan).unwrap();
+        let (right, _) = &certified_by_pair(&network, &file)[&(2, 2)];
         assert!(
-            level.inputs(2) - &settled.right >= 2_u8.into(),
-            "(0, 2) and (2, 2) are wrong, {settled:?}"
+            BigUint::from(3_u8) - right >= 2_u8.into(),
+            "(0, 2) and (2, 2) are wrong, {right} are right"
         );
         assert_sound(&model, &file);
     }

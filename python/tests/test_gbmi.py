@@ -116,7 +116,7 @@ def test_declined(tiny, bundled):
     with pytest.raises(gbmi.Declined) as caught:
         gbmi.Model.from_state_dict(doubles, config())
     assert caught.value.found == "float64"
-    later = gbmi.prove(tiny, "exact").certificate.replace(b'"gbmi":"2"', b'"gbmi":"3"')
+    later = gbmi.prove(tiny, "exact").certificate.replace(b'"gbmi":"3"', b'"gbmi":"4"')
     with pytest.raises(gbmi.Declined) as caught:
         gbmi.check(later, tiny)
     assert caught.value.code == "version"

@@ -3,7 +3,7 @@
 use super::numbers::text::{self, serialize as written};
 use super::numbers::{Rows, Text};
 use serde::de::Error;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::ops::Range;
 
 /// Offsets D̄ are hinted in units of 2^-20.
@@ -125,30 +125,30 @@ impl Text for Vec<Block> {
     }
 }
 
-/// Hints for the criterion `partition`: which plan each (query, maximum) follows.
+/// Hints for the criterion `partition`: which plan each (query, level) follows.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Partition {
     /// The distinct plans.
     pub plans: Vec<Plan>,
-    /// For every maximum m, the plan of each query q ≤ m; empty when all follow plan 0.
+    /// For every answer, the plan of each token at the last position, level by level; empty when all follow plan 0.
     #[serde(default, skip_serializing_if = "Rows::is_empty")]
     pub assignment: Rows<usize>,
 }
 
 impl Partition {
-    /// The plan for query q and maximum m, with its index.
-    pub fn plan(&self, q: usize, m: usize) -> Option<(&Plan, usize)> {
+    /// The plan for an answer and one of the queries of its levels, by number, with its index.
+    pub fn plan(&self, answer: usize, number: usize) -> Option<(&Plan, usize)> {
         let index = if self.assignment.is_empty() {
             0
         } else {
-            *self.assignment.get(m)?.get(q)?
+            *self.assignment.get(answer)?.get(number)?
         };
         self.plans.get(index).map(|plan| (plan, index))
     }
 }
 
-/// How the inputs of one (query, maximum) are certified.
+/// How the inputs of one (query, level) are decided.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
@@ -223,9 +223,11 @@ pub enum Test {
     Pooled,
     /// The whole-level test position by position.
     Unpooled,
+    /// The same from below, for one answer: it shows every input of this (query, level) to be wrong.
+    Wrong,
     /// Its failures are counted.
     Count,
-    /// Not at all: every input of this (query, maximum) counts as uncertified.
+    /// Not at all: every input of this (query, level) counts as uncertified.
     Forfeit,
 }
 
@@ -233,13 +235,13 @@ pub enum Test {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(tag = "rule", rename_all = "snake_case")]
 pub enum Count {
-    /// All groups together, by a tree over the inputs, which goes everywhere if there is no script.
-    Tree(#[serde(serialize_with = "script")] Option<Box<Script>>),
+    /// All groups together, by a tree over the inputs.
+    Tree(Script),
     /// Group by group, by convolution on a grid.
     Grid(Box<Grid>),
 }
 
-named!("rule", Count: "tree" => Tree(Box<Script>), "grid" => Grid(Box<Grid>));
+named!("rule", Count: "tree" => Tree(Script), "grid" => Grid(Box<Grid>));
 
 /// Counts of sums on a grid of `2^-bits`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -319,7 +321,7 @@ impl Text for Option<Wrong> {
 
 impl Default for Count {
     fn default() -> Self {
-        Self::Tree(None)
+        Self::Tree(Script::default())
     }
 }
 
@@ -329,93 +331,55 @@ impl Count {
     }
 }
 
-/// A tree over the inputs of one (query, maximum); its items are token m, the window's other tokens, the far class.
+/// What a tree over the inputs of one (query, level) does, place by place.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Script {
-    /// For each position, then counted group: the items in descending order of their terms.
-    #[serde(skip_serializing_if = "Rows::is_empty")]
-    pub upper: Rows<usize>,
-    /// Likewise: the items in ascending order, where wrong inputs are shown with the group.
-    #[serde(skip_serializing_if = "Rows::is_empty")]
-    pub lower: Rows<usize>,
-    /// The nodes, each before those below it, in words (docs/certificate.md): how long a node is, only the walk itself
-    /// shows. Empty to go everywhere.
+    /// Tokens, and `d_vocab` for all that are far: they come first, in this order.
+    #[serde(skip_serializing_if = "Vec::is_empty", with = "text")]
+    pub order: Vec<usize>,
+    /// [`Word`]s; empty for the rule that needs none (`checker/levels/tree.rs`).
     #[serde(skip_serializing_if = "Vec::is_empty", with = "text")]
     pub walk: Vec<usize>,
 }
 
-/// What a script says of a node that its dropped groups do not settle.
+/// What a script says of a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Its inputs stay undecided.
-    Leave,
-    /// They are wrong, by the group that follows.
-    Wrong,
-    /// By the items of the next position, of which labels follow.
-    Split,
-}
-
-impl Action {
-    /// As a word.
-    pub fn word(self) -> usize {
-        match self {
-            Self::Leave => 0,
-            Self::Wrong => 1,
-            Self::Split => 2,
-        }
-    }
-
-    /// From a word: others leave it.
-    pub fn read(word: usize) -> Self {
-        match word {
-            1 => Self::Wrong,
-            2 => Self::Split,
-            _ => Self::Leave,
-        }
-    }
-}
-
-/// What a script says of an item of a split.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Label {
-    /// All items so labelled are right at once.
+pub enum Word {
+    /// All its inputs are right. Among the items of a way on, so many of them as follows, or all that are left for 0.
     Right,
-    /// A node of its own.
-    Node,
-    /// Its inputs stay undecided.
-    Undecided,
-    /// All items so labelled are wrong at once, by this group.
+    /// The next of them are looked at apart.
+    Split,
+    /// They stay undecided.
+    Leave,
+    /// A group is negative everywhere there, and is not looked at any more: another word follows.
+    Drop(usize),
+    /// All its inputs are wrong, by a group of one answer; likewise.
     Wrong(usize),
 }
 
-impl Label {
-    /// As a word.
-    pub fn word(self) -> usize {
+impl Word {
+    /// As a number.
+    pub fn number(self) -> usize {
         match self {
             Self::Right => 0,
-            Self::Node => 1,
-            Self::Undecided => 2,
-            Self::Wrong(group) => group.saturating_add(3),
+            Self::Split => 1,
+            Self::Leave => 2,
+            Self::Drop(group) => group.saturating_mul(2).saturating_add(3),
+            Self::Wrong(group) => group.saturating_mul(2).saturating_add(4),
         }
     }
 
-    /// From a word.
-    pub fn read(word: usize) -> Self {
-        match word {
+    /// From a number.
+    pub fn read(number: usize) -> Self {
+        match number {
             0 => Self::Right,
-            1 => Self::Node,
-            2 => Self::Undecided,
-            group => Self::Wrong(group - 3),
+            1 => Self::Split,
+            2 => Self::Leave,
+            _ if number % 2 == 1 => Self::Drop((number - 3) / 2),
+            _ => Self::Wrong((number - 4) / 2),
         }
     }
-}
-
-fn script<S: Serializer>(script: &Option<Box<Script>>, serializer: S) -> Result<S::Ok, S::Error> {
-    script
-        .as_deref()
-        .unwrap_or(&Script::default())
-        .serialize(serializer)
 }
 
 /// A number of tokens, or `all`.

@@ -1,4 +1,4 @@
-//! The format of a proof: certificate version 2, specified in `docs/certificate.md`.
+//! The format of a proof: certificate version 3, specified in `docs/certificate.md`.
 //!
 //! A certificate is a claim and hints, and stands in the file as it stands here. Reading it checks its form only: fields
 //! and canonical numbers. Nothing in it is believed; the checker derives everything it uses from the weights, and a hint
@@ -44,7 +44,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 /// The certificate version that this build reads and writes.
-pub const VERSION: &str = "2";
+pub const VERSION: &str = "3";
 /// The largest certificate that is read, in bytes.
 pub const MAX_BYTES: u64 = 64 << 20;
 /// Margins are claimed in units of 2^-48, the finest step of the checker's arithmetic.

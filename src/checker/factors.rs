@@ -13,7 +13,7 @@ pub type Chain<R> = Vec<Matrix<R>>;
 /// The factors of the paths, with the softmax scale and the biases in their places.
 #[derive(Debug)]
 pub struct Factors<R> {
-    /// `v × d`, with a column of ones where there is a query bias: Ê_q = W_E\[q\] + W_pos\[n−1\].
+    /// By query, `· × d`, with a column of ones where there is a query bias: Ê_q = W_E\[q\] + W_pos\[n−1\].
     pub query: Matrix<R>,
     /// `d × h` over s, with the query bias as a further row.
     pub w_q: Matrix<R>,
@@ -25,11 +25,11 @@ pub struct Factors<R> {
     pub w_v: Matrix<R>,
     /// `h × d`.
     pub w_o: Matrix<R>,
-    /// `v × d`: Ê_q + b_V W_O + b_O.
+    /// By query, `· × d`: Ê_q + b_V W_O + b_O.
     pub stream: Matrix<R>,
-    /// `d × v`.
+    /// `d × d_vocab_out`.
     pub w_u: Matrix<R>,
-    /// `1 × v`, unless zero.
+    /// `1 × d_vocab_out`, unless zero.
     pub b_u: Option<Matrix<R>>,
 }
 
@@ -39,11 +39,15 @@ impl<R: Enclosure> Factors<R> {
     /// # Errors
     /// [`crate::refusal::Decline::Work`] when the products pass the meter's limit.
     pub fn new(network: &OneHead<'_>, meter: &Meter) -> Result<Self, Refusal> {
-        let (v, n) = (network.config.d_vocab, network.config.n_ctx);
+        let (queries, n) = (&network.queries, network.config.n_ctx);
         let w_e: Matrix<R> = enclose(network.w_e);
         let w_pos = enclose(network.w_pos);
-        meter.add(Kind::Attention, v * w_e.cols());
-        let query = add_row(&w_e, w_pos.row(n - 1));
+        meter.add(Kind::Attention, queries.len() * w_e.cols());
+        let read = Matrix::from_fn(queries.len(), w_e.cols(), R::everything(), |row, col| {
+            let token = queries.get(row).copied();
+            w_e.at(token.unwrap_or(usize::MAX), col).clone()
+        });
+        let query = add_row(&read, w_pos.row(n - 1));
         let sources = stack(&w_e, &w_pos);
 
         // The query bias is a further row of W_Q, met by a column of ones.
@@ -62,15 +66,15 @@ impl<R: Enclosure> Factors<R> {
         let mut stream = query.clone();
         if let Some(b_v) = nonzero(network.b_v) {
             let row = product(vec![b_v, w_o.clone()], meter, Kind::Logits)?;
-            meter.add(Kind::Logits, v * row.cols());
+            meter.add(Kind::Logits, queries.len() * row.cols());
             stream = add_row(&stream, row.row(0));
         }
         if let Some(b_o) = nonzero(network.b_o) {
-            meter.add(Kind::Logits, v * b_o.cols());
+            meter.add(Kind::Logits, queries.len() * b_o.cols());
             stream = add_row(&stream, b_o.row(0));
         }
         Ok(Self {
-            query: Matrix::from_fn(v, w_q.rows(), R::everything(), |q, col| {
+            query: Matrix::from_fn(queries.len(), w_q.rows(), R::everything(), |q, col| {
                 query.row(q).get(col).cloned().unwrap_or(R::dyadic(1, 0))
             }),
             w_q,

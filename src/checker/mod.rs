@@ -126,7 +126,7 @@ pub fn certify<R: Enclosure>(
         Hints::Levels(hints) => ("levels", levels::decide(&network.one_head()?, hints, &run)?),
         Hints::Published(hints) => (
             "published",
-            published::decide(&network.one_head()?, hints, &run)?,
+            published::decide(&network.max_of_n()?, hints, &run)?,
         ),
     };
     let total = network.task.size();
@@ -144,7 +144,7 @@ pub fn certify<R: Enclosure>(
 pub fn parts(network: &Network, certificate: &Certificate) -> usize {
     match certificate.hints {
         Hints::Exhaustive(_) => exhaustive::parts(network),
-        Hints::Levels(_) | Hints::Published(_) => network.sizes.d_vocab,
+        Hints::Levels(_) | Hints::Published(_) => network.sizes.d_vocab_out,
     }
 }
 

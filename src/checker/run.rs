@@ -15,11 +15,11 @@ pub const DEFAULT_MAX_FLOPS: u64 = 50_000_000_000;
 /// What a check may spend, and who is told of its progress.
 #[derive(Clone, Copy)]
 pub struct Options<'a> {
-    /// The most FLOPs, and the most integer operations: of all maxima together, in the end, and of each while it runs.
+    /// The most FLOPs, and the most integer operations: of all answers together, in the end, and of each while it runs.
     pub max_flops: u64,
     /// Number of threads. The result and the tally do not depend on it.
     pub threads: usize,
-    /// Called after each maximum is done, from any thread.
+    /// Called after each answer is done, from any thread.
     pub progress: &'a (dyn Fn() + Sync),
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     certificate
         .is_about(&found.network)
         .map_err(Refusal::from)?;
-    let theorem = export(&certificate, &found.network.one_head()?).map_err(Failure::Other)?;
+    let theorem = export(&certificate, &found.network.max_of_n()?).map_err(Failure::Other)?;
     streams::write(&args.out, theorem.as_bytes())?;
     let out = args.out.display();
     if args.json {

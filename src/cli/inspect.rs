@@ -52,7 +52,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let (source, out) = (&model.source, args.out.as_deref());
     let format = args.format.into();
     // Max-of-n's one head has tables of its own to look at.
-    let (printed, drawn) = match model.network.one_head() {
+    let (printed, drawn) = match model.network.max_of_n() {
         Ok(one_head) => {
             let printed = shown(args, source, &inspect(&one_head))?;
             (printed, out.map(|out| draw(&one_head, out, format)))

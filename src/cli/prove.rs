@@ -11,7 +11,8 @@ use crate::numerals::margin;
 use crate::output::Pending;
 use crate::refusal::{Refusal, Rejection};
 use crate::search::{
-    Goal, Proof, Request, prove_best, prove_best_of, prove_best_published, prove_by, steps,
+    Goal, Proof, Request, has_levels, prove_best, prove_best_of, prove_best_published, prove_by,
+    steps,
 };
 use crate::strategy::{ATTENTION, ATTENTION_ERROR, CLASSES, EUPU, Family, Strategy};
 use clap::ArgGroup;
@@ -308,7 +309,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let result = (|| {
         let found = model.insert(model::named(args.model.path())?);
         // What is shortest at a glance: other networks have their exact accuracy.
-        if !args.is_chosen() && found.network.one_head().is_err() {
+        if !args.is_chosen() && !has_levels(&found.network) {
             strategy = Strategy::Exhaustive;
         }
         let goals = args.goals(&found.network.task.size());

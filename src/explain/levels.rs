@@ -7,11 +7,12 @@ use crate::certificate::levels::{
     Test,
 };
 use crate::checker::arithmetic::Fixed;
-use crate::checker::levels::{Level, Set, Tables};
+use crate::checker::levels::{Answer, Set, Tables};
 use crate::checker::meter::Meter;
 use crate::checker::{Decided, Options, in_order, margin};
 use crate::model::OneHead;
 use crate::refusal::Refusal;
+use crate::task::{Level, Words};
 use num_bigint::BigUint;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,47 +59,67 @@ fn derive_at_once(
     let meter = Meter::new(options.max_flops);
     let tables = rules.tables(network, &meter)?;
     let shared_flops = meter.flops();
-    // The largest maximum, with the most inputs, first.
-    let levels = in_order(
-        (0..tables.d_vocab).rev().collect(),
+    // The largest answer first, as the checker.
+    let found = in_order(
+        (0..tables.answers).rev().collect(),
         &meter,
         options,
-        |m, meter| {
-            let mut level = Level::new(&tables, m, meter);
-            let rows = (0..=m)
-                .filter(|q| only(*q, m))
-                .map(|q| row(&mut level, &rules.hints.criterion, (q, m), meter));
+        |right, meter| {
+            let mut answer = Answer::new(&tables, right, meter);
+            let levels = network.network.task.levels(right);
+            let words: Vec<Vec<Words<'_>>> = levels.iter().map(Level::words).collect();
+            let rows = by_query(&words).into_iter();
+            let rows = rows.filter(|(query, _)| only(*query, right));
+            let rows = rows.map(|(query, places)| {
+                row(
+                    &mut answer,
+                    &rules.hints.criterion,
+                    (right, query, &places),
+                    meter,
+                )
+            });
             rows.collect::<Result<Vec<Row>, Refusal>>()
         },
     )?;
     Ok(Derived {
-        rows: levels.into_iter().rev().flatten().collect(),
+        rows: found.into_iter().rev().flatten().collect(),
         shared_flops,
     })
 }
 
+/// By query: the levels of an answer that it is in, each with the number of its plan.
+fn by_query<'a>(words: &'a [Vec<Words<'a>>]) -> BTreeMap<usize, Vec<(usize, &'a Words<'a>)>> {
+    let places = words.iter().flat_map(|words| Words::by_query(words));
+    let mut found: BTreeMap<usize, Vec<(usize, &Words<'_>)>> = BTreeMap::new();
+    for (number, (query, words)) in places.enumerate() {
+        found.entry(query).or_default().push((number, words));
+    }
+    found
+}
+
 fn row(
-    level: &mut Level<'_, Fixed>,
+    answer: &mut Answer<'_, Fixed>,
     hints: &Partition,
-    (q, m): (usize, usize),
+    (right, query, places): (usize, usize, &[(usize, &Words<'_>)]),
     meter: &Meter,
 ) -> Result<Row, Refusal> {
     let (flops, int_ops) = (meter.flops(), meter.int_ops());
-    let inputs = level.inputs(q);
-    // Without a plan nothing is certified.
-    let Decided { right, wrong } = match hints.plan(q, m) {
-        None => Decided::default(),
-        Some((plan, index)) => {
-            let sets = level.partition(plan, &format!("hints.criterion.plans[{index}]"))?;
-            level.settled(q, &sets, plan)?
+    let (mut inputs, mut decided) = (BigUint::default(), Decided::default());
+    for (number, words) in places {
+        inputs += words.inputs();
+        // Without a plan nothing is certified.
+        if let Some((plan, index)) = hints.plan(right, *number) {
+            let sets = answer.partition(plan, &format!("hints.criterion.plans[{index}]"))?;
+            let view = answer.view(words, query);
+            decided = decided + answer.settled(&view, &sets, plan)?;
         }
-    };
+    }
     Ok(Row {
-        maximum: m,
-        query: Some(q),
+        maximum: right,
+        query: Some(query),
         inputs,
-        certified: right,
-        wrong,
+        certified: decided.right,
+        wrong: decided.wrong,
         right: None,
         flops: meter.flops() - flops,
         int_ops: meter.int_ops() - int_ops,
@@ -147,7 +168,7 @@ fn without_script(count: &Count) -> Count {
 
 fn all_tokens(plan: &Plan) -> Plan {
     let groups = plan.groups.iter().map(|group| match group.test {
-        Test::Pooled | Test::Unpooled => Group {
+        Test::Pooled | Test::Unpooled | Test::Wrong => Group {
             window: None,
             ..group.clone()
         },
@@ -233,9 +254,7 @@ fn exact_count(plan: &Plan, positions: usize) -> Plan {
         return plan.clone();
     }
     let count = match &plan.count {
-        Count::Tree(script) if script.as_ref().is_none_or(|script| script.walk.is_empty()) => {
-            plan.count.clone()
-        }
+        Count::Tree(script) if script.walk.is_empty() => plan.count.clone(),
         _ if positions <= MOST_POSITIONS => Count::default(),
         Count::Grid(grid) => {
             let bits = grid.bits.saturating_add(FINER).min(MAX_GRID_BITS);
@@ -308,13 +327,26 @@ pub(super) fn replacements(
         .filter(|row| row.undecided() > BigUint::default())
         .filter_map(|row| Some(((row.query?, row.maximum), row)))
         .collect();
+    let mut numbers: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
+    for right in 0..network.config.d_vocab_out {
+        let levels = network.network.task.levels(right);
+        let words: Vec<Vec<Words<'_>>> = levels.iter().map(Level::words).collect();
+        for (query, places) in by_query(&words) {
+            let of_places = places.into_iter().map(|(number, _)| number);
+            numbers.insert((query, right), of_places.collect());
+        }
+    }
     let bounded = attention.entries.is_some() || split.logits.is_some() || split.direct.is_some();
     let outcome = |(index, (rule, by, new)): (usize, (&'static str, &'static str, &Levels))| {
         // A pair of which something is certified passes all its whole-level tests.
         let concerned = |(q, m): &(usize, usize), row: &Row| match index {
             0 => bounded,
             3 if row.certified > BigUint::default() => false,
-            _ => partition.plan(*q, *m) != new.criterion.plan(*q, *m),
+            _ => numbers.get(&(*q, *m)).is_some_and(|numbers| {
+                let differs =
+                    |number: &usize| partition.plan(*m, *number) != new.criterion.plan(*m, *number);
+                numbers.iter().any(differs)
+            }),
         };
         let pairs: BTreeSet<(usize, usize)> = undecided
             .iter()
@@ -360,22 +392,30 @@ pub(super) fn causes(
         queries.into_iter().collect(),
         &meter,
         options,
-        |(m, queries), meter| {
-            let mut level = Level::new(&tables, m, meter);
+        |(right, queries), meter| {
+            let mut answer = Answer::new(&tables, right, meter);
+            let levels = network.network.task.levels(right);
+            let words: Vec<Vec<Words<'_>>> = levels.iter().map(Level::words).collect();
+            let of_query = by_query(&words);
+            let places = queries.iter().flat_map(|query| {
+                let places = of_query.get(query).into_iter().flatten();
+                places.map(move |place| (*query, place))
+            });
             let mut found = vec![];
-            for q in queries {
-                let Some((plan, _)) = rules.hints.criterion.plan(q, m) else {
+            for (query, (number, words)) in places {
+                let Some((plan, _)) = rules.hints.criterion.plan(right, *number) else {
                     continue;
                 };
                 let alone = Plan {
                     count: without_script(&plan.count),
                     ..plan.clone()
                 };
-                for entry in level.partition(plan, "")? {
-                    let settled = level.settled(q, std::slice::from_ref(&entry), &alone)?;
-                    let fails = level.inputs(q) - settled.right;
+                let view = answer.view(words, query);
+                for entry in answer.partition(plan, "")? {
+                    let settled = answer.settled(&view, std::slice::from_ref(&entry), &alone)?;
+                    let fails = words.inputs() - settled.right;
                     if fails > BigUint::default() {
-                        found.push((named(&entry, m, tables.d_vocab), fails));
+                        found.push((named(&entry, right, tables.answers), fails));
                     }
                 }
             }
@@ -411,6 +451,7 @@ fn named((set, group): &(Set, &Group), m: usize, v: usize) -> Name {
         Test::Count => "",
         Test::Forfeit => ", forfeited",
         Test::Pooled | Test::Unpooled => ", tested whole",
+        Test::Wrong => ", tested to win everywhere",
     };
     let marked = match set {
         Set::One(answer) => {

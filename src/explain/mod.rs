@@ -236,7 +236,7 @@ pub fn explain(
             &|_, _| true,
             options,
         )?,
-        Hints::Published(hints) => published::derive(&network.one_head()?, hints, options)?,
+        Hints::Published(hints) => published::derive(&network.max_of_n()?, hints, options)?,
     };
     let network = &network.one_head()?;
     let truth = truth(network, margin, &mut derived.rows, spending)?;

@@ -174,7 +174,7 @@ fn header(architecture: &Architecture, task: &Value, labels: Option<&[u8]>) -> S
     let exact = |number: Dyadic<i64>| json!([number.mantissa, number.exponent]);
     let function = match architecture {
         Architecture::Transformer(shape) => {
-            if one_head::is_one_head(shape, task) {
+            if one_head::is_max_of_n(shape, task) {
                 let scale = shape.scale.name();
                 return format!("gbmi network 1\ntask max_of_n\nattn_scale {scale}\n");
             }

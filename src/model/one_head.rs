@@ -1,5 +1,5 @@
-//! The networks of the published proofs: one layer, one causal attention head, no MLP, no layer norm, answering with the
-//! largest token (`docs/theory.md`, T0).
+//! The networks of one layer and one causal attention head, without MLP and layer norm, that answer at the last position;
+//! among them those of the published proofs, which answer with the largest token (`docs/theory.md`, T0).
 
 use super::config::unsupported;
 use super::{Dyadic, Function, Matrix, Network, Shape};
@@ -7,12 +7,14 @@ use crate::refusal::Refusal;
 use serde_json::Value;
 
 /// A network of one layer and one head, by its weights.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct OneHead<'a> {
     /// The network.
     pub network: &'a Network,
     /// Sizes and scale.
     pub config: Shape,
+    /// The tokens that may stand at the last position, ascending.
+    pub queries: Vec<usize>,
     /// Token embedding, `d_vocab × d_model`.
     pub w_e: &'a Matrix<Dyadic>,
     /// Position embedding, `n_ctx × d_model`.
@@ -25,7 +27,7 @@ pub struct OneHead<'a> {
     pub w_v: &'a Matrix<Dyadic>,
     /// Output weights, `d_head × d_model`.
     pub w_o: &'a Matrix<Dyadic>,
-    /// Unembedding, `d_model × d_vocab`.
+    /// Unembedding, `d_model × d_vocab_out`.
     pub w_u: &'a Matrix<Dyadic>,
     /// Query bias, `1 × d_head`.
     pub b_q: &'a Matrix<Dyadic>,
@@ -35,14 +37,13 @@ pub struct OneHead<'a> {
     pub b_v: &'a Matrix<Dyadic>,
     /// Output bias, `1 × d_model`.
     pub b_o: &'a Matrix<Dyadic>,
-    /// Unembedding bias, `1 × d_vocab`.
+    /// Unembedding bias, `1 × d_vocab_out`.
     pub b_u: &'a Matrix<Dyadic>,
 }
 
-/// Is a transformer of this shape one that [`OneHead`] stands for?
-pub(super) fn is_one_head(shape: &Shape, task: &Value) -> bool {
+/// Is a transformer of this shape one of one layer and one head, and no more?
+fn is_plain(shape: &Shape) -> bool {
     let plain = Shape {
-        d_vocab_out: shape.d_vocab,
         n_layers: 1,
         n_heads: 1,
         d_mlp: None,
@@ -50,23 +51,31 @@ pub(super) fn is_one_head(shape: &Shape, task: &Value) -> bool {
         attention_rate: Dyadic::NONE,
         ..*shape
     };
-    task == "max_of_n" && *shape == plain
+    *shape == plain
+}
+
+/// Is it one of those of the published proofs?
+pub(super) fn is_max_of_n(shape: &Shape, task: &Value) -> bool {
+    task == "max_of_n" && shape.d_vocab_out == shape.d_vocab && is_plain(shape)
 }
 
 impl Network {
     /// This network by the weights of its one layer and head.
     ///
     /// # Errors
-    /// [`crate::refusal::Decline::Model`] when it has others, or another task.
+    /// [`crate::refusal::Decline::Model`] when it has others, or is read elsewhere than at the last position.
     pub fn one_head(&self) -> Result<OneHead<'_>, Refusal> {
         if let Function::Transformer(model) = &self.function
-            && is_one_head(&model.shape, &self.task_name)
+            && is_plain(&model.shape)
             && let [layer] = model.layers.as_slice()
             && let [head] = layer.heads.as_slice()
+            && let [(position, queries)] = self.task.read_outs().as_slice()
+            && position.checked_add(1) == Some(model.shape.n_ctx)
         {
             return Ok(OneHead {
                 network: self,
                 config: model.shape,
+                queries: queries.iter().collect(),
                 w_e: &model.w_e,
                 w_pos: &model.w_pos,
                 w_q: &head.w_q,
@@ -83,8 +92,25 @@ impl Network {
         }
         Err(unsupported(
             "config.json",
-            "one layer, one head, attention only, no layer norm, task \"max_of_n\" without \"eos\"",
+            "one layer, one head, attention only, no layer norm, answers at the last position",
             "another network; prove it with --strategy exhaustive",
+        ))
+    }
+
+    /// The same for a network that answers with the largest of all its tokens.
+    ///
+    /// # Errors
+    /// [`crate::refusal::Decline::Model`] when it is another.
+    pub fn max_of_n(&self) -> Result<OneHead<'_>, Refusal> {
+        if let Function::Transformer(model) = &self.function
+            && is_max_of_n(&model.shape, &self.task_name)
+        {
+            return self.one_head();
+        }
+        Err(unsupported(
+            "config.json",
+            "one layer, one head, attention only, no layer norm, task \"max_of_n\" without \"eos\"",
+            "another network; prove it with --strategy exact",
         ))
     }
 }

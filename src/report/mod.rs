@@ -240,7 +240,7 @@ impl Model {
         }
         let model = network.ok().map(|network| Self {
             parts: parts(&network),
-            inspection: network.one_head().ok().map(|network| inspect(&network)),
+            inspection: network.max_of_n().ok().map(|network| inspect(&network)),
             network,
             entry,
             truth,

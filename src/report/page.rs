@@ -112,7 +112,7 @@ pub(super) fn of_model(model: &Model, out: &Path) -> Result<(), Refusal> {
     let (folder, pictures) = (out.join("models"), out.join("models").join(name));
     let (inspection, drawn) = match &model.inspection {
         Some(inspection) => {
-            let drawn = draw(&model.network.one_head()?, &pictures, Format::Png)?;
+            let drawn = draw(&model.network.max_of_n()?, &pictures, Format::Png)?;
             (inspection.to_string(), drawn)
         }
         None => {

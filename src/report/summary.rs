@@ -273,7 +273,7 @@ fn accuracy(group: &Group) -> Table {
     let config = group
         .models
         .first()
-        .and_then(|model| model.network.one_head().ok())
+        .and_then(|model| model.network.max_of_n().ok())
         .map(|model| model.config);
     let (mut title, mut rows) = ("The true accuracy.", vec![]);
     let mut head = vec!["models", "how", "mean ± sd", "standard error", "lowest"];
@@ -351,7 +351,7 @@ fn classes(group: &Group) -> Table {
     let paper = group
         .models
         .first()
-        .and_then(|model| model.network.one_head().ok())
+        .and_then(|model| model.network.max_of_n().ok())
         .and_then(|model| published(&model.config));
     let of_paper = |class: &str| {
         let found = paper

@@ -1,6 +1,6 @@
 //! The best proof for a budget or a target, and the frontier of bound against length: by proofs at many prices.
 
-use super::levels::Prover;
+use super::levels::{Places, Prover};
 use super::proof::{Proof, Request};
 use super::prove_by;
 use crate::refusal::{Decline, Refusal};
@@ -81,7 +81,9 @@ pub fn prove_best(request: &Request<'_>, goal: &Goal, two_sided: bool) -> Result
             return Ok(shortest);
         }
     }
-    let prover = Prover::new(request, Strategy::Auto, two_sided)?;
+    let places = Places::new(&request.network.one_head()?);
+    let words = places.words();
+    let prover = Prover::new(request, &words, Strategy::Auto, two_sided)?;
     let mut best: Option<Proof> = None;
     // Is the proof at a price on the cheap side of the goal: does it keep the budget, or miss the target? One that takes
     // more work than is allowed is too dear.
@@ -170,7 +172,9 @@ const STEPS: usize = 4;
 /// # Errors
 /// As [`prove_best`].
 pub fn frontier(request: &Request<'_>, two_sided: bool) -> Result<Vec<Proof>, Refusal> {
-    let prover = Prover::new(request, Strategy::Auto, two_sided)?;
+    let places = Places::new(&request.network.one_head()?);
+    let words = places.words();
+    let prover = Prover::new(request, &words, Strategy::Auto, two_sided)?;
     let found = prover
         .prices()
         .iter()

@@ -8,6 +8,7 @@ mod proof;
 mod published;
 
 pub use goal::{Goal, frontier, prove_best, prove_best_of};
+pub use levels::has_levels;
 pub use measured::Row;
 pub use proof::{Proof, Request};
 
@@ -17,7 +18,7 @@ use crate::checker::{Options, exhaustive};
 use crate::model::Network;
 use crate::refusal::{Decline, Refusal};
 use crate::strategy::Strategy;
-use levels::Prover;
+use levels::{Places, Prover};
 use proof::derive;
 
 /// Brute force, and true accuracies by it, are for models with at most this many inputs.
@@ -77,10 +78,10 @@ pub fn prove_by(request: &Request<'_>, strategy: Strategy, steps: usize) -> Resu
     let hints = match strategy {
         Strategy::Exhaustive => Hints::Exhaustive(Exhaustive {}),
         // What these names stand for where no other family is of the network.
-        Strategy::BruteForce | Strategy::Exact { .. } if network.one_head().is_err() => {
+        Strategy::BruteForce | Strategy::Exact { .. } if !has_levels(network) => {
             Hints::Exhaustive(Exhaustive {})
         }
-        _ if network.one_head().is_err() => {
+        _ if !has_levels(network) => {
             return Err(Decline::Strategy {
                 found: strategy.name().into_owned(),
                 has: "exhaustive, brute-force, exact, exact-one-sided".into(),
@@ -91,11 +92,13 @@ pub fn prove_by(request: &Request<'_>, strategy: Strategy, steps: usize) -> Resu
         Strategy::Cubic => Hints::Levels(levels::cubic(request)?.into()),
         Strategy::Subcubic | Strategy::Exact { .. } | Strategy::Auto => {
             let two_sided = strategy == Strategy::Exact { two_sided: true };
-            return Prover::new(request, strategy, two_sided)?.at(f64::INFINITY);
+            let places = Places::new(&network.one_head()?);
+            let words = places.words();
+            return Prover::new(request, &words, strategy, two_sided)?.at(f64::INFINITY);
         }
         Strategy::PublishedCubic => Hints::Published(published::cubic()),
         Strategy::Published(family) => {
-            let network = &network.one_head()?;
+            let network = &network.max_of_n()?;
             let closed = published::closed(network, family)?;
             let closed = published::family(network, family, closed, options)?;
             let closed = derive(request, strategy, Hints::Published(closed))?;
@@ -118,13 +121,13 @@ pub fn prove_by(request: &Request<'_>, strategy: Strategy, steps: usize) -> Resu
 
 /// How many times [`prove`] calls `progress`: searches and checks, for progress bars.
 pub fn steps(strategy: Strategy, network: &Network) -> usize {
-    let maxima = network.sizes.d_vocab;
+    let answers = network.sizes.d_vocab_out;
     match strategy {
         Strategy::Exhaustive => exhaustive::parts(network),
-        _ if network.one_head().is_err() => exhaustive::parts(network),
-        Strategy::BruteForce | Strategy::PublishedCubic => maxima,
-        Strategy::Exact { two_sided: true } => 3 * maxima,
-        _ => 2 * maxima,
+        _ if !has_levels(network) => exhaustive::parts(network),
+        Strategy::BruteForce | Strategy::PublishedCubic => answers,
+        Strategy::Exact { two_sided: true } => 3 * answers,
+        _ => 2 * answers,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::model::{MAX_CONFIG_BYTES, MAX_WEIGHT_BYTES, Network, read_limited};
 use crate::output::{Pending, remove_abandoned, unwritable};
 use crate::parallel::parallel;
 use crate::refusal::Refusal;
-use crate::search::{self, MOST_INPUTS, Request, Row};
+use crate::search::{self, MOST_INPUTS, Request, Row, has_levels};
 use crate::strategy::Strategy;
 use crate::task::{MAX_LABELS_BYTES, labels_file};
 use crate::train::{Inputs, Recipe, Trained, evaluate, keep, kept, train};
@@ -364,7 +364,7 @@ fn attempt(
         ..Options::default()
     };
     let few = network.task.size() <= MOST_INPUTS.into()
-        && (network.one_head().is_ok() || exhaustive::flops(network) <= config.max_flops.into());
+        && (has_levels(network) || exhaustive::flops(network) <= config.max_flops.into());
     let start = Instant::now();
     let proofs = match work {
         Work::Truth => {

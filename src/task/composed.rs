@@ -1,7 +1,7 @@
 //! `f_g`: two lists of k numbers, of which one function of the first and another of the second agree. Which number is it?
 
 use super::values::{difference, power, sum};
-use super::{Parameters, Reading, Task, Tokens, Values};
+use super::{Level, Parameters, Reading, Task, Tokens, Values};
 use num_bigint::BigUint;
 use std::sync::Arc;
 
@@ -107,6 +107,29 @@ impl Task for Composed {
             Functions::AddSub => power(m, self.values.n.saturating_sub(1)),
             _ => (1..=m).map(|i| with(i) * with(m - i + 1)).sum(),
         }
+    }
+
+    /// The first list holds the number and none on one side, the second it and none on the other.
+    fn levels(&self, answer: usize) -> Vec<Level> {
+        let (first, second) = match self.functions {
+            Functions::MaxMin => (1, 2),
+            Functions::MinMax => (2, 1),
+            Functions::AddSub => return vec![],
+        };
+        if answer >= self.values.v {
+            return vec![];
+        }
+        let above = Tokens::Range(answer.saturating_add(1)..self.values.v);
+        let classes = vec![Tokens::one(answer), Tokens::Range(0..answer), above];
+        // A state says in how many lists the number has been: the second goes on from one only.
+        let next = |at: usize, state: usize, class: usize| {
+            let (list, side) = if at < self.k { (0, first) } else { (1, second) };
+            let may_be = (class == 0 || class == side) && (at != self.k || state == 1);
+            let state = if class == 0 { list + 1 } else { state };
+            may_be.then_some(state)
+        };
+        let is_end = |state| state == 2;
+        vec![self.values.level(&[], answer, classes, 3, next, is_end)]
     }
 }
 

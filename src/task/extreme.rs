@@ -1,6 +1,6 @@
 //! `max_of_n`, `min_of_n`, `nth_max_of_n`: which value is the largest, the smallest, the nth largest?
 
-use super::{Parameters, Reading, Task, Tokens, Values};
+use super::{Level, Parameters, Reading, Task, Tokens, Values};
 use num_bigint::BigUint;
 use std::sync::Arc;
 
@@ -75,6 +75,50 @@ impl Task for Extreme {
     fn size(&self) -> BigUint {
         self.values.count()
     }
+
+    fn levels(&self, answer: usize) -> Vec<Level> {
+        let nth = match self.rank {
+            Rank::Largest => Some(1),
+            Rank::Smallest => None,
+            Rank::NthLargest(nth) => Some(nth),
+        };
+        levels(&self.values, &[], nth, answer)
+    }
+}
+
+/// The inputs with a value r that is the `nth` largest, counted from 1, or the smallest for none.
+pub(super) fn levels(
+    values: &Values,
+    in_front: &[usize],
+    nth: Option<usize>,
+    r: usize,
+) -> Vec<Level> {
+    if r >= values.v {
+        return vec![];
+    }
+    let (below, above) = (
+        Tokens::Range(0..r),
+        Tokens::Range(r.saturating_add(1)..values.v),
+    );
+    let Some(nth) = nth else {
+        let classes = vec![Tokens::one(r), above];
+        // Has r been there?
+        let next = |_, state: usize, class: usize| Some(if class == 0 { 1 } else { state });
+        return vec![values.level(in_front, r, classes, 2, next, |state| state == 1)];
+    };
+    // How many are above r, at most nth − 1, and how many at least r, up to nth.
+    let width = nth.saturating_add(1);
+    let states = nth.saturating_mul(width);
+    let next = |_, state: usize, class: usize| {
+        let (above, at_least) = (state.checked_div(width)?, state.checked_rem(width)?);
+        let above = above.checked_add(usize::from(class == 2))?;
+        let at_least = at_least.checked_add(usize::from(class != 1))?.min(nth);
+        let state = above.checked_mul(width)?.checked_add(at_least)?;
+        (above < nth).then_some(state)
+    };
+    let is_end = |state: usize| state.checked_rem(width) == Some(nth);
+    let classes = vec![Tokens::one(r), below, above];
+    vec![values.level(in_front, r, classes, states, next, is_end)]
 }
 
 #[cfg(test)]

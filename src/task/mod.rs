@@ -23,6 +23,7 @@ mod fields;
 mod group;
 mod induction;
 mod labels;
+mod level;
 mod modular;
 mod multifun;
 mod parameters;
@@ -35,6 +36,7 @@ mod values;
 
 pub use fields::{Fields, whole};
 pub use labels::{MAX_LABELS_BYTES, labels_file};
+pub use level::{Level, Move, Words};
 pub use sizes::{MAX_CTX, MAX_VOCAB, Sizes};
 pub use tokens::Tokens;
 
@@ -67,6 +69,13 @@ pub trait Task: Debug + Send + Sync {
 
     /// The number of pairs of an input and a read-out of it: at least one.
     fn size(&self) -> BigUint;
+
+    /// Inputs with this right answer, each in one level, for a task with one read-out, at the last position. Where labels
+    /// have no such form there is none, and the levels of all answers do not make up the inputs.
+    fn levels(&self, answer: usize) -> Vec<Level> {
+        let _ = answer;
+        vec![]
+    }
 }
 
 /// A task as it is read: none if something is wrong with its parameters, which is noted there.

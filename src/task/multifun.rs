@@ -1,8 +1,8 @@
 //! `multifun`: the first token says which function of the values behind it is asked for.
 
 use super::fields::whole;
-use super::values::{place, sum};
-use super::{Parameters, Reading, Task, Tokens, Values};
+use super::values::{place as first_place, sum};
+use super::{Level, Parameters, Reading, Task, Tokens, Values, extreme, place};
 use num_bigint::BigUint;
 use serde_json::Value;
 use std::sync::Arc;
@@ -13,21 +13,54 @@ type Function = fn(&[usize], usize) -> Option<usize>;
 /// What the answers to n values below v are below.
 type Bound = fn(usize, usize) -> usize;
 
+/// The levels of an answer behind a function token, if the function has any.
+type Levels = fn(&Values, &[usize], usize) -> Vec<Level>;
+
 /// The functions by name. Places count among the values, from 0, and the first counts.
-const FUNCTIONS: [(&str, Bound, Function); 6] = [
-    ("max", |_, v| v, |x, _| x.iter().max().copied()),
-    ("min", |_, v| v, |x, _| x.iter().min().copied()),
-    ("argmax", |n, _| n, |x, _| place(x.iter().max(), x)),
-    ("argmin", |n, _| n, |x, _| place(x.iter().min(), x)),
-    ("sum", |n, v| n * (v - 1) + 1, |x, _| sum(x)),
-    ("summod", |_, v| v, |x, v| sum(x)?.checked_rem(v)),
+const FUNCTIONS: [(&str, Bound, Function, Levels); 6] = [
+    (
+        "max",
+        |_, v| v,
+        |x, _| x.iter().max().copied(),
+        |values, token, r| extreme::levels(values, token, Some(1), r),
+    ),
+    (
+        "min",
+        |_, v| v,
+        |x, _| x.iter().min().copied(),
+        |values, token, r| extreme::levels(values, token, None, r),
+    ),
+    (
+        "argmax",
+        |n, _| n,
+        |x, _| first_place(x.iter().max(), x),
+        |values, token, place| place::levels(values, token, true, place),
+    ),
+    (
+        "argmin",
+        |n, _| n,
+        |x, _| first_place(x.iter().min(), x),
+        |values, token, place| place::levels(values, token, false, place),
+    ),
+    (
+        "sum",
+        |n, v| n * (v - 1) + 1,
+        |x, _| sum(x),
+        |_, _, _| vec![],
+    ),
+    (
+        "summod",
+        |_, v| v,
+        |x, v| sum(x)?.checked_rem(v),
+        |_, _, _| vec![],
+    ),
 ];
 
 /// A function token, n values; the function's value at the last position.
 #[derive(Debug)]
 struct Multifun {
     /// Function tokens, ascending, and what they ask for.
-    functions: Vec<(usize, Function)>,
+    functions: Vec<(usize, Function, Levels)>,
     values: Values,
 }
 
@@ -56,12 +89,14 @@ pub(super) fn read(parameters: &mut Parameters<'_>) -> Reading {
             let tokens: Option<Vec<usize>> = tokens.iter().map(token).collect();
             tokens.filter(|tokens| tokens.len() == functions.len())
         })?;
-    for (_, answers, _) in &functions {
+    for (_, answers, ..) in &functions {
         parameters.answers(answers(values.n, values.v))?;
     }
-    let functions = functions.iter().map(|(_, _, function)| *function);
-    let mut functions: Vec<(usize, Function)> = tokens.into_iter().zip(functions).collect();
-    functions.sort_unstable_by_key(|(token, _)| *token);
+    let functions = tokens.into_iter().zip(functions);
+    let mut functions: Vec<(usize, Function, Levels)> = functions
+        .map(|(token, (_, _, function, levels))| (token, *function, *levels))
+        .collect();
+    functions.sort_unstable_by_key(|(token, ..)| *token);
     Some(Arc::new(Multifun { functions, values }))
 }
 
@@ -78,7 +113,7 @@ impl Task for Multifun {
 
     fn next(&self, prefix: &[usize]) -> Tokens {
         match prefix.split_first() {
-            None => Tokens::These(self.functions.iter().map(|(token, _)| *token).collect()),
+            None => Tokens::These(self.functions.iter().map(|(token, ..)| *token).collect()),
             Some((_, behind)) => self.values.next(behind.len()),
         }
     }
@@ -86,7 +121,7 @@ impl Task for Multifun {
     fn answer(&self, prefix: &[usize]) -> Option<usize> {
         let (asked, behind) = prefix.split_first()?;
         let values = self.values.of(behind)?;
-        let (_, function) = self.functions.iter().find(|(token, _)| token == asked)?;
+        let (_, function, _) = self.functions.iter().find(|(token, ..)| token == asked)?;
         function(values, self.values.v)
     }
 
@@ -96,6 +131,13 @@ impl Task for Multifun {
 
     fn size(&self) -> BigUint {
         self.values.count() * self.functions.len()
+    }
+
+    fn levels(&self, answer: usize) -> Vec<Level> {
+        let of = |(token, _, levels): &(usize, Function, Levels)| {
+            levels(&self.values, &[*token], answer)
+        };
+        self.functions.iter().flat_map(of).collect()
     }
 }
 

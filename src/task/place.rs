@@ -1,7 +1,7 @@
 //! `argmax_of_n`, `argmin_of_n`: where is the largest value, the smallest? The first place counts, and places count from 0.
 
 use super::values::place;
-use super::{Parameters, Reading, Task, Tokens, Values};
+use super::{Level, Parameters, Reading, Task, Tokens, Values};
 use num_bigint::BigUint;
 use std::sync::Arc;
 
@@ -55,6 +55,34 @@ impl Task for Place {
     fn size(&self) -> BigUint {
         self.values.count()
     }
+
+    fn levels(&self, answer: usize) -> Vec<Level> {
+        levels(&self.values, &[], self.of_the_largest, answer)
+    }
+}
+
+/// Those whose largest value, or smallest, stands first at a place: one for each value that it can be.
+pub(super) fn levels(
+    values: &Values,
+    in_front: &[usize],
+    largest: bool,
+    place: usize,
+) -> Vec<Level> {
+    let level = |r: usize| {
+        let beyond = if largest {
+            0..r
+        } else {
+            r.saturating_add(1)..values.v
+        };
+        let classes = vec![Tokens::one(r), Tokens::Range(beyond)];
+        let next = |at: usize, _, class: usize| {
+            let may_be = if class == 0 { at >= place } else { at != place };
+            may_be.then_some(0)
+        };
+        values.level(in_front, place, classes, 1, next, |_| true)
+    };
+    let extremes = if place < values.n { 0..values.v } else { 0..0 };
+    extremes.map(level).collect()
 }
 
 #[cfg(test)]

@@ -770,3 +770,102 @@ fn the_sizes_in_the_documentation_are_those_of_the_tasks() {
         ["table"]
     );
 }
+
+/// Is a sequence one of a level's inputs: is there a word for it?
+fn takes(words: &Words<'_>, before: &[usize]) -> bool {
+    let mut state = 0;
+    for (position, token) in before.iter().enumerate() {
+        let moves = words.moves(position, state).iter();
+        let mut steps = moves.filter(|step| words.level.classes[step.class].contains(*token));
+        let Some(step) = steps.next() else {
+            return false;
+        };
+        assert_eq!(steps.next(), None, "one word at most");
+        state = step.to;
+    }
+    words.behind(before.len(), state) == 1_u32.into()
+}
+
+/// Every input of a task that has levels is in one of them, with its right answer, and nothing else is in any.
+#[test]
+fn levels_are_a_partition_by_right_answers() {
+    let mut with_levels = std::collections::BTreeSet::new();
+    for Example {
+        task,
+        sizes,
+        literal,
+        labels,
+    } in examples()
+    {
+        let (_, read) = read(&task, sizes, labels.as_deref()).unwrap();
+        let answers = 0..sizes.d_vocab_out + 1;
+        let levels: Vec<Level> = answers
+            .clone()
+            .flat_map(|answer| read.levels(answer))
+            .collect();
+        // A function that has none leaves the others theirs: then the sizes say so.
+        let words: Vec<Vec<Words<'_>>> = levels.iter().map(Level::words).collect();
+        let by_query = || words.iter().map(|words| Words::by_query(words));
+        let size: BigUint = by_query().flatten().map(|(_, words)| words.inputs()).sum();
+        if size != read.size() {
+            assert!(size < read.size(), "{task}");
+            continue;
+        }
+        with_levels.insert(task["name"].as_str().unwrap().to_owned());
+        for answer in answers {
+            assert!(
+                read.levels(answer)
+                    .iter()
+                    .all(|level| level.answer == answer)
+            );
+        }
+        let inputs = sequences(sizes.d_vocab, sizes.n_ctx);
+        for sequence in &inputs {
+            let right = literal(sequence).map(|read_outs| read_outs[0].1);
+            let (query, before) = sequence.split_last().unwrap();
+            let is_in = |words: &Vec<(usize, &Words<'_>)>| {
+                let of_query = words.iter().filter(|(token, _)| token == query);
+                of_query.filter(|(_, words)| takes(words, before)).count()
+            };
+            let found = levels.iter().zip(by_query());
+            let found = found.flat_map(|(level, words)| vec![level.answer; is_in(&words)]);
+            let found: Vec<usize> = found.collect();
+            assert_eq!(
+                found,
+                Vec::from_iter(right),
+                "{task} {sizes:?} {sequence:?}"
+            );
+        }
+        for (query, words) in by_query().flatten() {
+            assert!(words.inputs() > BigUint::default());
+            let inputs = inputs.iter().filter_map(|input| {
+                let (last, before) = input.split_last()?;
+                (*last == query && takes(words, before)).then_some(before)
+            });
+            let inputs: Vec<&[usize]> = inputs.collect();
+            assert_eq!(words.inputs(), inputs.len().into());
+            for (class, tokens) in words.level.classes.iter().enumerate() {
+                let holds = |before: &&[usize]| before.iter().any(|token| tokens.contains(*token));
+                assert_eq!(
+                    words.hold(class),
+                    inputs.iter().all(holds),
+                    "{task} {query}"
+                );
+                let stands = |p: usize| inputs.iter().any(|before| tokens.contains(before[p]));
+                for position in 0..sizes.n_ctx - 1 {
+                    assert_eq!(words.classes_at(position)[class], stands(position));
+                }
+            }
+        }
+    }
+    let expected = [
+        "argmax_of_n",
+        "argmin_of_n",
+        "f_g",
+        "max_of_n",
+        "min_of_n",
+        "multifun",
+        "nth_max_of_n",
+    ];
+    assert!(with_levels.iter().eq(expected), "{with_levels:?}");
+}

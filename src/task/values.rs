@@ -1,5 +1,6 @@
 //! What most tasks ask about: n values, and a fixed end of sequence behind them if there is one.
 
+use super::level::Level;
 use super::parameters::Parameters;
 use super::tokens::Tokens;
 use num_bigint::BigUint;
@@ -61,6 +62,33 @@ impl Values {
     pub(super) fn of<'a>(&self, sequence: &'a [usize]) -> Option<&'a [usize]> {
         let is_whole = sequence.len() == self.positions();
         sequence.get(..self.n).filter(|_| is_whole)
+    }
+
+    /// Those with one right answer, behind some fixed tokens: the words over `classes` from state 0 to one that is an end,
+    /// with `next` from a place among the values and a state by a class.
+    pub(super) fn level(
+        &self,
+        in_front: &[usize],
+        answer: usize,
+        mut classes: Vec<Tokens>,
+        states: usize,
+        next: impl Fn(usize, usize, usize) -> Option<usize>,
+        is_end: impl Fn(usize) -> bool,
+    ) -> Level {
+        let (first, of_values) = (in_front.len(), classes.len());
+        let fixed = in_front.iter().chain(&self.eos);
+        classes.extend(fixed.map(|token| Tokens::one(*token)));
+        let positions = first.saturating_add(self.positions());
+        let next = |position: usize, state, class| {
+            let place = position.checked_sub(first).filter(|place| *place < self.n);
+            let Some(place) = place else {
+                // Fixed tokens come in their order: those in front, then the one behind.
+                let fixed = if position < first { position } else { first };
+                return (class == of_values.saturating_add(fixed)).then_some(state);
+            };
+            next(place, state, class).filter(|_| class < of_values)
+        };
+        Level::new(answer, classes, (positions, states), next, is_end)
     }
 
     /// v^n.

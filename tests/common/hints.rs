@@ -11,6 +11,7 @@ use gbmi::checker::arithmetic::{Enclosure, Rational};
 use gbmi::checker::levels::Paths;
 use gbmi::checker::meter::Meter;
 use gbmi::model::{Network, Shape};
+use gbmi::task::Words;
 
 /// The certificate, written and read as any other.
 pub(crate) fn reread(certificate: &Certificate) -> Certificate {
@@ -25,7 +26,7 @@ pub(crate) fn bare(network: &Network, hints: Hints) -> Certificate {
         model: None,
         strategy: "by-hand".into(),
         claim: Claim {
-            task: "max_of_n".into(),
+            task: network.task_name.clone(),
             total: network.task.size(),
             ..Claim::default()
         },
@@ -100,16 +101,14 @@ pub(crate) fn plan(groups: Vec<Group>, count: Count, window: &str) -> Plan {
 /// The split rule with one order of answers for every row. Entries behind a listed answer are bounded by their largest,
 /// so groups without the maximum want it listed first.
 pub(crate) fn split(network: &Network, order: &str) -> Split {
-    let (v, n) = (
-        network.one_head().unwrap().config.d_vocab,
-        network.one_head().unwrap().config.n_ctx,
-    );
+    let network = network.one_head().unwrap();
+    let (v, n) = (network.config.d_vocab, network.config.n_ctx);
     let rows = |rows: usize| vec![numbers(order); rows].into();
     Split {
         offset: vec![],
         token_orders: rows(v * (n - 1)),
-        query_orders: rows(v),
-        last_orders: rows(v),
+        query_orders: rows(network.queries.len()),
+        last_orders: rows(network.queries.len()),
         ..Split::default()
     }
 }
@@ -117,26 +116,24 @@ pub(crate) fn split(network: &Network, order: &str) -> Split {
 /// The split rule with this offset and the answers of every row from large to small: its margins are exact for groups of
 /// one answer, and for all groups where what the offset leaves of the direct path is the same for all answers.
 pub(crate) fn sorted(network: &Network, offset: &[i64]) -> Split {
-    let (v, n) = (
-        network.one_head().unwrap().config.d_vocab,
-        network.one_head().unwrap().config.n_ctx,
+    let network = network.one_head().unwrap();
+    let (v, n, queries) = (
+        network.config.d_vocab,
+        network.config.n_ctx,
+        &network.queries,
     );
-    let paths = Paths::<Rational>::new(
-        &network.one_head().unwrap(),
-        [None; 3],
-        &Meter::new(u64::MAX),
-    )
-    .unwrap();
+    let paths = Paths::<Rational>::new(&network, [None; 3], &Meter::new(u64::MAX)).unwrap();
     let shift = |j: usize| Rational::dyadic(offset.get(j).copied().unwrap_or(0), -OFFSET_BITS);
     let logit = |t: usize, p: usize, j: usize| paths.logits.at(t, j).add(paths.logits.at(v + p, j));
     let token = |row: usize, j: usize| logit(row % v, row / v, j).add(&shift(j));
     let query = |q: usize, j: usize| paths.direct.at(q, j).sub(&shift(j));
-    let last = |q: usize, j: usize| logit(q, n - 1, j).add(paths.direct.at(q, j));
+    let last = |q: usize, j: usize| logit(queries[q], n - 1, j).add(paths.direct.at(q, j));
     let orders = |rows: usize, entry: &dyn Fn(usize, usize) -> Rational| {
         let order = |row: usize| {
-            let entries: Vec<Rational> = (0..v).map(|j| entry(row, j)).collect();
+            let all = 0..network.config.d_vocab_out;
+            let entries: Vec<Rational> = all.clone().map(|j| entry(row, j)).collect();
             // An entry's place is the number of larger ones; equal ones stand as they are numbered.
-            let mut answers: Vec<usize> = (0..v).collect();
+            let mut answers: Vec<usize> = all.collect();
             answers.sort_by_key(|j| {
                 entries
                     .iter()
@@ -150,8 +147,8 @@ pub(crate) fn sorted(network: &Network, offset: &[i64]) -> Split {
     Split {
         offset: offset.to_vec(),
         token_orders: orders(v * (n - 1), &token),
-        query_orders: orders(v, &query),
-        last_orders: orders(v, &last),
+        query_orders: orders(queries.len(), &query),
+        last_orders: orders(queries.len(), &last),
         ..Split::default()
     }
 }
@@ -171,7 +168,7 @@ fn orders(random: &mut Random, rows: usize, v: usize) -> Rows<usize> {
         return Rows::EMPTY;
     }
     let rows = if random.once_in(12) {
-        random.within(rows - 1, rows + 1)
+        random.within(rows.max(1) - 1, rows + 1)
     } else {
         rows
     };
@@ -190,13 +187,16 @@ fn orders(random: &mut Random, rows: usize, v: usize) -> Rows<usize> {
 
 /// Sorted orders, or any.
 fn direct_path(random: &mut Random, network: &Network) -> Split {
-    let (v, n) = (
-        network.one_head().unwrap().config.d_vocab,
-        network.one_head().unwrap().config.n_ctx,
-    );
+    let Shape {
+        d_vocab_out: v,
+        n_ctx: n,
+        d_vocab: tokens,
+        ..
+    } = network.one_head().unwrap().config;
+    let queries = network.one_head().unwrap().queries.len();
     let bound = random.pick(&[0_i64, 1, 1 << 20, 1 << 22, (1 << 40) - 1, (1 << 61) - 1]);
     let length = if random.once_in(12) {
-        random.within(v - 1, v + 1)
+        random.within(v.max(1) - 1, v + 1)
     } else {
         v
     };
@@ -212,9 +212,9 @@ fn direct_path(random: &mut Random, network: &Network) -> Split {
     }
     Split {
         offset,
-        token_orders: orders(random, v * (n - 1), v),
-        query_orders: orders(random, v, v),
-        last_orders: orders(random, v, v),
+        token_orders: orders(random, tokens * (n - 1), v),
+        query_orders: orders(random, queries, v),
+        last_orders: orders(random, queries, v),
         ..Split::default()
     }
 }
@@ -233,29 +233,18 @@ fn tree(random: &mut Random, v: usize) -> Count {
     if random.once_in(2) {
         return Count::default();
     }
-    let rows = |random: &mut Random| {
-        let row = |_| {
-            let mut items = random.shuffled((0..=v).collect());
-            items.truncate(random.within(0, v + 1));
-            if random.once_in(4) {
-                items.insert(
-                    random.within(0, items.len()),
-                    random.pick(&[0, v, v + 1, usize::MAX]),
-                );
-            }
-            items
-        };
-        (0..12).map(row).collect::<Rows<usize>>()
-    };
-    let upper = rows(random);
-    let lower = if random.once_in(3) {
-        Rows::EMPTY
-    } else {
-        rows(random)
-    };
-    let token = |_| random.pick(&[0, 0, 0, 1, 1, 2, 2, 2, 3, 3, 4, 5]);
-    let walk = (0..200).map(token).collect();
-    Count::Tree(Some(Box::new(Script { upper, lower, walk })))
+    let mut order = random.shuffled((0..=v).collect());
+    order.truncate(random.within(0, v + 1));
+    if random.once_in(4) {
+        let place = random.within(0, order.len());
+        order.insert(place, random.pick(&[0, v, v + 1, usize::MAX]));
+    }
+    // Right, split, leave; then drop and wrong by turns, of groups 0 to 3 and of one that is not there.
+    let words = [
+        0, 0, 0, 1, 1, 1, 1, 1, 2, 3, 3, 4, 4, 5, 6, 7, 8, 9, 10, 99, 100,
+    ];
+    let walk = (0..200).map(|_| random.pick(&words)).collect();
+    Count::Tree(Script { order, walk })
 }
 
 /// A grid on which groups are counted without earlier ones, later ones and none, and show wrong inputs.
@@ -282,15 +271,16 @@ fn grid(random: &mut Random) -> Count {
     }))
 }
 
-/// A plan whose groups hold every answer but m once.
-fn random_plan(random: &mut Random, v: usize, m: usize) -> Plan {
+/// A plan whose groups hold every answer but the right one once, for so many tokens.
+fn random_plan(random: &mut Random, (answers, v): (usize, usize), right: usize) -> Plan {
     let test = |random: &mut Random| match random.within(0, 19) {
         0 => Test::Forfeit,
         1..=3 => Test::Pooled,
-        4..=6 => Test::Unpooled,
+        4..=5 => Test::Unpooled,
+        6 => Test::Wrong,
         _ => Test::Count,
     };
-    let mut left = random.shuffled((0..v).filter(|j| *j != m).collect());
+    let mut left = random.shuffled((0..answers).filter(|j| *j != right).collect());
     let mut groups = vec![];
     while !left.is_empty() && !random.once_in(3) {
         let answers = Answers::These(left.split_off(random.within(0, left.len() - 1)));
@@ -371,11 +361,16 @@ fn some_entries(random: &mut Random, rows: usize, cols: usize, d: usize) -> Opti
     random.once_in(2).then_some(entries)
 }
 
-/// Hints that every (query, maximum) can follow.
+/// Hints that every (query, level) can follow.
 pub(crate) fn hints(random: &mut Random, network: &Network) -> Certificate {
-    let v = network.one_head().unwrap().config.d_vocab;
+    let head = network.one_head().unwrap();
+    let (v, rows, answers) = (
+        head.config.d_vocab,
+        head.queries.len(),
+        head.config.d_vocab_out,
+    );
     let mut direct_path = direct_path(random, network);
-    let (mut orders, mut scores) = (orders(random, v, v), None);
+    let (mut orders, mut scores) = (orders(random, rows, v), None);
     if random.once_in(2) {
         let Shape {
             n_ctx: n,
@@ -383,31 +378,34 @@ pub(crate) fn hints(random: &mut Random, network: &Network) -> Certificate {
             d_head,
             ..
         } = network.one_head().unwrap().config;
-        scores = some_entries(random, v, v + n, d.min(d_head));
+        scores = some_entries(random, rows, v + n, d.min(d_head));
         change(&mut orders, |orders| {
-            orders.truncate(if random.once_in(8) { 0 } else { v })
+            orders.truncate(if random.once_in(8) { 0 } else { rows })
         });
-        direct_path.logits = some_entries(random, v + n, v, d.min(d_head)).map(Box::new);
-        direct_path.direct = some_entries(random, v, v, d).map(Box::new);
+        direct_path.logits = some_entries(random, v + n, answers, d.min(d_head)).map(Box::new);
+        direct_path.direct = some_entries(random, rows, answers, d).map(Box::new);
     }
     let attention = ExactAttention {
         orders,
         entries: scores,
     };
     let (mut plans, mut assignment): (_, Vec<Vec<usize>>) = (vec![], vec![]);
-    for m in 0..v {
+    for right in 0..answers {
         let first = plans.len();
-        plans.extend((0..random.within(1, 2)).map(|_| random_plan(random, v, m)));
-        assignment.push(
-            (0..=m)
-                .map(|_| random.within(first, plans.len() - 1))
-                .collect::<Vec<_>>(),
-        );
+        let all = (answers, v);
+        plans.extend((0..random.within(1, 2)).map(|_| random_plan(random, all, right)));
+        let levels = network.task.levels(right);
+        let places = levels
+            .iter()
+            .map(|level| Words::by_query(&level.words()).len());
+        let places: usize = places.sum();
+        let row = (0..places).map(|_| random.within(first, plans.len() - 1));
+        assignment.push(row.collect::<Vec<_>>());
         match random.within(0, 40) {
             // No plan for the last query, or a plan for none.
-            0 => drop(assignment[m].pop()),
-            1 => assignment[m].push(0),
-            2 => assignment[m][random.within(0, m)] = usize::MAX,
+            0 => drop(assignment[right].pop()),
+            1 => assignment[right].push(0),
+            2 if places > 0 => assignment[right][random.within(0, places - 1)] = usize::MAX,
             _ => {}
         }
     }

@@ -22,10 +22,11 @@ pub(crate) use tiny::{Description, Plan, TASKS, Weights, file, plans};
 
 use gbmi::certificate::{Certificate, Hints, Rows};
 use gbmi::checker::arithmetic::{Enclosure, Fixed};
-use gbmi::checker::levels::{Level, Tables};
+use gbmi::checker::levels::{Answer, Tables};
 use gbmi::checker::meter::Meter;
-use gbmi::checker::{Options, certify, margin};
+use gbmi::checker::{Decided, Options, certify, margin};
 use gbmi::model::Network;
+use gbmi::task::Words;
 use num_bigint::BigUint;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -246,16 +247,20 @@ pub(crate) fn certified_by_pair(
     let meter = Meter::new(u64::MAX);
     let tables = tables(network, &certificate, &meter);
     let mut pairs = BTreeMap::new();
-    for m in 0..network.one_head().unwrap().config.d_vocab {
-        let mut level = Level::new(&tables, m, &meter);
-        for q in 0..=m {
-            let Some((plan, _)) = partition.plan(q, m) else {
-                pairs.insert((q, m), (BigUint::default(), level.inputs(q)));
-                continue;
+    for m in 0..network.max_of_n().unwrap().config.d_vocab {
+        let mut answer = Answer::new(&tables, m, &meter);
+        let levels = network.task.levels(m);
+        let words = levels[0].words();
+        for (number, (q, words)) in Words::by_query(&words).into_iter().enumerate() {
+            let settled = match partition.plan(m, number) {
+                None => Decided::default(),
+                Some((plan, _)) => {
+                    let sets = answer.partition(plan, "").unwrap();
+                    let view = answer.view(words, q);
+                    answer.settled(&view, &sets, plan).unwrap()
+                }
             };
-            let sets = level.partition(plan, "").unwrap();
-            let settled = level.settled(q, &sets, plan).unwrap();
-            pairs.insert((q, m), (settled.right, level.inputs(q) - settled.wrong));
+            pairs.insert((q, m), (settled.right, words.inputs() - settled.wrong));
         }
     }
     pairs

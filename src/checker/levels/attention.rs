@@ -1,9 +1,10 @@
 //! Rule `attention`: attention weights before normalisation, `w(q,t,p) = exp A(q,t) · exp B(q,p)`.
 //!
 //! **Statement** (theorem `weights_scale`). An input's correctness depends on the weights only up to a positive factor
-//! for each (query, maximum): `docs/theory.md`, T1. Weights for (q, m) are taken in units of `2^(k(q,m) + c(q))`, where
-//! `exp A(q,t) = y·2^k(q,t)` and `c(q)` is the largest exponent of `exp B(q,·)`; softmax's division is never done.
-//! **Cost.** v² + v·n exponentials; one multiplication for every w that is used, once.
+//! for each query and level: `docs/theory.md`, T1. They are taken in units of `2^(k + c(q))`, where `c(q)` is the largest
+//! exponent of `exp B(q,·)` and k is `k(q,t)` of a token t of the level, with `exp A(q,t) = y·2^k(q,t)`: in one unit for all
+//! levels, the weights of some would be nothing. Softmax's division is never done.
+//! **Cost.** v + n exponentials a query; one multiplication for every w that is used, once.
 
 use super::order::Order;
 use crate::certificate::Rows;
@@ -21,22 +22,28 @@ pub struct Attention<R> {
     beta_sum_min: Vec<OnceLock<(R, R)>>,
     products: Matrix<OnceLock<R>>,
     orders: Vec<Order>,
+    queries: Vec<usize>,
     n_ctx: usize,
 }
 
 impl<R: Enclosure> Attention<R> {
-    /// Exponentials of the scores, A beside B, and their orders by query.
+    /// Exponentials of the scores, A for so many tokens beside B, and their orders; a row for each query.
     ///
     /// # Errors
     /// [`crate::refusal::Decline::Work`].
-    pub fn new(scores: &Matrix<R>, orders: &Rows<usize>, meter: &Meter) -> Result<Self, Refusal> {
+    pub fn new(
+        scores: &Matrix<R>,
+        (queries, v): (&[usize], usize),
+        orders: &Rows<usize>,
+        meter: &Meter,
+    ) -> Result<Self, Refusal> {
         meter.goes_by("attention");
-        let v = scores.rows();
+        let rows = scores.rows();
         let n = scores.cols().saturating_sub(v);
-        meter.spend(Kind::Weights, v * v + v * n)?;
+        meter.spend(Kind::Weights, rows * v + rows * n)?;
         let outside = (R::everything(), 0);
         let exponential = |q: usize, column: usize| scores.at(q, column).exp();
-        let beta = Matrix::from_fn(v, n, outside.clone(), |q, p| exponential(q, v + p));
+        let beta = Matrix::from_fn(rows, n, outside.clone(), |q, p| exponential(q, v + p));
         let scale: Vec<i32> = beta
             .iter_rows()
             .map(|row| row.iter().map(|(_, k)| *k).max().unwrap_or(0))
@@ -47,16 +54,17 @@ impl<R: Enclosure> Attention<R> {
             // A power of two: a change of unit, not an operation.
             y.mul_scaled(&one, k.saturating_sub(scale.get(q).copied().unwrap_or(0)))
         };
-        let square = Matrix::from_fn(v, v, R::everything(), |q, t| scores.at(q, t).clone());
+        let of_tokens = Matrix::from_fn(rows, v, R::everything(), |q, t| scores.at(q, t).clone());
         Ok(Self {
-            alpha: Matrix::from_fn(v, v, outside, exponential),
-            beta: Matrix::from_fn(v, n, R::everything(), beta_at_scale),
-            beta_sum_min: (0..v).map(|_| OnceLock::new()).collect(),
-            products: Matrix::from_fn(v * v, n, OnceLock::from(R::everything()), |_, _| {
+            alpha: Matrix::from_fn(rows, v, outside, exponential),
+            beta: Matrix::from_fn(rows, n, R::everything(), beta_at_scale),
+            beta_sum_min: (0..rows).map(|_| OnceLock::new()).collect(),
+            products: Matrix::from_fn(rows * v, n, OnceLock::from(R::everything()), |_, _| {
                 OnceLock::new()
             }),
             // exp is monotone: the order of the scores is the order of the weights.
-            orders: Order::of_rows(orders, &square, meter)?,
+            orders: Order::of_rows(orders, &of_tokens, meter)?,
+            queries: queries.to_vec(),
             n_ctx: n,
         })
     }
@@ -75,9 +83,14 @@ impl<R: Enclosure> Attention<R> {
         })
     }
 
-    /// `k(q,t) − k(q,m)`: from the units of token t to those of (q, m).
-    pub fn shift(&self, q: usize, m: usize, t: usize) -> i32 {
-        self.alpha.at(q, t).1.saturating_sub(self.alpha.at(q, m).1)
+    /// `k(q,t)`.
+    pub fn exponent(&self, q: usize, t: usize) -> i32 {
+        self.alpha.at(q, t).1
+    }
+
+    /// The row of a query.
+    pub fn row(&self, query: usize) -> usize {
+        self.queries.binary_search(&query).unwrap_or(usize::MAX)
     }
 
     /// `Σ_{p<n−1} exp B(q,p)` and the least of them, in units of `2^c(q)`.

@@ -12,13 +12,14 @@
 //! completion can bring into the set, and put those together that every completion leaves in it.
 
 use super::margins::{Margin, Set};
-use super::terms::Level;
+use super::terms::{Answer, View};
 use super::window::Window;
 use crate::certificate::levels::{Grid, MAX_GRID_BITS};
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
 use crate::checker::run::Decided;
 use crate::refusal::{Decline, Refusal};
+use crate::task::{Move, Words};
 use num_bigint::BigUint;
 use std::collections::BTreeMap;
 
@@ -27,45 +28,40 @@ const LIMIT: i64 = 1 << 16;
 /// The most bytes of a histogram, but for its last row.
 const MOST_BYTES: usize = 1 << 26;
 
-/// Bins of the last position's term, then of the items of every other position: token m, the other tokens of the
-/// window, the far class.
-type Bins = Vec<Vec<i64>>;
+/// Bins by position, then class, then item: token by token, then a far class. The last position comes first, as one item.
+type Bins = Vec<Vec<Vec<i64>>>;
 
-impl<R: Enclosure> Level<'_, R> {
+impl<R: Enclosure> Answer<'_, R> {
     /// All but at most so many inputs are right, and at least so many are wrong.
     pub(super) fn grid(
         &mut self,
-        q: usize,
+        view: &View<'_>,
         groups: &[Margin<'_, R>],
         window: &Window,
         hint: &Grid,
     ) -> Result<Decided, Refusal> {
         self.meter.goes_by("grid");
-        let (bits, positions) = (hint.bits.min(MAX_GRID_BITS), 0..self.tables.n_ctx - 1);
-        let has_far = window.far > 0;
-        let far: Vec<R> = positions
-            .clone()
-            .filter(|_| has_far)
-            .map(|p| self.far_term(window, q, p))
-            .collect();
+        let bits = hint.bits.min(MAX_GRID_BITS);
+        let positions = 0..self.tables.n_ctx - 1;
         let beyond = LIMIT * i64::try_from(self.tables.n_ctx).unwrap_or(LIMIT);
         let ceiling = |term: &R| term.ceil_to_grid(bits, LIMIT).unwrap_or(beyond);
-        let far = self.rounded(&far, ceiling);
+        let floor = |term: &R| term.floor_to_grid(bits, LIMIT).unwrap_or(-beyond);
+        let far = positions.clone().filter(|_| window.has_far());
+        let far: Vec<R> = far.map(|p| self.far_term(window, view, p)).collect();
         let mut known = Vec::new();
         for group in groups {
-            let mut terms = vec![vec![self.last_term(group, q)]];
-            let row = |p| {
-                window
-                    .tokens
-                    .iter()
-                    .map(|t| self.term(group, q, *t, p))
-                    .collect()
-            };
-            terms.extend(positions.clone().map(row));
-            let ceilings = with_far(
-                terms.iter().map(|row| self.rounded(row, ceiling)).collect(),
-                &far,
-            );
+            let mut terms = vec![vec![vec![self.last_term(group, view)]]];
+            for p in positions.clone() {
+                let classes = window.near.iter().zip(view.words.classes_at(p));
+                let row = |(near, stands): (&Vec<usize>, bool)| {
+                    let near = if stands { near.as_slice() } else { &[] };
+                    let groups = std::slice::from_ref(group);
+                    let term = |t: &usize| self.terms(groups, view, *t, p).collect::<Vec<R>>();
+                    near.iter().flat_map(term).collect()
+                };
+                terms.push(classes.map(row).collect());
+            }
+            let ceilings = self.rounded((view, window), (&terms, &far), ceiling);
             known.push((matches!(group.set, Set::One(_)), terms, ceilings));
         }
         let (mut fails, mut wrong) = (BigUint::default(), BigUint::default());
@@ -74,7 +70,7 @@ impl<R: Enclosure> Level<'_, R> {
             let earlier = hinted.and_then(|without| known.get(..index)?.get(without.group));
             let earlier = earlier.map(|(_, _, ceilings)| ceilings);
             let coarser = hinted.map_or(0, |without| without.coarser);
-            fails += self.count(q, window, (ceilings, earlier), coarser, true)?;
+            fails += self.count((view, window), (ceilings, earlier), coarser, true)?;
         }
         let mut outside = None;
         let shown = hint.wrong.into_iter();
@@ -82,91 +78,96 @@ impl<R: Enclosure> Level<'_, R> {
             let Some((true, terms, ceilings)) = known.get(group) else {
                 continue;
             };
-            let far: Vec<R> = positions
-                .clone()
-                .filter(|_| has_far)
-                .map(|p| self.far_below(window, q, p))
-                .collect();
-            let floor = |term: &R| term.floor_to_grid(bits, LIMIT).unwrap_or(-beyond);
-            let rows = terms.iter().map(|row| self.rounded(row, floor)).collect();
-            let floors = with_far(rows, &self.rounded(&far, floor));
+            let far = positions.clone().filter(|_| window.has_far());
+            let far: Vec<R> = far.map(|p| self.far_below(window, view, p)).collect();
+            let floors = self.rounded((view, window), (terms, &far), floor);
             let coarser = hint.wrong.map_or(0, |wrong| wrong.coarser);
-            wrong += self.count(q, window, (&floors, outside), coarser, false)?;
+            wrong += self.count((view, window), (&floors, outside), coarser, false)?;
             outside = Some(ceilings);
         }
-        let all = self.inputs(q);
+        let all = view.words.inputs();
         Ok(Decided {
             right: &all - fails.min(all.clone()),
             wrong,
         })
     }
 
-    fn rounded(&self, terms: &[R], round: impl Fn(&R) -> i64) -> Vec<i64> {
-        self.meter.add(Kind::Grid, terms.len());
-        terms.iter().map(round).collect()
+    /// Terms as bins, with those of the far classes by position.
+    fn rounded(
+        &self,
+        (view, window): (&View<'_>, &Window),
+        (terms, far): (&[Vec<Vec<R>>], &[R]),
+        round: impl Fn(&R) -> i64,
+    ) -> Bins {
+        let bins = |term: &R| {
+            self.meter.add(Kind::Grid, 1);
+            round(term)
+        };
+        let rows = |classes: &Vec<Vec<R>>| -> Vec<Vec<i64>> {
+            classes
+                .iter()
+                .map(|row| row.iter().map(bins).collect())
+                .collect()
+        };
+        let mut rounded: Bins = terms.iter().map(rows).collect();
+        let far = far.iter().map(bins).collect::<Vec<i64>>();
+        for ((p, classes), far) in rounded.iter_mut().skip(1).enumerate().zip(far) {
+            let stands = view.words.classes_at(p);
+            for ((row, left), stands) in classes.iter_mut().zip(&window.far).zip(stands) {
+                row.extend((stands && *left > 0).then_some(far));
+            }
+        }
+        rounded
     }
 
     /// At most the number of inputs with `Σ first ≥ 0` and, if there is a second, `Σ second < 0`, then on a grid coarser by
     /// so many bits; or at least.
     fn count(
         &self,
-        q: usize,
-        window: &Window,
+        (view, window): (&View<'_>, &Window),
         (first, second): (&Bins, Option<&Bins>),
         coarser: usize,
         at_most: bool,
     ) -> Result<BigUint, Refusal> {
         let shift = second.map_or(0, |_| coarser.min(16));
         let round = |bin: i64, up: bool| if up { -(-bin >> shift) } else { bin >> shift };
-        let far = u64::try_from(window.far).unwrap_or(0);
-        // No histogram holds more than all sequences of tokens ≤ m.
-        let most = BigUint::from(self.m + 1)
-            .pow(u32::try_from(first.len() - 1).unwrap_or(0))
-            .bits();
-        let sequences = |from: usize| {
-            let mut positions = Vec::new();
-            for (p, row) in first.iter().enumerate() {
-                let second = second
-                    .and_then(|second| second.get(p))
-                    .map_or(&[][..], Vec::as_slice);
+        let mut positions = Vec::new();
+        for (p, classes) in first.iter().enumerate() {
+            let mut here = Vec::new();
+            for (class, row) in classes.iter().enumerate() {
+                let second = second.and_then(|second| second.get(p)?.get(class));
+                let near = window.near.get(class).map_or(0, Vec::len);
+                let left = window.far.get(class).copied().unwrap_or(0);
                 let mut items = BTreeMap::new();
-                for (item, bin) in row.iter().enumerate().skip(if p == 0 { 0 } else { from }) {
+                for (item, bin) in row.iter().enumerate() {
                     self.meter.add(Kind::Integer, 5);
-                    let other = second
-                        .get(item)
-                        .copied()
-                        .unwrap_or(if p == 0 { -1 } else { 0 });
-                    let times = if item == window.tokens.len() { far } else { 1 };
+                    let other = second.and_then(|second| second.get(item)).copied();
+                    let other = other.unwrap_or(if p == 0 { -1 } else { 0 });
+                    let is_far = p > 0 && item == near;
+                    let times = if is_far {
+                        u64::try_from(left).unwrap_or(0)
+                    } else {
+                        1
+                    };
                     *items
                         .entry((round(*bin, at_most), round(other, !at_most)))
                         .or_insert(0_u64) += times;
                 }
-                positions.push(items.into_iter().collect::<Vec<_>>());
+                here.push(items.into_iter().collect::<Vec<_>>());
             }
-            match most {
-                0..=64 => sequences::<u64>(&positions, self.meter),
-                65..=128 => sequences::<u128>(&positions, self.meter),
-                _ => sequences::<BigUint>(&positions, self.meter),
-            }
-        };
-        let all = sequences(0)?;
-        // Those without m are not of this level.
-        let others = if q < self.m {
-            sequences(1)?
-        } else {
-            BigUint::default()
-        };
-        Ok(&all - others.min(all.clone()))
+            positions.push(here);
+        }
+        // No histogram holds more than all sequences of tokens.
+        let tokens = BigUint::from(view.singles.len() + view.others.len());
+        let most = tokens
+            .pow(u32::try_from(first.len() - 1).unwrap_or(0))
+            .bits();
+        match most {
+            0..=64 => sequences::<u64>(view.words, &positions, self.meter),
+            65..=128 => sequences::<u128>(view.words, &positions, self.meter),
+            _ => sequences::<BigUint>(view.words, &positions, self.meter),
+        }
     }
-}
-
-/// Every position's items, with the far class if there is one.
-fn with_far(mut bins: Bins, far: &[i64]) -> Bins {
-    bins.iter_mut()
-        .skip(1)
-        .zip(far)
-        .for_each(|(row, far)| row.push(*far));
-    bins
 }
 
 /// A number of inputs: a machine integer where it fits, a big one elsewhere.
@@ -217,16 +218,21 @@ impl Range {
     }
 }
 
-/// The sequences of items, of each its bins and how many tokens it is, with `Σ first ≥ 0` and `Σ second < 0`.
+/// Items of a class: bins, and how many tokens have them.
+type Items = Vec<((i64, i64), u64)>;
+
+/// The inputs by items, with `Σ first ≥ 0` and `Σ second < 0`. By position, from the last one's item on, then class.
 fn sequences<T: Amount>(
-    positions: &[Vec<((i64, i64), u64)>],
+    words: &Words<'_>,
+    positions: &[Vec<Items>],
     meter: &Meter,
 ) -> Result<BigUint, Refusal> {
-    let ranges = positions.iter().map(|items| {
-        meter.add(Kind::Integer, 4 * items.len() + 20);
+    let ranges = positions.iter().map(|classes| {
+        let items = || classes.iter().flatten();
+        meter.add(Kind::Integer, 4 * items().count() + 20);
         (
-            Range::of(items.iter().map(|item| item.0.0)),
-            Range::of(items.iter().map(|item| item.0.1)),
+            Range::of(items().map(|item| item.0.0)),
+            Range::of(items().map(|item| item.0.1)),
         )
     });
     let ranges: Vec<(Range, Range)> = ranges.collect();
@@ -235,9 +241,12 @@ fn sequences<T: Amount>(
         let (a, b) = behind.last().copied().unwrap_or_default();
         behind.push((a.plus(*first), b.plus(*second)));
     }
-    // Prefix sums: by the second, a row by the first, from the least on.
-    let (mut least, mut rows) = (0, BTreeMap::from([(0, vec![T::from(1)])]));
-    for ((items, (first, _)), rest) in positions.iter().zip(ranges).zip(behind.iter().rev()) {
+    // The last position's item leads from the start to the start.
+    let start = [Move { class: 0, to: 0 }];
+    // Prefix sums: by the state and the second, a row by the first, from the least on.
+    let (mut least, mut rows) = (0, BTreeMap::from([((0, 0), vec![T::from(1)])]));
+    let places = positions.iter().zip(ranges).zip(behind.iter().rev());
+    for (p, ((classes, (first, _)), rest)) in places.enumerate() {
         // A first sum that stays below zero is dropped, one that stays above is as good as the least that does; a second
         // sum the other way.
         let (reaches, stays, other_stays) = (-rest.0.most, -rest.0.least, -1 - rest.1.most);
@@ -250,8 +259,8 @@ fn sequences<T: Amount>(
         let most = (least + width - 1 + first.most).min(stays);
         let next_least = (least + first.least).max(reaches).min(stays);
         let width = usize::try_from(most - next_least + 1).unwrap_or(0);
-        let mut next: BTreeMap<i64, Vec<T>> = BTreeMap::new();
-        for (second, row) in &rows {
+        let mut next: BTreeMap<(usize, i64), Vec<T>> = BTreeMap::new();
+        for ((state, second), row) in &rows {
             // Zeros at both ends are left out.
             let full = |count: &T| *count != T::default();
             let (from, to) = (
@@ -259,15 +268,23 @@ fn sequences<T: Amount>(
                 row.iter().rposition(full).map_or(0, |last| last + 1),
             );
             let counts = row.get(from..to).unwrap_or(&[]);
-            // A multiplication and an addition for every count and item, and for what is put together.
-            meter.spend(
-                Kind::Integer,
-                row.len()
-                    .saturating_add(items.len().saturating_mul(2 * counts.len() + 4)),
-            )?;
-            for ((first, other), times) in items {
-                let sum = (second + other).max(other_stays);
-                if sum < -rest.1.least {
+            meter.spend(Kind::Integer, row.len())?;
+            let moves = match p.checked_sub(1) {
+                None => &start,
+                Some(p) => words.moves(p, *state),
+            };
+            for step in moves {
+                let items = classes.get(step.class).map_or(&[][..], Vec::as_slice);
+                // A multiplication and an addition for every count and item, and for what is put together.
+                meter.spend(
+                    Kind::Integer,
+                    items.len().saturating_mul(2 * counts.len() + 4),
+                )?;
+                for ((first, other), times) in items {
+                    let sum = (second + other).max(other_stays);
+                    if sum >= -rest.1.least {
+                        continue;
+                    }
                     // A row takes as much as some cells, however short it is.
                     let bytes = next.len().saturating_mul((width + 8) * size_of::<T>());
                     if bytes > MOST_BYTES {
@@ -275,10 +292,11 @@ fn sequences<T: Amount>(
                             Decline::too_large("a histogram, in bytes", MOST_BYTES, bytes).into(),
                         );
                     }
-                    if !next.contains_key(&sum) {
+                    let key = (step.to, sum);
+                    if !next.contains_key(&key) {
                         meter.spend(Kind::Integer, width)?;
                     }
-                    let target = next.entry(sum).or_insert_with(|| vec![T::default(); width]);
+                    let target = next.entry(key).or_insert_with(|| vec![T::default(); width]);
                     let shift = least + i64::try_from(from).unwrap_or(0) + first - next_least;
                     spread(counts, shift, &T::from(*times), target);
                 }

@@ -1,16 +1,18 @@
 //! Rule `margins`: margins of wrong answers over the right one.
 //!
-//! For a set S of wrong answers, y(t,p) bounds `max_{j∈S} [c(t,p,j) − c(t,p,m)]` with c = EV + PV + D from above.
+//! For a set S of wrong answers and the right one r, y(t,p) bounds `max_{j∈S} [c(t,p,j) − c(t,p,r)]` from above, with
+//! c = EV + PV + D.
 //!
 //! **Statement** (theorem `margin_split`; `docs/theory.md`, T2). With `D = D̄ + D̃` for any D̄ and `R = EV + PV + D̄`:
-//! `y = max_S R(t,p,·) − R(t,p,m) + max_S D̃(q,·) − D̃(q,m)`. For one answer it is the margin itself.
+//! `y = max_S R(t,p,·) − R(t,p,r) + max_S D̃(q,·) − D̃(q,r)`. For one answer it is the margin itself.
 //! **Why.** The maximum of a sum is at most the sum of the maxima; a maximum over S is bounded through the row's order.
 //! The last position's row is maximised as a whole.
 //! A claim's margin τ > 0 is added to y, where D̃'s difference is taken and at the last position (T12): the weights are
-//! positive and add up to the softmax's denominator, so `logit_j < logit_m − τ` if and only if `Σ_p w (c_j − c_m + τ) < 0`.
-//! **Cost.** v²n additions and comparisons for rows and orders, one subtraction for every difference used, once.
+//! positive and add up to the softmax's denominator, so `logit_j < logit_r − τ` if and only if `Σ_p w (c_j − c_r + τ) < 0`.
+//! **Cost.** An addition and a comparison for every entry of the rows, one subtraction for every difference used, once.
 
 use super::order::Order;
+use super::paths::Paths;
 use crate::certificate::levels::{OFFSET_BITS, Split};
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
@@ -44,17 +46,18 @@ impl Set {
 /// Tables of the direct-path rule.
 #[derive(Debug)]
 pub struct DirectPath<R> {
-    /// `(n−1)·v × v`: R(t,p,j) in row p·v + t.
+    /// R(t,p,j), p < n − 1, in row p·v + t.
     token_rows: Matrix<R>,
-    /// `v × v`: D̃(q,j).
+    /// D̃(q,j), a row for each query.
     query_rows: Matrix<R>,
-    /// `v × v`: EV(q,j) + PV(n−1,j) + D(q,j).
+    /// EV(q,j) + PV(n−1,j) + D(q,j), likewise.
     last_rows: Matrix<R>,
     /// Orders of the three tables' rows.
     token_orders: Vec<Order>,
     query_orders: Vec<Order>,
     last_orders: Vec<Order>,
     widest: OnceLock<R>,
+    d_vocab: usize,
     positions: usize,
     /// τ, if not zero.
     margin: Option<R>,
@@ -66,38 +69,39 @@ impl<R: Enclosure> DirectPath<R> {
     /// # Errors
     /// [`crate::refusal::Decline::Work`].
     pub fn new(
-        logits: &Matrix<R>,
-        direct: &Matrix<R>,
+        paths: &Paths<R>,
         hints: &Split,
         margin: Option<R>,
         meter: &Meter,
     ) -> Result<Self, Refusal> {
         meter.goes_by("margins");
-        let v = direct.rows();
-        let n = logits.rows().saturating_sub(v);
+        let (v, n, logits) = (paths.d_vocab, paths.n_ctx, &paths.logits);
+        let (queries, answers) = (paths.queries.len(), logits.cols());
         let offset: Vec<R> = hints
             .offset
             .iter()
             .map(|k| R::dyadic(*k, -OFFSET_BITS))
             .collect();
         // PV + D̄ and D̃ (copies without D̄), R, and the last rows.
-        meter.spend(Kind::Logits, (n + v) * offset.len().min(v))?;
-        meter.spend(Kind::Logits, (n - 1) * v * v + 2 * v * v)?;
+        meter.spend(Kind::Logits, (n + queries) * offset.len().min(answers))?;
+        meter.spend(Kind::Logits, ((n - 1) * v + 2 * queries) * answers)?;
         let shifted = |p: usize, j: usize| match offset.get(j) {
             Some(offset) => logits.at(v + p, j).add(offset),
             None => logits.at(v + p, j).clone(),
         };
-        let position_rows = Matrix::from_fn(n, v, R::everything(), shifted);
-        let token_rows = Matrix::from_fn((n - 1) * v, v, R::everything(), |row, j| {
+        let position_rows = Matrix::from_fn(n, answers, R::everything(), shifted);
+        let token_rows = Matrix::from_fn((n - 1) * v, answers, R::everything(), |row, j| {
             logits.at(row % v, j).add(position_rows.at(row / v, j))
         });
-        let query_rows = Matrix::from_fn(v, v, R::everything(), |q, j| match offset.get(j) {
-            Some(offset) => direct.at(q, j).sub(offset),
-            None => direct.at(q, j).clone(),
-        });
-        let last_rows = Matrix::from_fn(v, v, R::everything(), |q, j| {
+        let split = |q: usize, j: usize| match offset.get(j) {
+            Some(offset) => paths.direct.at(q, j).sub(offset),
+            None => paths.direct.at(q, j).clone(),
+        };
+        let query_rows = Matrix::from_fn(queries, answers, R::everything(), split);
+        let last_rows = Matrix::from_fn(queries, answers, R::everything(), |q, j| {
+            let token = paths.queries.get(q).copied().unwrap_or(usize::MAX);
             logits
-                .at(q, j)
+                .at(token, j)
                 .add(position_rows.at(n - 1, j))
                 .add(query_rows.at(q, j))
         });
@@ -108,6 +112,7 @@ impl<R: Enclosure> DirectPath<R> {
             token_rows,
             query_rows,
             last_rows,
+            d_vocab: v,
             positions: n - 1,
             widest: OnceLock::new(),
             margin,
@@ -147,21 +152,20 @@ impl<R: Enclosure> DirectPath<R> {
         })
     }
 
-    /// Margins over the right answer `m`.
-    pub fn margins<'a>(&'a self, m: usize, meter: &'a Meter) -> Margins<'a, R> {
+    /// Margins over the right answer.
+    pub fn margins<'a>(&'a self, right: usize, meter: &'a Meter) -> Margins<'a, R> {
         // Zeros are had for nothing: what is never looked at takes no time.
         let places = vec![0; self.token_rows.rows() * self.token_rows.cols()];
-        let wrong = Set::Marked((0..self.query_rows.cols()).map(|j| j != m).collect());
-        let far = vec![None; self.positions + 1];
+        let wrong = Set::Marked((0..self.query_rows.cols()).map(|j| j != right).collect());
         Margins {
             path: self,
-            m,
+            right,
             meter,
             places,
             differences: vec![],
             pooled: BTreeMap::new(),
             wrong,
-            far,
+            far: BTreeMap::new(),
         }
     }
 }
@@ -170,17 +174,17 @@ impl<R: Enclosure> DirectPath<R> {
 #[derive(Debug)]
 pub struct Margins<'a, R> {
     path: &'a DirectPath<R>,
-    m: usize,
+    right: usize,
     meter: &'a Meter,
-    /// Where `R(t,p,j) − R(t,p,m)` stands among the differences, from 1 on; 0 until it is computed. As `token_rows`.
+    /// Where `R(t,p,j) − R(t,p,r)` stands among the differences, from 1 on; 0 until it is computed. As `token_rows`.
     places: Vec<u32>,
     differences: Vec<R>,
-    /// `max_p [R(t,p,j_p) − R(t,p,m)]` by t and (j_p).
+    /// `max_p [R(t,p,j_p) − R(t,p,r)]` by t and (j_p).
     pooled: BTreeMap<(usize, Vec<usize>), R>,
     /// Every wrong answer.
     wrong: Set,
-    /// `max_{t<m} max_{j≠m} [R_j − R_m]` by position, and over all positions.
-    far: Vec<Option<R>>,
+    /// `max_t max_{j≠r} [R_j − R_r]` over a set of tokens, by position, and over all positions.
+    far: BTreeMap<Vec<usize>, Vec<Option<R>>>,
 }
 
 /// The margin of one set of answers for one query.
@@ -189,7 +193,7 @@ pub struct Margin<'s, R> {
     q: usize,
     /// The answers.
     pub set: &'s Set,
-    /// `max_S D̃(q,·) − D̃(q,m) + τ`.
+    /// `max_S D̃(q,·) − D̃(q,r) + τ`.
     query: R,
 }
 
@@ -200,7 +204,7 @@ impl<R: Enclosure> Margins<'_, R> {
         let query = top.map_or(R::everything(), |top| {
             self.meter.add(Kind::Terms, 1);
             let rows = &self.path.query_rows;
-            self.beyond(rows.at(q, top).sub(rows.at(q, self.m)))
+            self.beyond(rows.at(q, top).sub(rows.at(q, self.right)))
         });
         Margin { q, set, query }
     }
@@ -259,7 +263,7 @@ impl<R: Enclosure> Margins<'_, R> {
         let top = margin.set.top(self.path.last_orders.get(q), self.meter);
         let top = top.map_or(R::everything(), |top| rows.at(q, top).clone());
         self.meter.add(Kind::Terms, 1);
-        self.beyond(top.sub(rows.at(q, self.m)))
+        self.beyond(top.sub(rows.at(q, self.right)))
     }
 
     /// A difference of logits, plus τ if there is one.
@@ -271,52 +275,55 @@ impl<R: Enclosure> Margins<'_, R> {
         difference.add(margin)
     }
 
-    /// An upper bound of every wrong answer's margin at every token below m, at position p, or at all positions for
-    /// p = n − 1, for query q: `max_{t<m} max_{j≠m} [R_j − R_m] + max_{j≠m} D̃_j − D̃_m + τ`.
-    pub fn far(&mut self, q: usize, p: usize) -> R {
-        let token = self.far_token(p);
+    /// An upper bound of every wrong answer's margin at every one of these tokens, at position p, or at all positions for
+    /// p = n − 1, for query q: `max_t max_{j≠r} [R_j − R_r] + max_{j≠r} D̃_j − D̃_r + τ`.
+    pub fn far(&mut self, q: usize, tokens: &[usize], p: usize) -> R {
+        let token = self.far_token(tokens, p);
         let query = self.of(q, &self.wrong).query;
         self.meter.add(Kind::Far, 1);
         token.add(&query)
     }
 
-    fn far_token(&mut self, p: usize) -> R {
-        if let Some(Some(known)) = self.far.get(p) {
-            return known.clone();
+    fn far_token(&mut self, tokens: &[usize], p: usize) -> R {
+        let known = self.far.get(tokens).and_then(|known| known.get(p)?.clone());
+        if let Some(known) = known {
+            return known;
         }
         let entries = if p == self.path.positions {
-            (0..p).map(|p| self.far_token(p)).collect()
+            (0..p).map(|p| self.far_token(tokens, p)).collect()
         } else {
-            let tops = (0..self.m).map(|t| self.row(t, p));
-            let top = |row| {
-                (
-                    row,
-                    self.wrong.top(self.path.token_orders.get(row), self.meter),
-                )
+            let rows: Vec<usize> = tokens.iter().map(|t| self.row(*t, p)).collect();
+            let top = |row: usize| {
+                let order = self.path.token_orders.get(row);
+                self.wrong.top(order, self.meter).map(|top| (row, top))
             };
-            let tops: Vec<_> = tops.map(top).collect();
-            tops.into_iter()
-                .map(|(row, top)| {
-                    top.map_or(R::everything(), |top| self.token_differences(row)(top))
+            let tops: Vec<Option<(usize, usize)>> = rows.into_iter().map(top).collect();
+            let entry = |top: Option<(usize, usize)>| {
+                top.map_or(R::everything(), |(row, top)| {
+                    self.token_differences(row)(top)
                 })
-                .collect()
+            };
+            tops.into_iter().map(entry).collect()
         };
         let largest = largest(entries, Kind::Terms, self.meter);
-        if let Some(slot) = self.far.get_mut(p) {
-            *slot = Some(largest.clone());
-        }
+        let places = vec![None; self.path.positions + 1];
+        let known = self.far.entry(tokens.to_vec()).or_insert(places);
+        known
+            .get_mut(p)
+            .into_iter()
+            .for_each(|slot| *slot = Some(largest.clone()));
         largest
     }
 
     fn row(&self, t: usize, p: usize) -> usize {
-        p * self.path.query_rows.cols() + t
+        p * self.path.d_vocab + t
     }
 
-    /// `R(t,p,j) − R(t,p,m)` by j.
+    /// `R(t,p,j) − R(t,p,r)` by j.
     fn token_differences(&mut self, row: usize) -> impl FnMut(usize) -> R {
         let (rows, right, meter) = (
             &self.path.token_rows,
-            self.path.token_rows.at(row, self.m),
+            self.path.token_rows.at(row, self.right),
             self.meter,
         );
         let places = self.places.chunks_exact_mut(rows.cols()).nth(row);

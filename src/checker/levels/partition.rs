@@ -1,79 +1,92 @@
 //! The criterion: one rule for brute force, cubic, subcubic and exact proofs. Only the hints differ.
 //!
-//! **Statement** (theorem `partition_sound`). For a query q and a maximum m, let G₁ … G_k partition the answers other
-//! than m, and let φ_G bound every `φ_j`, j ∈ G, from above, token by token and position by position (`docs/theory.md`,
-//! T1, T2). An input with `Σ_p φ_G(x_p, p) < 0` for every G is answered correctly; so the inputs that are not certified
-//! number at most the sum over G of those with `Σ φ_G ≥ 0` (T8).
-//! **Why.** A wrong input has `Σ_p φ_j ≥ 0` for some j ≠ m; that j lies in one G, and `φ_j ≤ φ_G`. A tie is wrong.
-//! Summed over (q, m), the inputs are all `d_vocab^n_ctx` (T3).
+//! **Statement** (theorem `partition_sound`). For a query and a level, let G₁ … G_k partition the wrong answers, and let φ_G
+//! bound every `φ_j`, j ∈ G, from above, token by token and position by position (`docs/theory.md`, T1, T2). An input with
+//! `Σ_p φ_G(x_p, p) < 0` for every G is answered correctly; so the inputs that are not certified number at most the sum over
+//! G of those with `Σ φ_G ≥ 0` (T8).
+//! **Why.** A wrong input has `Σ_p φ_j ≥ 0` for some wrong j; that j lies in one G, and `φ_j ≤ φ_G`. A tie is wrong.
+//! Every input has one level and one query (T3).
 //!
 //! Each group is settled by a whole-level test (`whole.rs`) or its failures are counted (`tree.rs`, `grid.rs`), over a
 //! window of tokens (`window.rs`).
 
 use super::margins::Set;
-use super::terms::Level;
-use crate::certificate::levels::{Answers, Count, Group, Partition, Plan, Script, Test};
+use super::terms::{Answer, MOVE, View};
+use crate::certificate::levels::{Answers, Count, Group, Partition, Plan, Test};
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::Kind;
 use crate::checker::run::Decided;
 use crate::refusal::{Refusal, Rejection};
+use crate::task::{Level, Words};
 use num_bigint::BigUint;
 
-impl<R: Enclosure> Level<'_, R> {
-    /// The inputs of this maximum that the hinted plans decide, over all queries.
+impl<R: Enclosure> Answer<'_, R> {
+    /// The inputs that the hinted plans decide, over all levels of this answer and all their queries.
     ///
     /// # Errors
-    /// Those of [`Level::partition`] and [`Level::settled`].
-    pub fn decided(&mut self, hints: &Partition) -> Result<Decided, Refusal> {
+    /// Those of [`Answer::partition`] and [`Answer::settled`].
+    pub fn decided(&mut self, levels: &[Level], hints: &Partition) -> Result<Decided, Refusal> {
         let mut all = Decided::default();
-        for q in 0..=self.m {
-            let Some((plan, index)) = hints.plan(q, self.m) else {
-                continue;
-            };
-            let sets = self.partition(plan, &format!("hints.criterion.plans[{index}]"))?;
-            all = all + self.settled(q, &sets, plan)?;
-            // Two powers, three differences and two sums.
-            self.meter.add(Kind::Integer, 2 * self.tables.n_ctx + 1);
+        let mut number = 0..;
+        for level in levels {
+            self.meter.spend(Kind::Integer, MOVE * level.moves())?;
+            let words = level.words();
+            for ((query, words), number) in Words::by_query(&words).into_iter().zip(&mut number) {
+                let Some((plan, index)) = hints.plan(self.right, number) else {
+                    continue;
+                };
+                let sets = self.partition(plan, &format!("hints.criterion.plans[{index}]"))?;
+                let view = self.view(words, query);
+                all = all + self.settled(&view, &sets, plan)?;
+                // The last term of the count, and two sums.
+                self.meter.add(Kind::Integer, 3);
+            }
         }
         Ok(all)
     }
 
-    /// The inputs with query q ≤ m that the groups decide.
+    /// The inputs with one query that the groups decide.
     ///
     /// # Errors
     /// [`crate::refusal::Decline::Work`].
     pub fn settled(
         &mut self,
-        q: usize,
+        view: &View<'_>,
         sets: &[(Set, &Group)],
         plan: &Plan,
     ) -> Result<Decided, Refusal> {
-        let (mut holds, mut counted) = (true, Vec::new());
+        let (mut holds, mut all_wrong, mut counted) = (true, false, Vec::new());
         for (set, group) in sets {
             self.meter.within()?;
-            let margin = self.margins.of(q, set);
+            let margin = self.margins.of(view.row, set);
             let window = group.window.unwrap_or(usize::MAX);
             match group.test {
-                Test::Pooled => holds &= self.pooled_holds(&margin, q, window),
-                Test::Unpooled => holds &= self.unpooled_holds(&margin, q, window),
+                Test::Pooled => holds &= self.pooled_holds(&margin, view, window),
+                Test::Unpooled => holds &= self.unpooled_holds(&margin, view, window),
+                Test::Wrong => {
+                    holds = false;
+                    all_wrong |= self.wrong_holds(&margin, view, window);
+                }
                 Test::Count => counted.push(margin),
                 Test::Forfeit => holds = false,
             }
         }
+        let inputs = view.words.inputs();
+        if all_wrong {
+            return Ok(Decided {
+                right: BigUint::default(),
+                wrong: inputs,
+            });
+        }
         let mut decided = Decided {
-            right: self.inputs(q),
+            right: inputs,
             wrong: BigUint::default(),
         };
         if !counted.is_empty() {
-            let window = self.window(q, plan.window.unwrap_or(usize::MAX));
+            let window = self.window(view, plan.window.unwrap_or(usize::MAX));
             decided = match &plan.count {
-                Count::Tree(script) => self.tree(
-                    q,
-                    &counted,
-                    &window,
-                    script.as_deref().unwrap_or(&Script::default()),
-                )?,
-                Count::Grid(grid) => self.grid(q, &counted, &window, grid)?,
+                Count::Tree(script) => self.tree(view, &counted, &window, script)?,
+                Count::Grid(grid) => self.grid(view, &counted, &window, grid)?,
             };
         }
         if !holds {
@@ -92,7 +105,7 @@ impl<R: Enclosure> Level<'_, R> {
         path: &str,
     ) -> Result<Vec<(Set, &'p Group)>, Refusal> {
         self.meter.goes_by("partition");
-        let (v, m) = (self.tables.d_vocab, self.m);
+        let (v, right) = (self.tables.answers, self.right);
         let broken = |found: String| Rejection::NotAPartition {
             path: format!("{path}.groups"),
             found,
@@ -109,10 +122,10 @@ impl<R: Enclosure> Level<'_, R> {
             };
             for answer in answers {
                 match group_of.get_mut(*answer) {
-                    Some(free @ None) if *answer != m => *free = Some(index),
+                    Some(free @ None) if *answer != right => *free = Some(index),
                     _ => {
                         return Err(broken(format!(
-                            "answer {answer}, with maximum {m}, is not one wrong answer"
+                            "answer {answer}, beside the right answer {right}, is not one wrong answer"
                         ))
                         .into());
                     }
@@ -120,7 +133,7 @@ impl<R: Enclosure> Level<'_, R> {
             }
         }
         let left: Vec<usize> = (0..v)
-            .filter(|j| *j != m && group_of.get(*j) == Some(&None))
+            .filter(|j| *j != right && group_of.get(*j) == Some(&None))
             .collect();
         let open = plan
             .groups
@@ -129,7 +142,7 @@ impl<R: Enclosure> Level<'_, R> {
             .count();
         if open > 1 || (open == 0 && !left.is_empty()) {
             return Err(broken(format!(
-                "{open} groups for the {} answers left, with maximum {m}",
+                "{open} groups for the {} answers left, beside the right answer {right}",
                 left.len()
             ))
             .into());
@@ -151,7 +164,7 @@ impl<R: Enclosure> Level<'_, R> {
                     let marks = group_of
                         .iter()
                         .enumerate()
-                        .map(|(j, group)| j != m && *group == of);
+                        .map(|(j, group)| j != right && *group == of);
                     sets.push((Set::Marked(marks.collect()), group));
                 }
             }

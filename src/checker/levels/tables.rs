@@ -1,56 +1,15 @@
-//! The tables of a network: scores A and B, logits EV and PV, direct path D, and what the rules make of them.
-//!
-//! Cost: the matrix products (rule `product`), in the cheapest order of multiplication.
+//! What the rules make of a network's paths: weights and their orders, logit rows and theirs.
 
 use super::attention::Attention;
-use super::entries::table;
 use super::margins::DirectPath;
-use crate::certificate::levels::{Entries, Levels};
+use super::paths::Paths;
+use crate::certificate::levels::Levels;
 use crate::checker::arithmetic::Enclosure;
-use crate::checker::factors::Factors;
-use crate::checker::meter::{Kind, Meter};
-use crate::model::{Matrix, OneHead};
+use crate::checker::meter::Meter;
+use crate::model::OneHead;
 use crate::refusal::Refusal;
 
-/// Enclosures of the network's paths.
-#[derive(Debug)]
-pub struct Paths<R> {
-    /// Number of tokens, v.
-    pub d_vocab: usize,
-    /// Input length, n.
-    pub n_ctx: usize,
-    /// `v × (v + n)`: A(q, t) in column t, B(q, p) in column v + p. In units of softmax exponents.
-    pub scores: Matrix<R>,
-    /// `(v + n) × v`: EV(t, j) in row t, PV(p, j) in row v + p. In units of logits.
-    pub logits: Matrix<R>,
-    /// `v × v`: D(q, j). In units of logits.
-    pub direct: Matrix<R>,
-}
-
-impl<R: Enclosure> Paths<R> {
-    /// The tables, in full or as far as the hints say (rule `entries`).
-    ///
-    /// # Errors
-    /// [`crate::refusal::Decline::Work`] when the products pass the meter's limit.
-    pub fn new(
-        network: &OneHead<'_>,
-        hints: [Option<&Entries>; 3],
-        meter: &Meter,
-    ) -> Result<Self, Refusal> {
-        let [scores, logits, direct] = hints;
-        let factors = Factors::<R>::new(network, meter)?;
-        let [qk, ov, d] = factors.chains();
-        Ok(Self {
-            d_vocab: network.config.d_vocab,
-            n_ctx: network.config.n_ctx,
-            scores: table(qk, scores, meter, Kind::Attention)?,
-            logits: table(ov, logits, meter, Kind::Logits)?,
-            direct: factors.biased(table(d, direct, meter, Kind::Logits)?, meter),
-        })
-    }
-}
-
-/// The tables that all maxima share.
+/// The tables that all answers share.
 #[derive(Debug)]
 pub struct Tables<R> {
     /// Attention weights.
@@ -59,6 +18,8 @@ pub struct Tables<R> {
     pub direct_path: DirectPath<R>,
     /// Number of tokens, v.
     pub d_vocab: usize,
+    /// Number of answers, d_vocab_out.
+    pub answers: usize,
     /// Input length, n.
     pub n_ctx: usize,
 }
@@ -90,9 +51,15 @@ impl<R: Enclosure> Tables<R> {
             meter,
         )?;
         Ok(Self {
-            attention: Attention::new(&paths.scores, &attention.orders, meter)?,
-            direct_path: DirectPath::new(&paths.logits, &paths.direct, split, margin, meter)?,
+            attention: Attention::new(
+                &paths.scores,
+                (&paths.queries, paths.d_vocab),
+                &attention.orders,
+                meter,
+            )?,
+            direct_path: DirectPath::new(&paths, split, margin, meter)?,
             d_vocab: paths.d_vocab,
+            answers: network.config.d_vocab_out,
             n_ctx: paths.n_ctx,
         })
     }

@@ -1,77 +1,147 @@
-//! The inputs of one maximum, and the terms φ of groups of wrong answers: token by token, position by position.
+//! The inputs with one right answer, and the terms φ of groups of wrong answers: token by token, position by position.
 //!
-//! φ_G(t, p) is the weight `w(q,t,p)` times an upper bound y of the margins of G's answers, in the units of (q, m): an input
-//! with `Σ_p φ_G(x_p, p) < 0` has no right answer's rival in G (`docs/theory.md`, T1, T2).
+//! φ_G(t, p) is the weight `w(q,t,p)` times an upper bound y of the margins of G's answers, in the units of q and a level:
+//! an input with `Σ_p φ_G(x_p, p) < 0` has no right answer's rival in G (`docs/theory.md`, T1, T2).
 
 use super::margins::{Margin, Margins};
 use super::tables::Tables;
 use crate::checker::arithmetic::Enclosure;
 use crate::checker::meter::{Kind, Meter};
-use num_bigint::BigUint;
+use crate::task::{Tokens, Words};
 
-/// All inputs with one maximum m, query by query.
+/// Integer operations for a move of a level: it is followed for each class of the last token, with large numbers.
+pub(super) const MOVE: usize = 64;
+
+/// All inputs with one right answer, level by level.
 #[derive(Debug)]
-pub struct Level<'a, R> {
+pub struct Answer<'a, R> {
     pub(super) tables: &'a Tables<R>,
     pub(super) margins: Margins<'a, R>,
-    pub(super) m: usize,
+    pub(super) right: usize,
     pub(super) meter: &'a Meter,
 }
 
-impl<'a, R: Enclosure> Level<'a, R> {
-    /// The inputs whose maximum is m.
-    pub fn new(tables: &'a Tables<R>, m: usize, meter: &'a Meter) -> Self {
+/// The inputs of one level with one query: what no rule has to find twice.
+#[derive(Debug)]
+pub struct View<'w> {
+    /// The inputs.
+    pub words: &'w Words<'w>,
+    /// The query.
+    pub query: usize,
+    /// The query's row in the tables.
+    pub(super) row: usize,
+    /// Of the weights, as an exponent: that of the first token that is a class by itself, or the largest.
+    pub(super) unit: i32,
+    /// By token before the last position: its class.
+    class_of: Vec<Option<usize>>,
+    /// By class: how many of its tokens may stand there.
+    pub(super) sizes: Vec<usize>,
+    /// The tokens that are a class by themselves, and all others, ascending.
+    pub(super) singles: Vec<usize>,
+    pub(super) others: Vec<usize>,
+}
+
+impl View<'_> {
+    /// How many tokens may stand before the last position.
+    pub fn tokens(&self) -> usize {
+        self.singles.len() + self.others.len()
+    }
+
+    /// The class of a token that may stand before the last position.
+    pub(super) fn class_of(&self, token: usize) -> Option<usize> {
+        self.class_of.get(token).copied().flatten()
+    }
+}
+
+impl<'a, R: Enclosure> Answer<'a, R> {
+    /// The inputs whose right answer this is.
+    pub fn new(tables: &'a Tables<R>, right: usize, meter: &'a Meter) -> Self {
         Self {
             tables,
-            margins: tables.direct_path.margins(m, meter),
-            m,
+            margins: tables.direct_path.margins(right, meter),
+            right,
             meter,
         }
     }
 
-    /// The number of inputs with query q: `(m+1)^(n−1)`, less `m^(n−1)` without the maximum when q < m.
-    pub fn inputs(&self, q: usize) -> BigUint {
-        let free = u32::try_from(self.tables.n_ctx - 1).unwrap_or(0);
-        let upto = BigUint::from(self.m + 1).pow(free);
-        if q == self.m {
-            upto
-        } else {
-            upto - BigUint::from(self.m).pow(free)
+    /// Those of a level with this token at the last position.
+    pub fn view<'w>(&self, words: &'w Words<'w>, query: usize) -> View<'w> {
+        let level = words.level;
+        let (mut singles, mut others) = (vec![], vec![]);
+        let mut class_of = vec![None; self.tables.d_vocab];
+        let mut sizes = vec![0; level.classes.len()];
+        for position in 0..self.tables.n_ctx - 1 {
+            let here = words.classes_at(position);
+            self.meter.add(Kind::Integer, here.len());
+            for ((size, tokens), is_here) in sizes.iter_mut().zip(&level.classes).zip(here) {
+                *size = if is_here { tokens.len() } else { *size };
+            }
+        }
+        let free = |(class, _): &(usize, &Tokens)| sizes.get(*class).is_some_and(|size| *size > 0);
+        for (class, tokens) in level.classes.iter().enumerate().filter(free) {
+            for token in tokens.iter() {
+                class_of
+                    .get_mut(token)
+                    .into_iter()
+                    .for_each(|slot| *slot = Some(class));
+            }
+            let list = if tokens.len() == 1 {
+                &mut singles
+            } else {
+                &mut others
+            };
+            list.extend(tokens.iter());
+        }
+        others.sort_unstable();
+        // To put every token into its class, and to look for the largest weight.
+        self.meter.add(Kind::Integer, 2 * self.tables.d_vocab);
+        let attention = &self.tables.attention;
+        let row = attention.row(query);
+        let exponent = |token: &usize| attention.exponent(row, *token);
+        let largest = || others.iter().chain([&query]).map(exponent).max();
+        let unit = singles.first().map(exponent).or_else(largest);
+        View {
+            words,
+            query,
+            row,
+            unit: unit.unwrap_or(0),
+            class_of,
+            sizes,
+            singles,
+            others,
         }
     }
 
-    /// φ of each group at token t and position p < n − 1, in the units of (q, m).
+    /// From the units of a token's weight to those of the view.
+    pub(super) fn shift(&self, view: &View<'_>, token: usize) -> i32 {
+        let exponent = self.tables.attention.exponent(view.row, token);
+        exponent.saturating_sub(view.unit)
+    }
+
+    /// φ of each group at token t and position p < n − 1.
     pub(super) fn terms<'s>(
         &'s mut self,
         groups: &'s [Margin<'_, R>],
-        q: usize,
+        view: &View<'_>,
         t: usize,
         p: usize,
     ) -> impl Iterator<Item = R> + 's {
         let attention = &self.tables.attention;
-        let (weight, shift) = (
-            attention.weight(q, t, p, self.meter).clone(),
-            attention.shift(q, self.m, t),
-        );
+        let weight = attention.weight(view.row, t, p, self.meter).clone();
+        let shift = self.shift(view, t);
         self.meter.add(Kind::Terms, groups.len());
         self.margins
             .at(groups, t, p)
             .map(move |margin| weight.mul_scaled(&margin, shift))
     }
 
-    /// φ of one group.
-    pub(super) fn term(&mut self, group: &Margin<'_, R>, q: usize, t: usize, p: usize) -> R {
-        self.terms(std::slice::from_ref(group), q, t, p)
-            .next()
-            .unwrap_or_else(R::everything)
-    }
-
     /// φ of a group at the last position.
-    pub(super) fn last_term(&mut self, margin: &Margin<'_, R>, q: usize) -> R {
+    pub(super) fn last_term(&mut self, margin: &Margin<'_, R>, view: &View<'_>) -> R {
+        let (query, shift) = (view.query, self.shift(view, view.query));
         let margin = self.margins.last(margin);
         self.meter.add(Kind::Terms, 1);
         let attention = &self.tables.attention;
-        let weight = attention.weight(q, q, self.tables.n_ctx - 1, self.meter);
-        weight.mul_scaled(&margin, attention.shift(q, self.m, q))
+        let weight = attention.weight(view.row, query, self.tables.n_ctx - 1, self.meter);
+        weight.mul_scaled(&margin, shift)
     }
 }

@@ -1,7 +1,9 @@
 //! Which entries of the tables to compute: those that plans for exact counts need, the others only bounded.
 
-use super::exact::{Case, LONGEST, far};
 use super::orders::{Ends, Orders};
+use super::places::Place;
+use super::plan::LONGEST;
+use super::terms::{Case, Fars};
 use crate::certificate::levels::{Answers, Block, ENTRY_BITS, Entries, Group, Plan, Test};
 use crate::checker::Options;
 use crate::checker::arithmetic::Fixed;
@@ -14,6 +16,7 @@ use crate::parallel::parallel;
 use crate::refusal::Refusal;
 use crate::search::proof::Request;
 use nalgebra::DMatrix;
+use num_traits::ToPrimitive;
 
 /// FLOPs more than with full tables that a (query, maximum) may take; charged where it cannot be settled.
 const ROOM: usize = 1_000;
@@ -61,16 +64,21 @@ fn unit() -> f64 {
 }
 
 impl Table {
-    fn new(left: DMatrix<f64>, mut right: DMatrix<f64>, tokens: usize, rank: usize) -> Self {
+    fn new(
+        left: DMatrix<f64>,
+        mut right: DMatrix<f64>,
+        (rows, cols): (usize, usize),
+        rank: usize,
+    ) -> Self {
         let d = right.ncols();
-        let mean = |k: usize| (0..tokens).map(|row| right[(row, k)]).sum::<f64>() / tokens as f64;
+        let mean = |k: usize| (0..cols).map(|row| right[(row, k)]).sum::<f64>() / cols as f64;
         let centre: Vec<i64> = (0..d).map(|k| (-mean(k) * unit()).round() as i64).collect();
         for (k, entry) in centre.iter().enumerate() {
             right.column_mut(k).add_scalar_mut(*entry as f64 / unit());
         }
         let (x, y) = (
-            left.rows(0, tokens).into_owned(),
-            right.rows(0, tokens).into_owned(),
+            left.rows(0, rows).into_owned(),
+            right.rows(0, cols).into_owned(),
         );
         // Directions that carry most of both sides; what is left of each side weighs alike.
         let mut weights = (x.norm_squared(), y.norm_squared());
@@ -118,15 +126,16 @@ impl Table {
 
     /// Hints for these entries, and whatever stands beyond the tokens.
     fn hints(&self, needed: &Needed) -> Entries {
-        let (tokens, rows, cols) = (needed.len(), self.left.nrows(), self.right.nrows());
-        let wide = |row: usize, col: usize| row < tokens && col < tokens && !needed[row][col];
+        let (rows, cols) = (self.left.nrows(), self.right.nrows());
+        let (of_tokens, to_tokens) = (needed.len(), needed[0].len());
+        let wide = |row: usize, col: usize| row < of_tokens && col < to_tokens && !needed[row][col];
         let mut blocks = vec![];
-        self.cover(needed, (0, tokens), (0, tokens), &mut blocks);
-        if rows > tokens {
-            blocks.push(block((tokens, rows), (0, cols)));
+        self.cover(needed, (0, of_tokens), (0, to_tokens), &mut blocks);
+        if rows > of_tokens {
+            blocks.push(block((of_tokens, rows), (0, cols)));
         }
-        if cols > tokens {
-            blocks.push(block((0, tokens), (tokens, cols)));
+        if cols > to_tokens {
+            blocks.push(block((0, of_tokens), (to_tokens, cols)));
         }
         let mut exact = vec![vec![false; cols]; rows];
         for Block { rows, columns } in &blocks {
@@ -215,10 +224,11 @@ fn doubles(table: &crate::model::Matrix<Fixed>) -> DMatrix<f64> {
     DMatrix::from_fn(table.rows(), table.cols(), |row, col| *table.at(row, col))
 }
 
-/// What one (query, maximum) takes with full tables.
-struct Base {
-    q: usize,
-    m: usize,
+/// What one (query, level) takes with full tables.
+struct Base<'a> {
+    place: Place<'a>,
+    /// Where its plan stands.
+    at: (usize, usize),
     /// Its share of all inputs.
     value: f64,
     cost: usize,
@@ -247,15 +257,23 @@ fn factors(network: &OneHead<'_>) -> Result<Sides, Refusal> {
 }
 
 /// The tables that are not computed in full.
-fn started(factors: &Sides, start: &Start, tokens: usize) -> [Option<Table>; 3] {
+fn started(factors: &Sides, start: &Start, sizes: &[(usize, usize); 3]) -> [Option<Table>; 3] {
     std::array::from_fn(|table| {
         let (left, right) = &factors[table];
-        start.tables[table].map(|(rank, _)| Table::new(left.clone(), right.clone(), tokens, rank))
+        start.tables[table]
+            .map(|(rank, _)| Table::new(left.clone(), right.clone(), sizes[table], rank))
     })
 }
 
-fn none_needed(tokens: usize) -> [Needed; 3] {
-    [(); 3].map(|()| vec![vec![false; tokens]; tokens])
+/// Of A, EV and D: rows and columns.
+fn sizes(network: &OneHead<'_>) -> [(usize, usize); 3] {
+    let (queries, tokens) = (network.queries.len(), network.config.d_vocab);
+    let answers = network.config.d_vocab_out;
+    [(queries, tokens), (tokens, answers), (queries, answers)]
+}
+
+fn none_needed(sizes: &[(usize, usize); 3]) -> [Needed; 3] {
+    sizes.map(|(rows, cols)| vec![vec![false; cols]; rows])
 }
 
 fn hints(tables: &[Option<Table>; 3], needed: &[Needed; 3]) -> TableHints {
@@ -269,9 +287,9 @@ fn hints(tables: &[Option<Table>; 3], needed: &[Needed; 3]) -> TableHints {
 
 /// Hints that bound every entry of the tables, one for each start.
 pub(super) fn bounds(request: &Request<'_>, starts: &[Start]) -> Result<Vec<TableHints>, Refusal> {
-    let v = request.network.sizes.d_vocab;
-    let factors = factors(&request.network.one_head()?)?;
-    let bounds = |start| hints(&started(&factors, start, v), &none_needed(v));
+    let network = request.network.one_head()?;
+    let (factors, sizes) = (factors(&network)?, sizes(&network));
+    let bounds = |start| hints(&started(&factors, start, &sizes), &none_needed(&sizes));
     Ok(starts.iter().map(bounds).collect())
 }
 
@@ -279,9 +297,9 @@ pub(super) fn bounds(request: &Request<'_>, starts: &[Start]) -> Result<Vec<Tabl
 pub(super) struct Search<'a> {
     network: OneHead<'a>,
     pub(super) full: Orders,
-    fars: Vec<Vec<f64>>,
+    fars: Fars,
     factors: Sides,
-    base: Vec<Base>,
+    base: Vec<Base<'a>>,
     two_sided: bool,
     bounded: bool,
     options: Options<'a>,
@@ -291,6 +309,7 @@ impl<'a> Search<'a> {
     /// Plans with full tables. The far class may be bounded from below.
     pub(super) fn new(
         request: &'a Request<'a>,
+        rows: &[Vec<Place<'a>>],
         (two_sided, bounded): (bool, bool),
     ) -> Result<Self, Refusal> {
         // Whole orders: groups may be of any answers.
@@ -298,28 +317,33 @@ impl<'a> Search<'a> {
             network, options, ..
         } = *request;
         let network = network.one_head()?;
-        let full = Orders::new(request, network.config.d_vocab)?;
-        let (v, n) = (full.v, full.n);
+        let full = Orders::new(request, network.config.d_vocab_out)?;
         let factors = factors(&network)?;
-        let fars: Vec<Vec<f64>> = (0..v).map(|m| far(&full, m)).collect();
-        let pairs: Vec<(usize, usize)> =
-            (0..v).flat_map(|m| (0..=m).map(move |q| (q, m))).collect();
+        let rows = rows.iter().enumerate();
+        let places: Vec<((usize, usize), Place<'a>)> = rows
+            .flat_map(|(answer, row)| {
+                let row = row.iter().copied().enumerate();
+                row.map(move |(number, place)| ((answer, number), place))
+            })
+            .collect();
+        let fars = Fars::new(&full, places.iter().map(|(_, place)| *place));
         let widest = bounded.then(|| full.widest());
-        let plans = parallel(pairs.clone(), options.threads, |_, (q, m)| {
-            Case::new(&full, (q, m), &fars[m], two_sided, widest).plan(LONGEST)
+        let plans = parallel(places.clone(), options.threads, |_, (_, place)| {
+            Case::new(&full, place, &fars, two_sided, widest).plan(LONGEST)
         });
-        let power = |base: usize| (base as f64 / v as f64).powi(n as i32 - 1) / v as f64;
-        let base = |((q, m), plan): ((usize, usize), Option<(usize, Plan)>)| {
-            let value = power(m + 1) - if q == m { 0.0 } else { power(m) };
+        let total = network.network.task.size().to_f64().unwrap_or(f64::MAX);
+        let base = |((at, place), plan): (((usize, usize), Place<'a>), Option<(usize, Plan)>)| {
+            let inputs = place.words.inputs();
+            let value = inputs.to_f64().unwrap_or(f64::MAX) / total;
             plan.map(|(cost, plan)| Base {
-                q,
-                m,
+                place,
+                at,
                 value,
                 cost,
                 plan,
             })
         };
-        let base = pairs.into_iter().zip(plans).filter_map(base).collect();
+        let base = places.into_iter().zip(plans).filter_map(base).collect();
         Ok(Self {
             network,
             full,
@@ -333,7 +357,7 @@ impl<'a> Search<'a> {
     }
 
     /// FLOPs that are worth spending on a share of all inputs; as many as it takes for an infinite price.
-    fn room(price: f64, base: &Base) -> usize {
+    fn room(price: f64, base: &Base<'_>) -> usize {
         if price.is_infinite() {
             base.cost + ROOM
         } else {
@@ -343,49 +367,48 @@ impl<'a> Search<'a> {
 
     /// Entries to compute, at a price in FLOPs for all inputs.
     pub(super) fn tables(&self, price: f64, start: &Start) -> Result<TableHints, Refusal> {
-        let v = self.full.v;
+        let answers = self.full.answers;
         if start.tables.iter().all(Option::is_none) {
             return Ok(TableHints::default());
         }
-        let tables = started(&self.factors, start, v);
-        let mut needed = none_needed(v);
-        let mut open: Vec<&Base> = self
+        let sizes = sizes(&self.network);
+        let tables = started(&self.factors, start, &sizes);
+        let mut needed = none_needed(&sizes);
+        let mut open: Vec<&Base<'_>> = self
             .base
             .iter()
             .filter(|base| base.cost < Self::room(price, base))
             .collect();
-        for Base { q, m, .. } in &open {
-            for (table, row, col) in [
-                (0, *q, *m),
-                (0, *q, *q),
-                (1, *q, *m),
-                (1, *m, *m),
-                (2, *q, *m),
-            ] {
+        for Base { place, .. } in &open {
+            let (right, query) = (place.right(), place.query);
+            let row = self.full.row(query);
+            let of_classes = place.tokens().singles.into_iter();
+            let of_classes = of_classes.flat_map(|token| [(0, row, token), (1, token, right)]);
+            let of_query = [(0, row, query), (1, query, right), (2, row, right)];
+            for (table, row, col) in of_classes.chain(of_query) {
                 needed[table][row][col] |= start.tables[table].is_some_and(|(_, begun)| begun);
             }
         }
         let mut thresholds = THRESHOLDS.into_iter().peekable();
         loop {
             let hints = hints(&tables, &needed);
-            let mixed = self.full.with(&self.network, &hints, v)?;
-            let fars: Vec<Vec<f64>> = (0..v).map(|m| far(&mixed, m)).collect();
+            let mixed = self.full.with(&self.network, &hints, answers)?;
+            let fars = Fars::new(&mixed, open.iter().map(|base| base.place));
             let widest = self.bounded.then(|| mixed.widest());
-            let found = parallel(open.clone(), self.options.threads, |_, base: &Base| {
-                let (q, m) = (base.q, base.m);
+            let found = parallel(open.clone(), self.options.threads, |_, base: &Base<'_>| {
                 let room = Self::room(price, base);
-                let case = Case::new(&mixed, (q, m), &fars[m], self.two_sided, widest);
+                let case = Case::new(&mixed, base.place, &fars, self.two_sided, widest);
                 let cost = case.plan(room).map_or(room, |(cost, _)| cost);
                 let excess = cost.saturating_sub(base.cost);
                 let culprits = if excess > 0 {
-                    culprits(base, &self.full, &mixed, (&self.fars[m], &fars[m]))
+                    culprits(base, &self.full, &mixed, (&self.fars, &fars))
                 } else {
                     vec![]
                 };
                 (excess, culprits, cost == room)
             });
             let blame = |last: bool| {
-                let mut blame = [(); 3].map(|()| vec![vec![0.0; v]; v]);
+                let mut blame = sizes.map(|(rows, cols)| vec![vec![0.0; cols]; rows]);
                 for (excess, culprits, unsettled) in &found {
                     let share = if last && *unsettled {
                         f64::INFINITY
@@ -423,49 +446,40 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// A plan for every (query, maximum), by maximum, with these tables.
-    pub(super) fn plans(&self, price: f64, mixed: &Orders) -> Vec<Vec<Option<Plan>>> {
-        let v = self.full.v;
-        let fars: Vec<Vec<f64>> = (0..v).map(|m| far(mixed, m)).collect();
-        let widest = self.bounded.then(|| mixed.widest());
-        let mut plans: Vec<Vec<Option<Plan>>> = (0..v).map(|m| vec![None; m + 1]).collect();
-        let bases: Vec<&Base> = self
-            .base
-            .iter()
+    /// A plan for every (query, level), by answer, with these tables.
+    pub(super) fn plans(&self, price: f64, mixed: &Orders, plans: &mut [Vec<Option<Plan>>]) {
+        let all = self.base.iter();
+        let bases: Vec<&Base<'_>> = all
             .filter(|base| base.cost < Self::room(price, base))
             .collect();
-        let found = parallel(bases.clone(), self.options.threads, |_, base: &Base| {
+        let fars = Fars::new(mixed, bases.iter().map(|base| base.place));
+        let widest = self.bounded.then(|| mixed.widest());
+        let found = parallel(bases.clone(), self.options.threads, |_, base: &Base<'_>| {
             let room = if price.is_infinite() {
                 LONGEST
             } else {
                 Self::room(price, base)
             };
-            Case::new(
-                mixed,
-                (base.q, base.m),
-                &fars[base.m],
-                self.two_sided,
-                widest,
-            )
-            .plan(room)
+            Case::new(mixed, base.place, &fars, self.two_sided, widest).plan(room)
         });
         for (base, plan) in bases.into_iter().zip(found) {
-            plans[base.m][base.q] = plan.map(|(_, plan)| plan);
+            plans[base.at.0][base.at.1] = plan.map(|(_, plan)| plan);
         }
-        plans
     }
 }
 
 /// Wide entries that stand in the way of the plan that full tables allow.
 fn culprits(
-    base: &Base,
+    base: &Base<'_>,
     full: &Orders,
     mixed: &Orders,
-    fars: (&[f64], &[f64]),
+    fars: (&Fars, &Fars),
 ) -> Vec<(usize, usize, usize)> {
     const CLOSE: f64 = 1e-6;
-    let Base { q, m, plan, .. } = base;
-    let (q, m, v, n) = (*q, *m, full.v, full.n);
+    let Base { place, plan, .. } = base;
+    let (query, right, answers, n) = (place.query, place.right(), full.answers, full.n);
+    let q = full.row(query);
+    let of_place = place.tokens();
     let mut culprits = vec![];
     let size = |group: &Group| {
         let window = if group.test == Test::Count {
@@ -475,20 +489,22 @@ fn culprits(
         };
         window.unwrap_or(usize::MAX)
     };
-    let window = plan.groups.iter().map(size).max().unwrap_or(1).min(m + 1);
-    let tokens: Vec<usize> = std::iter::once(m)
-        .chain(full.attention[q].iter().copied().filter(|t| *t < m))
-        .collect();
+    let singles = of_place.singles.iter();
+    let by_attention = full.attention[q].iter();
+    let others = by_attention.filter(|t| of_place.others.binary_search(t).is_ok());
+    let tokens: Vec<usize> = singles.chain(others).copied().collect();
+    let window = plan.groups.iter().map(size).max().unwrap_or(1);
+    let window = window.max(of_place.singles.len()).min(tokens.len());
     let wide = |ends: &Ends, row: usize, col: usize| {
         ends.upper.at(row, col) - ends.lower.at(row, col) > CLOSE
     };
     let level = tokens
         .get(window)
         .map_or(f64::MIN, |t| *full.scores.upper.at(q, *t));
-    for t in 0..=m {
-        let near = tokens[..window].contains(&t) || *mixed.scores.upper.at(q, t) > level + CLOSE;
-        if near && wide(&mixed.scores, q, t) {
-            culprits.push((0, q, t));
+    for (place, t) in tokens.iter().enumerate() {
+        let near = place < window || *mixed.scores.upper.at(q, *t) > level + CLOSE;
+        if near && wide(&mixed.scores, q, *t) {
+            culprits.push((0, q, *t));
         }
     }
     let named: Vec<usize> = plan
@@ -504,16 +520,18 @@ fn culprits(
         .iter()
         .map(|group| match &group.answers {
             Answers::These(answers) => answers.clone(),
-            _ => (0..v).filter(|j| *j != m && !named.contains(j)).collect(),
+            _ => (0..answers)
+                .filter(|j| *j != right && !named.contains(j))
+                .collect(),
         })
         .collect();
-    sets.push((0..v).filter(|j| *j != m).collect());
+    sets.push((0..answers).filter(|j| *j != right).collect());
     for (index, set) in sets.iter().enumerate() {
         let top =
             |entry: &dyn Fn(usize) -> f64| set.iter().map(|j| entry(*j)).fold(f64::MIN, f64::max);
-        let query = top(&|j| full.query_row(q, j));
+        let of_query = top(&|j| full.query_row(q, j));
         for j in set {
-            if wide(&mixed.direct, q, *j) && mixed.query_row(q, *j) > query + CLOSE {
+            if wide(&mixed.direct, q, *j) && mixed.query_row(q, *j) > of_query + CLOSE {
                 culprits.push((2, q, *j));
             }
         }
@@ -526,8 +544,8 @@ fn culprits(
                 if wide(&mixed.direct, q, *j) {
                     culprits.push((2, q, *j));
                 }
-                if wide(&mixed.logits, q, *j) {
-                    culprits.push((1, q, *j));
+                if wide(&mixed.logits, query, *j) {
+                    culprits.push((1, query, *j));
                 }
             }
         }
@@ -540,24 +558,26 @@ fn culprits(
             }
         }
     }
-    for t in tokens[..window].iter().chain([&q]) {
-        if wide(&mixed.logits, *t, m) {
-            culprits.push((1, *t, m));
+    for t in tokens[..window].iter().chain([&query]) {
+        if wide(&mixed.logits, *t, right) {
+            culprits.push((1, *t, right));
         }
     }
-    if window <= m && (0..n - 1).any(|p| fars.1[p] > fars.0[p] + CLOSE) {
-        for t in 0..m {
-            let low = mixed.token_row_low(t, 0, m);
-            let far: Vec<usize> = (0..v)
-                .filter(|j| *j != m && mixed.token_row(t, 0, *j) - low > fars.0[0] + CLOSE)
+    let fars = [fars.0, fars.1].map(|fars| fars.of(right, &of_place.others));
+    let is_higher = |p: usize| fars[1][p] > fars[0][p] + CLOSE;
+    if window < tokens.len() && (0..n - 1).any(is_higher) {
+        for t in of_place.others {
+            let low = mixed.token_row_low(t, 0, right);
+            let far: Vec<usize> = (0..answers)
+                .filter(|j| *j != right && mixed.token_row(t, 0, *j) - low > fars[0][0] + CLOSE)
                 .collect();
             culprits.extend(
                 far.iter()
                     .filter(|j| wide(&mixed.logits, t, **j))
                     .map(|j| (1, t, *j)),
             );
-            if !far.is_empty() && wide(&mixed.logits, t, m) {
-                culprits.push((1, t, m));
+            if !far.is_empty() && wide(&mixed.logits, t, right) {
+                culprits.push((1, t, right));
             }
         }
     }

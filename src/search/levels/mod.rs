@@ -1,12 +1,17 @@
 //! Proofs of family `levels`: brute force, cubic, and proofs at a price.
 
 mod entries;
-mod exact;
 mod orders;
 mod overlaps;
+mod places;
+mod plan;
 mod plans;
 mod priced;
+mod terms;
+mod tree;
 
+pub(super) use places::Places;
+pub use places::has_levels;
 pub(super) use priced::Prover;
 
 use super::proof::Request;
@@ -50,7 +55,15 @@ pub(super) fn cubic(request: &Request<'_>) -> Result<Levels, Refusal> {
         direct_path: split(&orders),
         ..Levels::default()
     };
-    let menu = plans::menu(request, &ways, &orders, &Style::CUBIC)?;
+    let places = Places::new(&request.network.one_head()?);
+    let words = places.words();
+    let menu = plans::menu(
+        request,
+        &places::rows(&words),
+        &ways,
+        &orders,
+        &Style::CUBIC,
+    )?;
     Ok(Levels {
         criterion: menu.choose(f64::INFINITY),
         ..ways

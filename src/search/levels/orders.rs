@@ -19,6 +19,10 @@ const MOST: f64 = (1_i64 << 40) as f64 - 1.0;
 pub(super) struct Orders {
     pub(super) v: usize,
     pub(super) n: usize,
+    /// Number of answers.
+    pub(super) answers: usize,
+    /// The tokens at the last position, ascending: a row each.
+    pub(super) queries: Vec<usize>,
     /// A above B, as the checker's.
     pub(super) scores: Ends,
     pub(super) logits: Ends,
@@ -70,11 +74,11 @@ impl Orders {
             [None; 3],
             &Meter::new(u64::MAX),
         )?;
-        let v = paths.d_vocab;
         let direct = Ends::new(&paths.direct).upper;
-        let mean = |j: usize| (0..v).map(|q| direct.at(q, j)).sum::<f64>() / v as f64;
+        let rows = direct.rows();
+        let mean = |j: usize| (0..rows).map(|q| direct.at(q, j)).sum::<f64>() / rows as f64;
         let unit = f64::from(OFFSET_BITS).exp2();
-        let offset = (0..v)
+        let offset = (0..direct.cols())
             .map(|j| (mean(j) * unit).round().clamp(-MOST, MOST) as i64)
             .collect();
         let margin = request.margin.to_f64().unwrap_or(f64::MAX);
@@ -96,6 +100,7 @@ impl Orders {
     /// By upper ends.
     fn of(paths: &Paths<Fixed>, (offset, margin): (Vec<i64>, f64), prefix: usize) -> Self {
         let (v, n) = (paths.d_vocab, paths.n_ctx);
+        let (rows, answers) = (paths.queries.len(), paths.logits.cols());
         let (scores, logits, direct) = (
             Ends::new(&paths.scores),
             Ends::new(&paths.logits),
@@ -105,30 +110,37 @@ impl Orders {
         let shift = |j: usize| offset[j] as f64 / unit;
         let (ev, d) = (&logits.upper, &direct.upper);
         let row = |t: usize, p: usize| {
-            (0..v)
+            (0..answers)
                 .map(|j| ev.at(t, j) + ev.at(v + p, j) + shift(j))
                 .collect()
         };
         let last = |q: usize| {
-            (0..v)
-                .map(|j| ev.at(q, j) + ev.at(v + n - 1, j) + d.at(q, j))
+            (0..answers)
+                .map(|j| ev.at(paths.queries[q], j) + ev.at(v + n - 1, j) + d.at(q, j))
                 .collect()
         };
         Self {
-            attention: (0..v)
+            attention: (0..rows)
                 .map(|q| descending((0..v).map(|t| *scores.upper.at(q, t)).collect(), v))
                 .collect(),
             token: (0..(n - 1) * v)
                 .map(|i| descending(row(i % v, i / v), prefix))
                 .collect(),
-            query: (0..v)
-                .map(|q| descending((0..v).map(|j| d.at(q, j) - shift(j)).collect(), prefix))
+            query: (0..rows)
+                .map(|q| {
+                    descending(
+                        (0..answers).map(|j| d.at(q, j) - shift(j)).collect(),
+                        prefix,
+                    )
+                })
                 .collect(),
-            last: (0..v).map(|q| descending(last(q), prefix)).collect(),
+            last: (0..rows).map(|q| descending(last(q), prefix)).collect(),
             offset,
             margin,
             v,
             n,
+            answers,
+            queries: paths.queries.clone(),
             scores,
             logits,
             direct,
@@ -143,16 +155,24 @@ impl Orders {
             let (least, most) = entries.fold((f64::MAX, f64::MIN), ends);
             most - least
         };
-        let rows = (0..(n - 1) * v * v).map(|i| (i / v % v, i / v / v, i % v));
+        let of = self.answers;
+        let rows = (0..(n - 1) * v * of).map(|i| (i / of % v, i / of / v, i % of));
         let tokens = range(
             &mut rows.map(|(t, p, j)| (self.token_row_low(t, p, j), self.token_row(t, p, j))),
         );
         tokens
             + range(
-                &mut (0..v * v)
-                    .map(|i| (i / v, i % v))
+                &mut (0..self.queries.len() * of)
+                    .map(|i| (i / of, i % of))
                     .map(|(q, j)| (self.query_row_low(q, j), self.query_row(q, j))),
             )
+    }
+
+    /// The row of a token at the last position.
+    pub(super) fn row(&self, query: usize) -> usize {
+        self.queries
+            .binary_search(&query)
+            .expect("it may stand there")
     }
 
     fn shift(&self, j: usize) -> f64 {
@@ -181,14 +201,14 @@ impl Orders {
 
     /// The upper end of EV(q,j) + PV(n−1,j) + D(q,j).
     pub(super) fn last_row(&self, q: usize, j: usize) -> f64 {
-        self.logits.upper.at(q, j)
+        self.logits.upper.at(self.queries[q], j)
             + self.logits.upper.at(self.v + self.n - 1, j)
             + self.direct.upper.at(q, j)
     }
 
     /// Its lower end.
     pub(super) fn last_row_low(&self, q: usize, j: usize) -> f64 {
-        self.logits.lower.at(q, j)
+        self.logits.lower.at(self.queries[q], j)
             + self.logits.lower.at(self.v + self.n - 1, j)
             + self.direct.lower.at(q, j)
     }

@@ -5,7 +5,6 @@ use crate::certificate::Rows;
 use crate::certificate::levels::{Answers, Count, Grid, Group, Plan, Test, Wrong};
 use crate::checker::levels::Set;
 use crate::refusal::Refusal;
-use num_traits::ToPrimitive;
 
 /// A share of all inputs that is not worth an effort.
 const NEGLIGIBLE: f64 = 2e-9;
@@ -19,18 +18,13 @@ const WORTH: f64 = 2e15;
 /// A counted group and the inputs it leaves uncertified.
 type Counted = (f64, Set, Group);
 
-impl Pair<'_> {
+impl Pair<'_, '_> {
     /// Puts the plan's counted groups into the order, and finds the grid, in which inputs that fail on several are counted
     /// once, and wrong ones are shown.
-    pub(super) fn once(
-        &mut self,
-        q: usize,
-        plan: &mut Plan,
-        window: Option<usize>,
-    ) -> Result<Grid, Refusal> {
-        let negligible = self.total() * NEGLIGIBLE;
+    pub(super) fn once(&mut self, plan: &mut Plan, window: Option<usize>) -> Result<Grid, Refusal> {
+        let negligible = self.total * NEGLIGIBLE;
         let groups: Vec<(Set, Group)> = self
-            .level
+            .answer
             .partition(plan, "")?
             .into_iter()
             .filter(|(_, group)| group.test == Test::Count)
@@ -40,13 +34,13 @@ impl Pair<'_> {
             bits: self.style.bits,
             ..Grid::default()
         };
-        let mut counted = self.apart(q, &groups, window, &grid)?;
+        let mut counted = self.apart(&groups, window, &grid)?;
         while grid.bits < FINEST {
             let finer = Grid {
                 bits: grid.bits + 2,
                 ..Grid::default()
             };
-            let found = self.apart(q, &groups, window, &finer)?;
+            let found = self.apart(&groups, window, &finer)?;
             let sum = |counted: &[Counted]| counted.iter().map(|entry| entry.0).sum::<f64>();
             if sum(&found) > sum(&counted) - negligible {
                 break;
@@ -66,7 +60,7 @@ impl Pair<'_> {
                 .take_while(|(before, ..)| before.min(*failures) > negligible);
             for (place, earlier) in earlier.enumerate().take(3) {
                 let left = self
-                    .outside(q, (earlier, late), window, grid.bits, self.style.once / 30)?
+                    .outside((earlier, late), window, grid.bits, self.style.once / 30)?
                     .0;
                 if left < best.map_or(*failures, |best| best.0) - negligible {
                     best = Some((left, place));
@@ -74,13 +68,8 @@ impl Pair<'_> {
             }
             let (left, hint) = match best {
                 Some((_, place)) => {
-                    let (left, coarser) = self.outside(
-                        q,
-                        (&counted[place], late),
-                        window,
-                        grid.bits,
-                        self.style.once,
-                    )?;
+                    let (left, coarser) =
+                        self.outside((&counted[place], late), window, grid.bits, self.style.once)?;
                     (left, vec![place, coarser])
                 }
                 None => (*failures, vec![]),
@@ -114,7 +103,6 @@ impl Pair<'_> {
     /// What each group leaves uncertified by itself.
     fn apart(
         &mut self,
-        q: usize,
         groups: &[(Set, Group)],
         window: Option<usize>,
         grid: &Grid,
@@ -122,7 +110,7 @@ impl Pair<'_> {
         let mut counted = vec![];
         for (set, group) in groups {
             counted.push((
-                self.counted(q, &[set], window, grid)?.0,
+                self.counted(&[set], window, grid)?.0,
                 set.clone(),
                 group.clone(),
             ));
@@ -133,14 +121,13 @@ impl Pair<'_> {
     /// What a set leaves uncertified beside another, and the coarsest grid that tells, within so much work.
     fn outside(
         &mut self,
-        q: usize,
         ((before, earlier, _), (failures, set, _)): (&Counted, &Counted),
         window: Option<usize>,
         bits: u32,
         work: u64,
     ) -> Result<(f64, usize), Refusal> {
-        let negligible = self.total() * NEGLIGIBLE;
-        let work = work.min((failures / self.total() * WORTH) as u64);
+        let negligible = self.total * NEGLIGIBLE;
+        let work = work.min((failures / self.total * WORTH) as u64);
         let mut found: Vec<(f64, usize)> = vec![];
         for coarser in (0..bits as usize).rev() {
             let spent = self.meter.int_ops();
@@ -149,7 +136,7 @@ impl Pair<'_> {
                 without: vec![vec![], vec![0, coarser]].into(),
                 wrong: None,
             };
-            let left = self.counted(q, &[earlier, set], window, &grid)?.0 - before;
+            let left = self.counted(&[earlier, set], window, &grid)?.0 - before;
             found.push((left, coarser));
             // A grid twice as fine has four times as many cells.
             if left <= negligible || 4 * (self.meter.int_ops() - spent) > work {
@@ -167,11 +154,8 @@ impl Pair<'_> {
     }
 
     /// Plans for a pair with many inputs on which wrong answers win.
-    pub(super) fn overlapping(&mut self, q: usize) -> Result<Vec<Offer>, Refusal> {
-        let (negligible, inputs) = (
-            self.total() * NEGLIGIBLE,
-            self.level.inputs(q).to_f64().unwrap_or(f64::MAX),
-        );
+    pub(super) fn overlapping(&mut self) -> Result<Vec<Offer>, Refusal> {
+        let (negligible, inputs) = (self.total * NEGLIGIBLE, self.inputs());
         let mut offers = vec![];
         if inputs <= negligible {
             return Ok(offers);
@@ -191,14 +175,14 @@ impl Pair<'_> {
         };
         let mut failing = vec![];
         // First the answers that are likely to win everywhere: then no other is looked at.
-        let likely = self.candidates(q, &[]);
-        let others = (0..self.v).filter(|j| *j != self.m && !likely.contains(j));
+        let likely = self.candidates(&[]);
+        let others = (0..self.answers).filter(|j| *j != self.right && !likely.contains(j));
         for answer in likely.iter().copied().chain(others).collect::<Vec<_>>() {
             let set = Set::One(answer);
-            if self.counted(q, &[&set], None, &coarse)?.0 <= negligible {
+            if self.counted(&[&set], None, &coarse)?.0 <= negligible {
                 continue;
             }
-            let (failures, wrong) = self.counted(q, &[&set], None, &grid)?;
+            let (failures, wrong) = self.counted(&[&set], None, &grid)?;
             if failures > negligible {
                 failing.push((wrong, answer, failures));
             }
@@ -212,13 +196,9 @@ impl Pair<'_> {
             .all(|(.., failures)| *failures < inputs - negligible)
         {
             let answers = self
-                .greedy(
-                    q,
-                    failing.iter().map(|(_, answer, _)| *answer).collect(),
-                    None,
-                )?
+                .greedy(failing.iter().map(|(_, answer, _)| *answer).collect(), None)?
                 .0;
-            offers.extend(self.partitioned(q, answers, None)?);
+            offers.extend(self.partitioned(answers, None)?);
         }
         let Some((most, first, _)) = failing.first().copied() else {
             return Ok(offers);
@@ -244,17 +224,14 @@ impl Pair<'_> {
                 coarser: 4,
             });
             let groups = answers.iter().map(single).chain([rest]).collect();
-            offers.push(self.offer(
-                q,
-                Plan {
-                    groups,
-                    count: Count::Grid(Box::new(Grid {
-                        wrong,
-                        ..grid.clone()
-                    })),
-                    window,
-                },
-            )?);
+            offers.push(self.offer(Plan {
+                groups,
+                count: Count::Grid(Box::new(Grid {
+                    wrong,
+                    ..grid.clone()
+                })),
+                window,
+            })?);
         }
         Ok(offers)
     }

@@ -1,13 +1,13 @@
-//! Plans for the criterion: for every (query, maximum), which wrong answers to test apart, and how.
+//! Plans for the criterion: for every (query, level), which wrong answers to test apart, and how.
 //!
 //! Candidates are judged by the checker's own rules, run on them: no second implementation of the mathematics.
 
 use super::orders::Orders;
+use super::places::{Place, Tokens};
 use super::tables;
 use crate::certificate::levels::{Answers, Count, Grid, Group, Levels, Partition, Plan, Test};
 use crate::checker::arithmetic::Fixed;
-use crate::checker::levels::Set;
-use crate::checker::levels::{Level, Tables};
+use crate::checker::levels::{Answer, Set, View};
 use crate::checker::meter::Meter;
 use crate::parallel::parallel;
 use crate::refusal::{Decline, Refusal};
@@ -84,6 +84,8 @@ pub(super) struct Offer {
     plan: Plan,
     /// Of all inputs: those decided.
     share: f64,
+    /// How many of them are wrong.
+    wrong: BigUint,
     flops: u64,
 }
 
@@ -108,12 +110,12 @@ pub(super) fn group(answers: Answers, (test, window): Windowed) -> Group {
     }
 }
 
-/// Plans to choose from, by maximum and query.
+/// Plans to choose from, by answer and place.
 #[derive(Debug)]
 pub(super) struct Menu(Vec<Vec<Vec<Offer>>>);
 
 impl Menu {
-    /// The best plan for each (query, maximum), at a price in FLOPs for all inputs.
+    /// The best plan for each (query, level), at a price in FLOPs for all inputs.
     pub(super) fn choose(&self, price: f64) -> Partition {
         let merit = |offer: &Offer| {
             if price.is_infinite() {
@@ -132,24 +134,28 @@ impl Menu {
     }
 }
 
-/// Plans for every (query, maximum).
+/// Plans for every (query, level).
 ///
 /// # Errors
 /// Those of the checker's rules.
 pub(super) fn menu(
     request: &Request<'_>,
+    rows: &[Vec<Place<'_>>],
     ways: &Levels,
     orders: &Orders,
     style: &Style,
 ) -> Result<Menu, Refusal> {
     let tables = tables(request, ways)?;
+    let total = request.network.task.size().to_f64().unwrap_or(f64::MAX);
     let rows = parallel(
-        (0..tables.d_vocab).rev().collect(),
+        rows.iter().enumerate().rev().collect(),
         request.options.threads,
-        |_, m| {
+        |_, (right, row): (usize, &Vec<Place<'_>>)| {
             let meter = Meter::new(u64::MAX);
-            let mut pair = Pair::new(&tables, orders, style, m, &meter);
-            let row: Result<Vec<_>, _> = (0..=m).map(|q| pair.offers(q)).collect();
+            let mut answer = Answer::new(&tables, right, &meter);
+            let offers =
+                |place| Pair::new(&mut answer, place, orders, style, &meter, total).offers();
+            let row: Result<Vec<_>, _> = row.iter().copied().map(offers).collect();
             (request.options.progress)();
             row
         },
@@ -163,6 +169,7 @@ pub(super) fn menu(
 /// Those of the checker's rules.
 pub(super) fn complete(
     request: &Request<'_>,
+    rows: &[Vec<Place<'_>>],
     ways: &Levels,
     orders: &Orders,
     style: &Style,
@@ -172,22 +179,21 @@ pub(super) fn complete(
         return Ok(());
     }
     let tables = tables(request, ways)?;
+    let total = request.network.task.size().to_f64().unwrap_or(f64::MAX);
+    let plans = plans.iter_mut().zip(rows).collect();
     let rows = parallel(
-        plans.iter_mut().collect(),
+        plans,
         request.options.threads,
-        |m, row: &mut Vec<Option<Plan>>| {
+        |right, (plans, places): (&mut Vec<Option<Plan>>, &Vec<Place<'_>>)| {
             let meter = Meter::new(u64::MAX);
-            let mut pair = Pair::new(&tables, orders, style, m, &meter);
-            for (q, plan) in row
-                .iter_mut()
-                .enumerate()
-                .filter(|(_, plan)| plan.is_none())
-            {
-                let offers = pair.offers(q)?;
-                *plan = offers
-                    .into_iter()
-                    .max_by(|a, b| a.share.total_cmp(&b.share))
-                    .map(|offer| offer.plan);
+            let mut answer = Answer::new(&tables, right, &meter);
+            for (plan, place) in plans.iter_mut().zip(places) {
+                if plan.is_none() {
+                    let pair = Pair::new(&mut answer, *place, orders, style, &meter, total);
+                    let offers = { pair }.offers()?.into_iter();
+                    let best = offers.max_by(|a, b| a.share.total_cmp(&b.share));
+                    *plan = best.map(|offer| offer.plan);
+                }
             }
             Ok(())
         },
@@ -195,11 +201,11 @@ pub(super) fn complete(
     rows.into_iter().collect()
 }
 
-/// The plans of each query by maximum, each distinct one once.
-pub(super) fn assemble(levels: impl Iterator<Item = impl Iterator<Item = Plan>>) -> Partition {
+/// The plans by answer and place, each distinct one once.
+pub(super) fn assemble(rows: impl Iterator<Item = impl Iterator<Item = Plan>>) -> Partition {
     let mut hints = Partition::default();
     let mut known: BTreeMap<Plan, usize> = BTreeMap::new();
-    for plans in levels {
+    for plans in rows {
         let row = plans.map(|plan| {
             *known.entry(plan).or_insert_with_key(|plan| {
                 hints.plans.push(plan.clone());
@@ -219,63 +225,108 @@ fn allowed<T>(counted: Result<T, Refusal>) -> Result<Option<T>, Refusal> {
     }
 }
 
-pub(super) struct Pair<'a> {
-    pub(super) level: Level<'a, Fixed>,
+/// One (query, level), by the checker's own rules.
+pub(super) struct Pair<'p, 'a> {
+    pub(super) answer: &'p mut Answer<'a, Fixed>,
+    pub(super) view: View<'p>,
+    /// Tokens that are a class by themselves, and the most attended of the others.
+    strongest: Vec<usize>,
     pub(super) meter: &'a Meter,
     orders: &'a Orders,
     pub(super) style: &'a Style,
-    pub(super) m: usize,
-    n: usize,
-    pub(super) v: usize,
+    pub(super) right: usize,
+    pub(super) answers: usize,
+    /// All inputs of the task.
+    pub(super) total: f64,
 }
 
-impl<'a> Pair<'a> {
+impl<'p, 'a> Pair<'p, 'a> {
     fn new(
-        tables: &'a Tables<Fixed>,
+        answer: &'p mut Answer<'a, Fixed>,
+        place: Place<'p>,
         orders: &'a Orders,
         style: &'a Style,
-        m: usize,
         meter: &'a Meter,
+        total: f64,
     ) -> Self {
-        let level = Level::new(tables, m, meter);
+        let Tokens {
+            singles, others, ..
+        } = place.tokens();
+        let attention = orders.attention[orders.row(place.query)].iter();
+        let others = attention.filter(|t| others.binary_search(t).is_ok());
         Self {
-            level,
+            strongest: others.take(5).chain(&singles).copied().collect(),
+            view: answer.view(place.words, place.query),
+            answer,
             meter,
             orders,
             style,
-            m,
-            n: tables.n_ctx,
-            v: tables.d_vocab,
+            right: place.right(),
+            answers: orders.answers,
+            total,
         }
     }
 
     /// Plans with different answers apart and different windows.
-    fn offers(&mut self, q: usize) -> Result<Vec<Offer>, Refusal> {
-        let window = self.window(self.style.search_window);
-        let (apart, failures) = self.greedy(q, vec![], window)?;
-        let mut offers = vec![];
-        if failures < self.level.inputs(q).to_f64().unwrap_or(f64::MAX) {
-            offers.extend(self.partitioned(q, apart, window)?);
+    fn offers(&mut self) -> Result<Vec<Offer>, Refusal> {
+        if let Some(plan) = self.all_wrong()? {
+            return Ok(if self.style.shown {
+                vec![self.offer(plan)?]
+            } else {
+                vec![]
+            });
         }
-        if self.style.shown && failures > self.total() * HARD {
-            offers.extend(self.overlapping(q)?);
+        let window = self.window(self.style.search_window);
+        let (apart, failures) = self.greedy(vec![], window)?;
+        let mut offers = vec![];
+        if failures < self.inputs() {
+            offers.extend(self.partitioned(apart, window)?);
+        }
+        if self.style.shown && failures > self.total * HARD {
+            offers.extend(self.overlapping()?);
         }
         Ok(offers)
+    }
+
+    pub(super) fn inputs(&self) -> f64 {
+        self.view.words.inputs().to_f64().unwrap_or(f64::MAX)
+    }
+
+    /// The plan by which one answer wins on every input, if one does.
+    fn all_wrong(&mut self) -> Result<Option<Plan>, Refusal> {
+        for answer in self.candidates(&[]) {
+            for size in [2, 4, 8, 16, usize::MAX] {
+                let test = (Test::Wrong, self.window(size));
+                let wrong = group(Answers::These(vec![answer]), test);
+                let rest = group(Answers::Rest, (Test::Forfeit, None));
+                let plan = Plan {
+                    groups: vec![wrong, rest],
+                    count: Count::default(),
+                    window: None,
+                };
+                if !self.offer(plan.clone())?.wrong.is_zero() {
+                    return Ok(Some(plan));
+                }
+                if test.1.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Greedily tests apart the answer that helps most, and keeps the best partition met on the way. What the first ones
     /// fail on is not counted.
     pub(super) fn greedy(
         &mut self,
-        q: usize,
         mut apart: Vec<usize>,
         window: Option<usize>,
     ) -> Result<(Vec<usize>, f64), Refusal> {
-        let negligible = self.level.inputs(q).to_f64().unwrap_or(f64::MAX) * 1e-6;
+        let negligible = self.inputs() * 1e-6;
         let most = apart.len() + self.style.most_apart;
         let mut apart_failures = 0.0;
         let (mut best, mut best_failures) = (0, f64::INFINITY);
-        let mut rest_failures = self.failures(q, &self.rest(&apart), window)?;
+        let mut rest_failures = self.failures(&self.rest(&apart), window)?;
         loop {
             let failures = rest_failures + apart_failures;
             if failures < best_failures {
@@ -286,11 +337,11 @@ impl<'a> Pair<'a> {
                 break;
             }
             let mut choice: Option<(f64, usize, f64, f64)> = None;
-            for candidate in self.candidates(q, &apart) {
+            for candidate in self.candidates(&apart) {
                 let rest = self.rest(&[apart.as_slice(), &[candidate]].concat());
                 let (rest, own) = (
-                    self.failures(q, &rest, window)?,
-                    self.failures(q, &Set::One(candidate), window)?,
+                    self.failures(&rest, window)?,
+                    self.failures(&Set::One(candidate), window)?,
                 );
                 // Own failures are certain; those of the rest may still fall.
                 let score = rest + 0.5 * own;
@@ -309,19 +360,16 @@ impl<'a> Pair<'a> {
         Ok((apart, best_failures))
     }
 
-    pub(super) fn total(&self) -> f64 {
-        (self.v as f64).powi(i32::try_from(self.n).unwrap_or(i32::MAX))
-    }
-
     /// What a plan decides and takes.
-    pub(super) fn offer(&mut self, q: usize, plan: Plan) -> Result<Offer, Refusal> {
+    pub(super) fn offer(&mut self, plan: Plan) -> Result<Offer, Refusal> {
         let before = self.meter.flops();
-        let sets = self.level.partition(&plan, "")?;
-        let settled = allowed(self.level.settled(q, &sets, &plan))?.unwrap_or_default();
-        let decided = (settled.right + settled.wrong).to_f64().unwrap_or(0.0);
+        let sets = self.answer.partition(&plan, "")?;
+        let settled = allowed(self.answer.settled(&self.view, &sets, &plan))?.unwrap_or_default();
+        let decided = (&settled.right + &settled.wrong).to_f64().unwrap_or(0.0);
         Ok(Offer {
             plan,
-            share: decided / self.total(),
+            share: decided / self.total,
+            wrong: settled.wrong,
             flops: self.meter.flops() - before,
         })
     }
@@ -329,7 +377,6 @@ impl<'a> Pair<'a> {
     /// With these answers apart, and different windows; how groups overlap is looked at with one.
     pub(super) fn partitioned(
         &mut self,
-        q: usize,
         mut apart: Vec<usize>,
         window: Option<usize>,
     ) -> Result<Vec<Offer>, Refusal> {
@@ -339,19 +386,16 @@ impl<'a> Pair<'a> {
         for answer in apart {
             groups.push(group(
                 Answers::These(vec![answer]),
-                self.test(q, &Set::One(answer))?,
+                self.test(&Set::One(answer))?,
             ));
         }
-        groups.push(group(Answers::Rest, self.test(q, &rest)?));
+        groups.push(group(Answers::Rest, self.test(&rest)?));
         if groups.iter().all(|group| group.test != Test::Count) {
-            return Ok(vec![self.offer(
-                q,
-                Plan {
-                    groups,
-                    count: Count::default(),
-                    window: None,
-                },
-            )?]);
+            return Ok(vec![self.offer(Plan {
+                groups,
+                count: Count::default(),
+                window: None,
+            })?]);
         }
         let mut grid = Grid {
             bits: self.style.bits,
@@ -363,7 +407,7 @@ impl<'a> Pair<'a> {
             window: None,
         };
         if self.style.once > 0 {
-            grid = self.once(q, &mut plan, window)?;
+            grid = self.once(&mut plan, window)?;
         }
         let mut offers: Vec<Offer> = vec![];
         for window in self.style.count_windows {
@@ -378,7 +422,7 @@ impl<'a> Pair<'a> {
             {
                 break;
             }
-            offers.push(self.offer(q, plan)?);
+            offers.push(self.offer(plan)?);
         }
         Ok(offers)
     }
@@ -386,7 +430,6 @@ impl<'a> Pair<'a> {
     /// The inputs that sets leave uncertified, and those they show to be wrong, on a grid.
     pub(super) fn counted(
         &mut self,
-        q: usize,
         sets: &[&Set],
         window: Option<usize>,
         grid: &Grid,
@@ -398,10 +441,10 @@ impl<'a> Pair<'a> {
         };
         let group = group(Answers::Rest, (Test::Count, None));
         let sets: Vec<(Set, &Group)> = sets.iter().map(|set| ((*set).clone(), &group)).collect();
-        let Some(settled) = allowed(self.level.settled(q, &sets, &plan))? else {
+        let Some(settled) = allowed(self.answer.settled(&self.view, &sets, &plan))? else {
             return Ok((f64::INFINITY, 0.0));
         };
-        let left = self.level.inputs(q) - settled.right;
+        let left = self.view.words.inputs() - settled.right;
         Ok((
             left.to_f64().unwrap_or(f64::INFINITY),
             settled.wrong.to_f64().unwrap_or(0.0),
@@ -410,19 +453,19 @@ impl<'a> Pair<'a> {
 
     fn rest(&self, apart: &[usize]) -> Set {
         Set::Marked(
-            (0..self.v)
-                .map(|j| j != self.m && !apart.contains(&j))
+            (0..self.answers)
+                .map(|j| j != self.right && !apart.contains(&j))
                 .collect(),
         )
     }
 
     /// A window of all tokens is said to be one.
     pub(super) fn window(&self, size: usize) -> Option<usize> {
-        (size <= self.m).then_some(size)
+        (size < self.view.tokens()).then_some(size)
     }
 
     /// The cheapest whole-level test that settles the set, or a count.
-    fn test(&mut self, q: usize, set: &Set) -> Result<Windowed, Refusal> {
+    fn test(&mut self, set: &Set) -> Result<Windowed, Refusal> {
         let plan = Plan {
             groups: vec![],
             count: Count::default(),
@@ -431,7 +474,7 @@ impl<'a> Pair<'a> {
         for window in self.style.windows {
             let window = self.window(*window);
             for test in [(Test::Pooled, window), (Test::Unpooled, window)] {
-                if self.uncertified(q, set, test, &plan)?.is_zero() {
+                if self.uncertified(set, test, &plan)?.is_zero() {
                     return Ok(test);
                 }
             }
@@ -442,22 +485,18 @@ impl<'a> Pair<'a> {
         Ok((Test::Count, None))
     }
 
-    fn uncertified(
-        &mut self,
-        q: usize,
-        set: &Set,
-        test: Windowed,
-        plan: &Plan,
-    ) -> Result<BigUint, Refusal> {
+    fn uncertified(&mut self, set: &Set, test: Windowed, plan: &Plan) -> Result<BigUint, Refusal> {
         // The set is given: the group's answers are not looked at.
-        let settled = self
-            .level
-            .settled(q, &[(set.clone(), &group(Answers::Rest, test))], plan)?;
-        Ok(self.level.inputs(q) - settled.right)
+        let settled = self.answer.settled(
+            &self.view,
+            &[(set.clone(), &group(Answers::Rest, test))],
+            plan,
+        )?;
+        Ok(self.view.words.inputs() - settled.right)
     }
 
     /// The inputs that a set leaves uncertified, counted coarsely.
-    fn failures(&mut self, q: usize, set: &Set, window: Option<usize>) -> Result<f64, Refusal> {
+    fn failures(&mut self, set: &Set, window: Option<usize>) -> Result<f64, Refusal> {
         let count = Count::Grid(Box::new(Grid {
             bits: self.style.search_bits,
             ..Grid::default()
@@ -474,38 +513,30 @@ impl<'a> Pair<'a> {
             .copied()
             .unwrap_or(8);
         if self
-            .uncertified(q, set, (Test::Pooled, Some(widest)), &plan)?
+            .uncertified(set, (Test::Pooled, Some(widest)), &plan)?
             .is_zero()
         {
             return Ok(0.0);
         }
         Ok(self
-            .uncertified(q, set, (Test::Count, None), &plan)?
+            .uncertified(set, (Test::Count, None), &plan)?
             .to_f64()
             .unwrap_or(f64::MAX))
     }
 
     /// Answers that the rest's bound may hang on: its largest entries at the tokens that matter.
-    pub(super) fn candidates(&self, q: usize, apart: &[usize]) -> BTreeSet<usize> {
-        let top = |order: &[usize]| {
-            order
-                .iter()
-                .copied()
-                .find(|j| *j != self.m && !apart.contains(j))
-        };
-        let tokens = self.orders.attention[q]
-            .iter()
-            .filter(|t| **t < self.m)
-            .take(5)
-            .chain([&self.m]);
-        let rows = tokens.flat_map(|t| {
-            (0..self.n - 1)
-                .step_by((self.n / 5).max(1))
-                .map(move |p| p * self.v + t)
+    pub(super) fn candidates(&self, apart: &[usize]) -> BTreeSet<usize> {
+        let Orders { v, n, .. } = *self.orders;
+        let is_rival = |j: &usize| *j != self.right && !apart.contains(j);
+        let row = self.orders.row(self.view.query);
+        let rows = self.strongest.iter().flat_map(|t| {
+            let positions = (0..n - 1).step_by((n / 5).max(1));
+            positions.map(move |p| p * v + t)
         });
-        let orders = rows
-            .map(|row| &self.orders.token[row])
-            .chain([&self.orders.query[q], &self.orders.last[q]]);
-        orders.filter_map(|order| top(order)).collect()
+        let orders = rows.map(|row| &self.orders.token[row]);
+        let orders = orders.chain([&self.orders.query[row], &self.orders.last[row]]);
+        orders
+            .filter_map(|order| order.iter().copied().find(is_rival))
+            .collect()
     }
 }

@@ -3,6 +3,7 @@
 
 use super::entries::{Search, Start, TableHints, bounds};
 use super::orders::Orders;
+use super::places::{Place, Places, rows};
 use super::plans::{self, Menu, Style};
 use super::{PREFIX, split};
 use crate::certificate::Hints;
@@ -10,6 +11,7 @@ use crate::certificate::levels::{ExactAttention, Levels, Split};
 use crate::refusal::{Decline, Refusal};
 use crate::search::proof::{Proof, Request, derive};
 use crate::strategy::Strategy;
+use crate::task::Words;
 use num_bigint::BigUint;
 use num_traits::ToPrimitive;
 
@@ -65,6 +67,7 @@ const ALL: Start = Start {
 /// A network, ready for proofs at any price.
 pub(in crate::search) struct Prover<'a> {
     request: &'a Request<'a>,
+    rows: Vec<Vec<Place<'a>>>,
     strategy: Strategy,
     way: Way<'a>,
 }
@@ -79,13 +82,15 @@ enum Way<'a> {
 impl<'a> Prover<'a> {
     pub(in crate::search) fn new(
         request: &'a Request<'a>,
+        words: &'a [Vec<Vec<Words<'a>>>],
         strategy: Strategy,
         two_sided: bool,
     ) -> Result<Self, Refusal> {
+        let rows = rows(words);
         let way = if request.network.sizes.n_ctx <= MOST_POSITIONS {
             // Bounding the far class from below costs something once, and makes trees of wrong inputs shorter.
             let ways: &[bool] = if two_sided { &[true, false] } else { &[true] };
-            let search = |bounded: &bool| Search::new(request, (two_sided, *bounded));
+            let search = |bounded: &bool| Search::new(request, &rows, (two_sided, *bounded));
             Way::Trees(ways.iter().map(search).collect::<Result<_, _>>()?)
         } else {
             let orders = Orders::new(request, PREFIX)?;
@@ -96,11 +101,12 @@ impl<'a> Prover<'a> {
                 Style::SUBCUBIC
             };
             let ways = ways(&orders, TableHints::default());
-            let menu = plans::menu(request, &ways, &orders, &style)?;
+            let menu = plans::menu(request, &rows, &ways, &orders, &style)?;
             Way::Grids(Box::new(orders), menu)
         };
         Ok(Self {
             request,
+            rows,
             strategy,
             way,
         })
@@ -117,8 +123,10 @@ impl<'a> Prover<'a> {
             let bounds = bounds(request, &[SCORES, SCORES_AND_LOGITS, ALL])?;
             hints.extend(bounds.into_iter().map(|bounds| ways(&orders, bounds)));
         }
-        let v = request.network.sizes.d_vocab;
-        let nothing = || (0..v).map(|m| (0..=m).map(|_| plans::forfeit()));
+        let places = Places::new(&request.network.one_head()?);
+        let words = places.words();
+        let rows = rows(&words);
+        let nothing = || rows.iter().map(|row| row.iter().map(|_| plans::forfeit()));
         let proofs = hints.into_iter().map(|ways| {
             let criterion = plans::assemble(nothing());
             let hints = Levels { criterion, ..ways };
@@ -186,15 +194,21 @@ impl<'a> Prover<'a> {
     }
 
     fn hints(&self, search: &Search<'_>, price: f64, start: &Start) -> Result<Levels, Refusal> {
-        let v = self.request.network.sizes.d_vocab;
+        let answers = self.request.network.sizes.d_vocab_out;
         let tables = search.tables(price, start)?;
         let mixed = search
             .full
-            .with(&self.request.network.one_head()?, &tables, v)?;
+            .with(&self.request.network.one_head()?, &tables, answers)?;
         let ways = ways(&mixed, tables);
-        let mut found = search.plans(price, &mixed);
+        let rows = &self.rows;
+        let mut found = rows
+            .iter()
+            .map(|row| vec![None; row.len()])
+            .collect::<Vec<_>>();
+        search.plans(price, &mixed, &mut found);
         if price.is_infinite() {
-            plans::complete(self.request, &ways, &mixed, &Style::SUBCUBIC, &mut found)?;
+            let style = Style::SUBCUBIC;
+            plans::complete(self.request, rows, &ways, &mixed, &style, &mut found)?;
         }
         let rows = found.into_iter().map(|row| {
             row.into_iter()
