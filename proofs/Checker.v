@@ -5,27 +5,30 @@
 
 From Coq Require Import ZArith List Bool.
 From gbmi Require Import Model Fixed CheckerFast CheckerCertificate CheckerTable CheckerPaths CheckerRules.
-From gbmi Require Import CheckerCriterion.
+From gbmi Require Import CheckerLevels CheckerCriterion.
 Import ListNotations.
 Local Open Scope Z_scope.
 
-(** The plan that query q and maximum m follow. *)
-Definition plan_for (c : cert) (q m : nat) : option plan :=
+(** The plan of a level and one of its queries, both by their numbers. *)
+Definition plan_for (c : cert) (level query : nat) : option plan :=
   match assignment c with
   | [] => nth_error (plans c) 0
-  | rows => match nth_error (nth m rows []) q with Some i => nth_error (plans c) i | None => None end
+  | rows => match nth_error (nth level rows []) query with Some i => nth_error (plans c) i | None => None end
   end.
 
 Definition plus (x y : Z * Z) : Z * Z := (fst x + fst y, snd x + snd y).
 
-(** Of the inputs whose maximum is m: how many are certified, and how many are wrong. *)
-Definition certified_level (T : tables) (c : cert) (m : nat) : result (Z * Z) :=
-  let L := level_of T m in
-  fold_left (fun sum q => bind sum (fun sum =>
-    match plan_for c q m with
+(** A list's elements with their numbers. *)
+Definition enumerated {A} (l : list A) : list (nat * A) := combine (seq 0 (length l)) l.
+
+(** Of the inputs of a level: how many are certified, and how many are wrong. *)
+Definition certified_level (T : tables) (c : cert) (number : nat) (L : level) : result (Z * Z) :=
+  let of_level := level_view_of T L in
+  fold_left (fun sum (query : nat * nat) => bind sum (fun sum =>
+    match plan_for c number (fst query) with
     | None => Derived sum
-    | Some p => bind (settle (view_of T L q) p) (fun found => Derived (plus sum found))
-    end)) (seq 0 (S m)) (Derived (0, 0)).
+    | Some p => bind (settle (view_of T of_level (snd query)) p) (fun found => Derived (plus sum found))
+    end)) (enumerated (queries (vocab T) L)) (Derived (0, 0)).
 
 (** Are the tensors of the sizes that the configuration says? *)
 Definition well_formed (w : weights) : bool :=
@@ -40,15 +43,19 @@ Definition well_formed (w : weights) : bool :=
 (** The number of inputs. *)
 Definition total_inputs (w : weights) : Z := Z.of_nat (d_vocab (sizes w)) ^ Z.of_nat (n_ctx (sizes w)).
 
-(** At least so many inputs are answered correctly, and at most so many. The largest maximum first. *)
-Definition derive (w : weights) (c : cert) : result (Z * Z) :=
+(** At least so many inputs are answered correctly, and at most so many. The last level first. *)
+Definition derive_levels (w : weights) (c : cert) (levels : list level) : result (Z * Z) :=
   if well_formed w then
     let T := tables_of w c in
-    let found := fold_left (fun sum m => bind sum (fun sum =>
-                   bind (certified_level T c m) (fun found => Derived (plus sum found))))
-                   (rev (seq 0 (d_vocab (sizes w)))) (Derived (0, 0)) in
+    let found := fold_left (fun sum (L : nat * level) => bind sum (fun sum =>
+                   bind (certified_level T c (fst L) (snd L)) (fun found => Derived (plus sum found))))
+                   (rev (enumerated levels)) (Derived (0, 0)) in
     bind found (fun found => Derived (fst found, total_inputs w - snd found))
   else Declined.
+
+(** For Max-of-n. *)
+Definition derive (w : weights) (c : cert) : result (Z * Z) :=
+  derive_levels w c (max_levels (d_vocab (sizes w)) (n_ctx (sizes w))).
 
 Definition certify (w : weights) (c : cert) : option (Z * Z) :=
   match derive w c with Derived found => Some found | _ => None end.

@@ -1,0 +1,77 @@
+(** * Levels: sets of inputs with one right answer, as automata over classes of tokens (`src/task/level.rs`)
+
+    State 0 is the start. What is reached behind the last position is accepted. *)
+
+From Coq Require Import ZArith List Bool.
+Import ListNotations.
+Local Open Scope Z_scope.
+
+Definition among (ts : list nat) (t : nat) : bool := existsb (Nat.eqb t) ts.
+
+Definition count_items (times : list Z) : Z := fold_left Z.add times 0.
+
+(** By state: the classes that may stand at a position, each with the next state. *)
+Definition layer := list (list (nat * nat)).
+
+Record level := { right_answer : nat; classes : list (list nat); moves : list layer }.
+
+Definition moves_at (here : layer) (state : nat) : list (nat * nat) := nth state here [].
+Definition class_of (L : level) (c : nat) : list nat := nth c (classes L) [].
+
+(** The positions but the last, and the last. *)
+Definition free_moves (L : level) : list layer := removelast (moves L).
+Definition last_moves (L : level) : layer := last (moves L) [].
+
+(** The tokens that may stand at the last position, ascending. *)
+Definition queries (v : nat) (L : level) : list nat :=
+  let tokens := concat (map (fun move => class_of L (fst move)) (concat (last_moves L))) in
+  filter (among tokens) (seq 0 v).
+
+(** By state at the last position: 1 if the query may stand there. *)
+Definition ends (L : level) (q : nat) : list Z :=
+  map (fun moves => if existsb (fun move => among (class_of L (fst move)) q) moves then 1 else 0) (last_moves L).
+
+Definition inputs_from (counts : list Z) (state : nat) : Z := nth state counts 0.
+
+Section Used.
+  (** By class: how many tokens there are; by state at the last position: how many inputs. *)
+  Variables sizes ends : list Z.
+
+  (** Moves with inputs behind them, and by the first position's state: how many inputs there are. *)
+  Fixpoint used_moves (layers : list layer) : list layer * list Z :=
+    match layers with
+    | [] => ([], ends)
+    | here :: layers =>
+        let '(used, behind) := used_moves layers in
+        let here := map (filter (fun move => 0 <? inputs_from behind (snd move))) here in
+        (here :: used,
+         map (fun moves =>
+           count_items (map (fun move => nth (fst move) sizes 0 * inputs_from behind (snd move)) moves)) here)
+    end.
+End Used.
+
+(** Without the moves of states that are not reached from some. *)
+Fixpoint reached_moves (states : list nat) (layers : list layer) : list layer :=
+  match layers with
+  | [] => []
+  | here :: layers =>
+      let here := map (fun state => if among states state then moves_at here state else []) (seq 0 (length here)) in
+      here :: reached_moves (map snd (concat here)) layers
+  end.
+
+Definition without_class (c : nat) : list layer -> list layer :=
+  map (map (filter (fun move => negb (fst move =? c)%nat))).
+
+Definition is_single (tokens : list nat) : bool := match tokens with [_] => true | _ => false end.
+
+(** ** Tasks *)
+
+(** Max-of-n, the maximum m: state 1 once it was seen. Classes: m alone, the tokens below it. *)
+Definition max_level (n m : nat) : level :=
+  let below := match m with O => [] | _ => [1%nat] end in
+  let seen := (0, 1)%nat :: map (fun c => (c, 1%nat)) below in
+  {| right_answer := m;
+     classes := [m] :: map (fun _ => seq 0 m) below;
+     moves := repeat [(0, 1)%nat :: map (fun c => (c, 0%nat)) below; seen] (n - 1) ++ [[[(0, 1)%nat]; seen]] |}.
+
+Definition max_levels (v n : nat) : list level := map (max_level n) (seq 0 v).
