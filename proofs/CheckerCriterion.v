@@ -56,16 +56,6 @@ Fixpoint picked {A} (place : nat) (places : list nat) (xs : list A) : list A :=
   | _, _ => []
   end.
 
-(** The moves that are left of those before the last position, and the number of inputs. *)
-Definition moves_left (L : level) (q : nat) (layers : list layer) : list layer * Z :=
-  let sizes := map (fun tokens => Z.of_nat (length tokens)) (classes L) in
-  let '(used, counts) := used_moves sizes (ends L q) layers in
-  (reached_moves [O] used, inputs_from counts O).
-
-Definition free_classes (L : level) (used : list layer) : list nat :=
-  let found := map fst (concat (concat used)) in
-  filter (among found) (seq 0 (length (classes L))).
-
 Definition view_of (T : tables) (L : level_view) (q : nat) : view :=
   let level := of_level L in
   let r := right_answer level in
@@ -142,16 +132,22 @@ Definition class_bound (side : item -> row) (items : list item) : row :=
   match items with [] => [] | first :: _ => side first end.
 Definition class_tokens (items : list item) : Z := match items with [] => 0 | first :: _ => tokens_from first end.
 
-Definition step_of (here : layer) (items : list (list item)) (behind : list step) : step :=
-  let bound (op : ival -> ival -> ival) (by_item : item -> row) (side : step -> list row) (moves : list (nat * nat)) :=
-    let found := map (fun move => row_total side behind (snd move) (class_bound by_item (nth (fst move) items [])))
-      moves in
-    match reduce (map2 op) found with Some bound => bound | None => [] end in
-  {| here := here; items := items;
-     most := map (bound imax most_from most) here;
-     least := map (bound imin least_from least) here;
-     inputs_by_state := map (fun moves => count_items (map (fun move =>
-       class_tokens (nth (fst move) items []) * inputs_at behind (snd move)) moves)) here |}.
+Definition best_of (op : ival -> ival -> ival) (rows : list row) : row :=
+  match reduce (map2 op) rows with Some best => best | None => [] end.
+
+(** By state: the bound of all moves, each with what is behind it. *)
+Definition bounds_by_state (op : ival -> ival -> ival) (by_item : item -> row) (side : step -> list row)
+    (here : layer) (items : list (list item)) (behind : list step) : list row :=
+  map (fun moves => best_of op (map (fun move =>
+    row_total side behind (snd move) (class_bound by_item (nth (fst move) items []))) moves)) here.
+
+Definition step_of (here : layer) (items : list (list item)) (behind : list step) : step := {|
+  here := here; items := items;
+  most := bounds_by_state imax most_from most here items behind;
+  least := bounds_by_state imin least_from least here items behind;
+  inputs_by_state := map (fun moves => count_items (map (fun move =>
+    class_tokens (nth (fst move) items []) * inputs_at behind (snd move)) moves)) here
+|}.
 
 Fixpoint steps_of (layers : list layer) (positions : list (list (list item))) : list step :=
   match layers, positions with

@@ -1,7 +1,7 @@
 (** * Counting with integers *)
 
-From Coq Require Import ZArith List Bool Lia.
-From gbmi Require Import CheckerCriterion.
+From Coq Require Import ZArith List Bool Lia Permutation.
+From gbmi Require Import CheckerLevels.
 Import ListNotations.
 Local Open Scope Z_scope.
 
@@ -123,3 +123,14 @@ Qed.
 
 Lemma Forall2_skipn {A B} (P : A -> B -> Prop) : forall n xs ys, Forall2 P xs ys -> Forall2 P (skipn n xs) (skipn n ys).
 Proof. induction n; intros xs ys H; [exact H|]. destruct H; [constructor | now apply IHn]. Qed.
+
+Lemma zsum_permutation l l' : Permutation l l' -> zsum l = zsum l'.
+Proof. induction 1; cbn [zsum]; lia. Qed.
+
+Lemma zsum_exchange {A B} (h : A -> B -> Z) (xs : list A) (ys : list B) :
+  zsum (map (fun x => zsum (map (h x) ys)) xs) = zsum (map (fun y => zsum (map (fun x => h x y) xs)) ys).
+Proof.
+  induction xs as [|x xs IH]; cbn [map zsum].
+  - induction ys; cbn [map zsum]; lia.
+  - rewrite IH. apply zsum_plus.
+Qed.

@@ -62,6 +62,17 @@ Fixpoint reached_moves (states : list nat) (layers : list layer) : list layer :=
 Definition without_class (c : nat) : list layer -> list layer :=
   map (map (filter (fun move => negb (fst move =? c)%nat))).
 
+Definition sizes_of (L : level) : list Z := map (fun tokens => Z.of_nat (length tokens)) (classes L).
+
+(** The moves that are left of those before the last position, and the number of inputs. *)
+Definition moves_left (L : level) (q : nat) (layers : list layer) : list layer * Z :=
+  let '(used, counts) := used_moves (sizes_of L) (ends L q) layers in
+  (reached_moves [O] used, inputs_from counts O).
+
+Definition free_classes (L : level) (used : list layer) : list nat :=
+  let found := map fst (concat (concat used)) in
+  filter (among found) (seq 0 (length (classes L))).
+
 Definition is_single (tokens : list nat) : bool := match tokens with [_] => true | _ => false end.
 
 (** ** Tasks *)
