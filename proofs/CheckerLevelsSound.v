@@ -410,3 +410,16 @@ Proof.
   intros N I. unfold max_levels in I. apply in_map_iff in I. destruct I as (m & <- & M). apply in_seq in M.
   apply max_level_ok; lia.
 Qed.
+
+(** *** How many positions there are *)
+
+Lemma reached_moves_length : forall layers states, length (reached_moves states layers) = length layers.
+Proof. induction layers as [|here layers IH]; intros states; [reflexivity|]. cbn [reached_moves length]. now rewrite IH. Qed.
+
+Lemma moves_left_length L q layers : length (fst (moves_left L q layers)) = length layers.
+Proof.
+  assert (length (fst (used_moves (sizes_of L) (ends L q) layers)) = length layers) as E.
+  { induction layers as [|here layers IH]; [reflexivity|]. cbn [used_moves].
+    destruct (used_moves (sizes_of L) (ends L q) layers) as [used counts]. cbn [fst length] in *. now rewrite IH. }
+  unfold moves_left. destruct (used_moves _ _ layers) as [used counts]. cbn [fst] in *. now rewrite reached_moves_length.
+Qed.
