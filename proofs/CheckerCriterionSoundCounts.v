@@ -181,13 +181,6 @@ Section Counts.
 
   (** *** The items of a position *)
 
-  Lemma far_none c : any_far W = false -> far_in W c = O.
-  Proof.
-    unfold any_far, far_in. intros N. destruct (nth_in_or_default c (far W) O) as [I|E]; [|exact E].
-    destruct (Nat.ltb_spec 0 (nth c (far W) O)) as [B|B]; [|lia]. exfalso. apply not_true_iff_false in N. apply N.
-    apply existsb_exists. exists (nth c (far W) O). split; [exact I | now apply Nat.ltb_lt].
-  Qed.
-
   Section Position.
     Variable p : nat.
     Hypothesis p_below : (p < n - 1)%nat.
@@ -231,7 +224,7 @@ Section Counts.
         + apply below_hull.
           * exact (above_sane _ _ (far_term_above V X V_is mul_encloses W c p t j' W_ok T p_below Jv Jr)).
           * now apply (far_below_below V X V_is mul_encloses W c p t j' W_ok T p_below Jv).
-        + rewrite orb_false_r in B. apply negb_true_iff in B. rewrite (far_none c B) in F. lia.
+        + rewrite orb_false_r in B. apply negb_true_iff in B. rewrite (far_none W c B) in F. lia.
     Qed.
 
     Theorem items_covered c :

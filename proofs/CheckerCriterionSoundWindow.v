@@ -35,6 +35,13 @@ Proof. induction xs as [|x xs IH]; intros [|y ys] E; try discriminate; [reflexiv
 Definition near_in (W : window) (c : nat) : list nat := nth c (near W) [].
 Definition far_in (W : window) (c : nat) : nat := nth c (far W) O.
 
+Lemma far_none W c : any_far W = false -> far_in W c = O.
+Proof.
+  unfold any_far, far_in. intros N. destruct (nth_in_or_default c (far W) O) as [I|E]; [|exact E].
+  destruct (Nat.ltb_spec 0 (nth c (far W) O)) as [B|B]; [|lia]. exfalso. apply not_true_iff_false in N. apply N.
+  apply existsb_exists. exists (nth c (far W) O). split; [exact I | now apply Nat.ltb_lt].
+Qed.
+
 Section Window.
   Variables (V : view) (X : reals).
   Hypothesis V_is : encloses_view V X.
