@@ -137,14 +137,17 @@ Definition extended_by {A} (plus : A -> A -> A) (spread : bag Z -> A -> A) (behi
 
 Definition each {A B} (f : A -> B) (rows : bag A) : bag B := map (fun row => (fst row, f (snd row))) rows.
 
-(** By the next state: the rows of all states, with the items of the moves to it. *)
+(** The rows of all states, with the items of the moves to a state. *)
+Definition moved_to {A} (plus : A -> A -> A) (spread : bag Z -> A -> A) (P : position) (behind : reach)
+    (rows : list (bag A)) (next : nat) : bag A :=
+  merge_all plus (concat (map (fun pair =>
+    concat (map (fun move => extended_by plus spread behind (fst pair) (cells_at P (fst move)))
+      (filter (fun move => (snd move =? next)%nat) (snd pair)))) (combine rows (moves_here P)))).
+
+(** By the next state. *)
 Definition moved_on {A} (plus : A -> A -> A) (spread : bag Z -> A -> A) (P : position) (behind : reach)
     (rows : list (bag A)) : list (bag A) :=
-  let to (next : nat) : bag A :=
-    merge_all plus (concat (map (fun pair =>
-      concat (map (fun move => extended_by plus spread behind (fst pair) (cells_at P (fst move)))
-        (filter (fun move => (snd move =? next)%nat) (snd pair)))) (combine rows (moves_here P)))) in
-  map to (seq 0 (S (list_max (map snd (concat (moves_here P)))))).
+  map (moved_to plus spread P behind rows) (seq 0 (S (list_max (map snd (concat (moves_here P)))))).
 
 (** A row's least digit is the least first sum that can still reach zero; the greatest is the first that surely does. *)
 Definition with_position (size : Z) (rows : list (bag digits)) (step : position * reach) : list (bag digits) :=
