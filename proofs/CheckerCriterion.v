@@ -61,14 +61,14 @@ Definition view_of (T : tables) (L : level_view) (q : nat) : view :=
   let r := right_answer level in
   let h := nth q (heads T) no_head in
   let entries := nth q (query_rows T) no_row in
-  let '(used, all) := moves_left level q (free_moves level) in
-  let free := free_classes level used in
+  let left := moves_left level q (free_moves level) in
+  let free := free_classes level (fst left) in
   let exponents := map exponent (by_token h) in
   let of_query := nth q exponents 0%Z in
   let several := filter (fun c => negb (is_single (class_of level c))) free in
   let far p := largest (map (fun c => nth p (nth c (class_tops L) []) everything) several) in
   let far := map far (seq 0 (context T - 1)) in
-  {| shared := T; at_level := L; query := q; own := h; used := used; free := free; all_inputs := all;
+  {| shared := T; at_level := L; query := q; own := h; used := fst left; free := free; all_inputs := snd left;
      unit_of_level :=
        fold_left (fun most c => fold_left Z.max (picked 0 (class_of level c) exponents) most) free of_query;
      far_tokens := far; far_token_pooled := largest far;

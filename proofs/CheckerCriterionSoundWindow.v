@@ -60,8 +60,8 @@ Section Window.
     /\ far_query V = query_margin r (wrong_answers (at_level V)) (query_row V).
   Proof.
     unfold L, r, n, right_of, the_level. pattern V. rewrite (view_is V X V_is). cbv beta. unfold view_of.
-    destruct (moves_left _ _ _) as [moves' all] eqn:E. cbn [free used at_level of_level query all_inputs far_tokens shared
-      far_token_pooled far_query query_row]. rewrite E. repeat split.
+    cbn [free used at_level of_level query all_inputs far_tokens shared far_token_pooled far_query query_row].
+    repeat split. now destruct (moves_left _ _ _).
   Qed.
 
   Lemma free_iff c : In c (free V) <-> In c (map fst (concat (concat (used V)))) /\ (c < length (classes L))%nat.
