@@ -18,9 +18,6 @@ Definition plan_for (c : cert) (level query : nat) : option plan :=
 
 Definition plus (x y : Z * Z) : Z * Z := (fst x + fst y, snd x + snd y).
 
-(** A list's elements with their numbers. *)
-Definition enumerated {A} (l : list A) : list (nat * A) := combine (seq 0 (length l)) l.
-
 (** Of the inputs of a level: how many are certified, and how many are wrong. *)
 Definition certified_level (T : tables) (c : cert) (number : nat) (L : level) : result (Z * Z) :=
   let of_level := level_view_of T L in

@@ -134,3 +134,6 @@ Proof.
   - induction ys; cbn [map zsum]; lia.
   - rewrite IH. apply zsum_plus.
 Qed.
+
+Lemma how_many_permutation {A} (f : A -> bool) l l' : Permutation l l' -> how_many f l = how_many f l'.
+Proof. induction 1; rewrite ?how_many_cons; lia. Qed.

@@ -10,6 +10,9 @@ Definition among (ts : list nat) (t : nat) : bool := existsb (Nat.eqb t) ts.
 
 Definition count_items (times : list Z) : Z := fold_left Z.add times 0.
 
+(** A list's elements with their numbers. *)
+Definition enumerated {A} (l : list A) : list (nat * A) := combine (seq 0 (length l)) l.
+
 (** By state: the classes that may stand at a position, each with the next state. *)
 Definition layer := list (list (nat * nat)).
 

@@ -255,6 +255,70 @@ Definition levels_cover (v n : nat) (levels : list level) : Prop :=
   Permutation (sequences v n)
     (flat_map (fun L => flat_map (fun q => map (fun s => s ++ [q]) (level_inputs L q)) (queries v L)) levels).
 
+Theorem levels_cover_all v n levels (which : list nat -> level) : NoDup levels ->
+  (forall L q, In L levels -> NoDup (level_inputs L q)) ->
+  (forall L q s, In L levels -> In q (queries v L) -> In s (level_inputs L q) -> which (s ++ [q]) = L) ->
+  (forall x, In x (sequences v n)
+    <-> exists L q s, In L levels /\ In q (queries v L) /\ In s (level_inputs L q) /\ x = s ++ [q]) ->
+  levels_cover v n levels.
+Proof.
+  intros D Each Which All. apply NoDup_Permutation; [apply Counting.sequences_NoDup | |].
+  - apply (Counting.NoDup_flat_map which); [exact D | |].
+    + intros L I. apply (Counting.NoDup_flat_map (fun x => last x O)); [apply NoDup_filter, seq_NoDup | |].
+      * intros q _. apply FinFun.Injective_map_NoDup; [|now apply Each]. intros s s' E. now apply app_inv_tail in E.
+      * intros q x _ X. apply in_map_iff in X. destruct X as (s & <- & _). apply last_last.
+    + intros L x I X. apply in_flat_map in X. destruct X as (q & Q & X). apply in_map_iff in X.
+      destruct X as (s & <- & S). now apply Which.
+  - intros x. rewrite All. setoid_rewrite in_flat_map. setoid_rewrite in_flat_map. setoid_rewrite in_map_iff. split.
+    + intros (L & q & s & I & Q & S & ->). exists L. split; [exact I|]. exists q. split; [exact Q|]. now exists s.
+    + intros (L & I & q & Q & s & <- & S). now exists L, q, s.
+Qed.
+
+(** *** Adding up *)
+
+(** The sum over all levels and their queries, both with their numbers. *)
+Definition levels_sum (v : nat) (levels : list level) (f : nat * level -> nat * nat -> Z) : Z :=
+  zsum (map (fun L => zsum (map (f L) (enumerated (queries v (snd L))))) (enumerated levels)).
+
+Lemma levels_sum_le v levels f g :
+  (forall L q, In L (enumerated levels) -> In q (enumerated (queries v (snd L))) -> f L q <= g L q) ->
+  levels_sum v levels f <= levels_sum v levels g.
+Proof. intros H. apply zsum_le. intros L I. apply zsum_le. intros q Q. now apply H. Qed.
+
+Lemma snd_enumerated {A} (l : list A) : map snd (enumerated l) = l.
+Proof.
+  unfold enumerated. generalize O. induction l as [|x l IH]; intros k; [reflexivity|]. cbn. now rewrite IH.
+Qed.
+
+Lemma in_enumerated {A} (l : list A) x : In x (enumerated l) -> In (snd x) l.
+Proof. intros I. rewrite <- (snd_enumerated l). now apply in_map. Qed.
+
+(** T3: every input is one of one level and one query. *)
+Theorem count_by_levels v n levels P : levels_cover v n levels ->
+  how_many P (sequences v n)
+  = levels_sum v levels (fun L q => how_many (fun s => P (s ++ [snd q])) (level_inputs (snd L) (snd q))).
+Proof.
+  intros C. rewrite (how_many_permutation P _ _ C), how_many_flat_map. unfold levels_sum.
+  rewrite <- (snd_enumerated levels) at 1. rewrite map_map. f_equal. apply map_ext. intros L.
+  rewrite how_many_flat_map. rewrite <- (snd_enumerated (queries v (snd L))) at 1. rewrite map_map. f_equal.
+  apply map_ext. intros q. apply how_many_map.
+Qed.
+
+(** Lower bounds of the right and of the wrong inputs of every level and query bound the right inputs from both sides. *)
+Theorem certified_count v n levels (P : list nat -> bool) (certified wrong : nat * level -> nat * nat -> Z) :
+  levels_cover v n levels ->
+  (forall L q, In L (enumerated levels) -> In q (enumerated (queries v (snd L))) ->
+    certified L q <= how_many (fun s => P (s ++ [snd q])) (level_inputs (snd L) (snd q))) ->
+  (forall L q, In L (enumerated levels) -> In q (enumerated (queries v (snd L))) ->
+    wrong L q <= how_many (fun s => negb (P (s ++ [snd q]))) (level_inputs (snd L) (snd q))) ->
+  levels_sum v levels certified <= how_many P (sequences v n)
+    <= Z.of_nat v ^ Z.of_nat n - levels_sum v levels wrong.
+Proof.
+  intros Cover C W. apply levels_sum_le in C, W. rewrite <- (count_by_levels v n) in C by exact Cover.
+  rewrite <- (count_by_levels v n levels (fun x => negb (P x))) in W by exact Cover.
+  rewrite <- Nat2Z.inj_pow, <- (Counting.sequences_length v n), <- (how_many_split P). lia.
+Qed.
+
 (** ** Max-of-n *)
 
 Section Max.
@@ -355,17 +419,31 @@ Section Max.
       rewrite (proj2 (among_iff (seq 0 m) q)) by (apply in_seq; lia). reflexivity.
   Qed.
 
-  Theorem max_inputs q : (q <= m)%nat -> Permutation (level_inputs L q) (Counting.pair_inputs n m q).
+  Lemma max_inputs_distinct q : NoDup (level_inputs L q).
   Proof.
-    intros Q. unfold level_inputs, free_moves. rewrite max_completions by lia. apply NoDup_Permutation.
-    - apply completions_NoDup. intros here state I. apply repeat_spec in I. subst here.
-      assert (NoDup (m :: seq 0 m)) as D by (constructor; [rewrite in_seq; lia | apply seq_NoDup]).
-      destruct state as [|[|state]]; cbn [moves_at nth free both flat_map fst]; rewrite ?max_classes, ?app_nil_r; try exact D.
-      destruct state; constructor.
-    - apply NoDup_filter, Counting.sequences_NoDup.
-    - intros s. rewrite in_max_completions by lia. unfold Counting.pair_inputs. rewrite filter_In, in_sequences.
-      destruct (max_accepts q Q) as [A0 A1]. unfold Counting.holds_maximum, final. cbn [Nat.eqb orb].
-      destruct (existsb (Nat.eqb m) s); [rewrite A1, orb_true_r | rewrite A0, orb_false_r]; intuition.
+    unfold level_inputs, free_moves. rewrite max_completions by lia. apply completions_NoDup. intros here state I.
+    apply repeat_spec in I. subst here.
+    assert (NoDup (m :: seq 0 m)) as D by (constructor; [rewrite in_seq; lia | apply seq_NoDup]).
+    destruct state as [|[|state]]; cbn [moves_at nth free both flat_map fst]; rewrite ?max_classes, ?app_nil_r; try exact D.
+    destruct state; constructor.
+  Qed.
+
+  Theorem max_inputs q s : (q <= m)%nat -> In s (level_inputs L q)
+    <-> length s = (n - 1)%nat /\ Forall (fun t => (t < m + 1)%nat) s /\ (q = m \/ In m s).
+  Proof.
+    intros Q. unfold level_inputs, free_moves. rewrite max_completions, in_max_completions by lia.
+    destruct (max_accepts q Q) as [A0 A1]. unfold final. cbn [Nat.eqb orb].
+    pose proof (among_iff s m) as M. unfold among in M.
+    destruct (existsb (Nat.eqb m) s); [rewrite A1 | rewrite A0, Nat.eqb_eq]; intuition congruence.
+  Qed.
+
+  Lemma max_answer q s : (q <= m)%nat -> In s (level_inputs L q) -> answer (s ++ [q]) = m.
+  Proof.
+    intros Q S. apply (max_inputs q s Q) in S. destruct S as (_ & F & H). rewrite Forall_forall in F.
+    apply Nat.le_antisymm.
+    - apply list_max_le, Forall_app. split; [|repeat constructor; exact Q].
+      apply Forall_forall. intros t T. specialize (F t T). lia.
+    - apply Counting.list_max_most, in_app_iff. cbn. destruct H as [->|H]; auto.
   Qed.
 
   Lemma max_level_ok : level_ok v n L.
@@ -385,24 +463,34 @@ Lemma max_levels_answer v n L q s : (1 <= n)%nat -> In L (max_levels v n) -> In 
   In s (level_inputs L q) -> answer (s ++ [q]) = right_answer L.
 Proof.
   intros N I Q S. unfold max_levels in I. apply in_map_iff in I. destruct I as (m & <- & M). apply in_seq in M.
-  rewrite max_queries in Q by lia. apply in_seq in Q.
-  apply (Permutation_in _ (max_inputs v n m N ltac:(lia) q ltac:(lia))) in S.
-  now destruct (Counting.pair_input n v m q s N ltac:(lia) S) as (_ & -> & _).
-Qed.
-
-Lemma flat_map_permutation {A B} (f g : A -> list B) l : (forall x, In x l -> Permutation (f x) (g x)) ->
-  Permutation (flat_map f l) (flat_map g l).
-Proof.
-  induction l as [|x l IH]; intros H; [constructor|]. cbn. apply Permutation_app; [apply H; now left|].
-  apply IH. intros; apply H; now right.
+  rewrite max_queries in Q by lia. apply in_seq in Q. apply (max_answer v n m) with (q := q); auto; lia.
 Qed.
 
 Theorem max_levels_cover v n : (1 <= n)%nat -> levels_cover v n (max_levels v n).
 Proof.
-  intros N. unfold levels_cover. rewrite (Counting.pair_sequences_all v n N). unfold Counting.pair_sequences, max_levels.
-  rewrite flat_map_concat_map, (flat_map_concat_map _ (map _ _)), map_map, <- !flat_map_concat_map.
-  apply flat_map_permutation. intros m M. apply in_seq in M. rewrite max_queries by lia.
-  apply flat_map_permutation. intros q Q. apply in_seq in Q. apply Permutation_map, Permutation_sym, (max_inputs v); lia.
+  intros N. apply levels_cover_all with (which := fun x => max_level n (answer x)).
+  - apply FinFun.Injective_map_NoDup; [|apply seq_NoDup]. intros m m' E. exact (f_equal right_answer E).
+  - intros L q I. unfold max_levels in I. apply in_map_iff in I. destruct I as (m & <- & M). apply in_seq in M.
+    apply (max_inputs_distinct v); lia.
+  - intros L q s I Q S. rewrite (max_levels_answer v n L q s N I Q S). unfold max_levels in I. apply in_map_iff in I.
+    now destruct I as (m & <- & _).
+  - intros x. split.
+    + intros X. pose proof (Theory.answer_below v n x N X) as M. apply in_sequences in X as [Len F].
+      destruct (exists_last (l := x)) as (s & q & ->); [now intros -> ; cbn in Len; lia|].
+      pose proof (Counting.list_max_most (s ++ [q])) as most. pose proof (Counting.list_max_in (s ++ [q])) as attained.
+      fold (answer (s ++ [q])) in most, attained. set (m := answer (s ++ [q])) in *.
+      assert (q <= m)%nat as Q by (apply most, in_app_iff; cbn; auto).
+      exists (max_level n m), q, s. repeat split.
+      * apply in_map. apply in_seq. lia.
+      * rewrite max_queries by lia. apply in_seq. lia.
+      * apply (max_inputs v n m N M q s Q). rewrite app_length in Len. cbn in Len. repeat split; [lia| |].
+        -- apply Forall_forall. intros t T. assert (t <= m)%nat by (apply most, in_app_iff; auto). lia.
+        -- destruct (in_app_or _ _ _ (attained ltac:(now destruct s))) as [H|[H|[]]]; auto.
+    + intros (L & q & s & I & Q & S & ->). unfold max_levels in I. apply in_map_iff in I. destruct I as (m & <- & M).
+      apply in_seq in M. rewrite max_queries in Q by lia. apply in_seq in Q.
+      apply (max_inputs v n m N ltac:(lia) q s ltac:(lia)) in S. destruct S as (Len & F & _).
+      apply in_sequences. rewrite app_length, Forall_app. cbn. repeat split; [lia | |repeat constructor; lia].
+      apply Forall_forall. rewrite Forall_forall in F. intros t T. specialize (F t T). lia.
 Qed.
 
 Lemma max_levels_ok v n L : (1 <= n)%nat -> In L (max_levels v n) -> level_ok v n L.
