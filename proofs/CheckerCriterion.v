@@ -82,12 +82,12 @@ Definition is_one (g : margin) : bool := match set g with One _ => true | Marked
 
 Local Open Scope Z_scope.
 
-(** ** Items: the tokens of a class that are near, then a class of far ones *)
+(** ** Items: tokens that are near, and classes of far ones *)
 
 Record item := {
   terms_of : row;     (** by group *)
   times_of : Z;       (** how many tokens it stands for *)
-  (** Of it and those that follow in its class: *)
+  (** Of it and those that follow it: *)
   most_from : row;
   least_from : row;
   tokens_from : Z
@@ -108,10 +108,12 @@ Fixpoint items_of (found : list (row * Z)) : list item :=
       end
   end.
 
+(** Some items, and the state behind them. *)
+Definition way := (list item * nat)%type.
+
 (** A position, and what is known by state of it and all positions behind it. *)
 Record step := {
-  here : layer;
-  items : list (list item);  (** by class *)
+  ways : list (list way);    (** by state: how it goes on *)
   most : list row;           (** by state, then group: bounds of every completion *)
   least : list row;
   inputs_by_state : list Z
@@ -127,33 +129,32 @@ Definition row_total (side : step -> list row) (behind : list step) (state : nat
   | next :: _ => map2 add x (nth state (side next) [])
   end.
 
-(** The first of a class' items knows all of them. *)
-Definition class_bound (side : item -> row) (items : list item) : row :=
+(** The first of some items knows all of them. *)
+Definition items_bound (side : item -> row) (items : list item) : row :=
   match items with [] => [] | first :: _ => side first end.
-Definition class_tokens (items : list item) : Z := match items with [] => 0 | first :: _ => tokens_from first end.
+Definition items_tokens (items : list item) : Z := match items with [] => 0 | first :: _ => tokens_from first end.
 
 Definition best_of (op : ival -> ival -> ival) (rows : list row) : row :=
   match reduce (map2 op) rows with Some best => best | None => [] end.
 
-(** By state: the bound of all moves, each with what is behind it. *)
+(** By state: the bound of all ways on, each with what is behind it. *)
 Definition bounds_by_state (op : ival -> ival -> ival) (by_item : item -> row) (side : step -> list row)
-    (here : layer) (items : list (list item)) (behind : list step) : list row :=
-  map (fun moves => best_of op (map (fun move =>
-    row_total side behind (snd move) (class_bound by_item (nth (fst move) items []))) moves)) here.
+    (ways : list (list way)) (behind : list step) : list row :=
+  map (fun ways => best_of op (map (fun way =>
+    row_total side behind (snd way) (items_bound by_item (fst way))) ways)) ways.
 
-Definition step_of (here : layer) (items : list (list item)) (behind : list step) : step := {|
-  here := here; items := items;
-  most := bounds_by_state imax most_from most here items behind;
-  least := bounds_by_state imin least_from least here items behind;
-  inputs_by_state := map (fun moves => count_items (map (fun move =>
-    class_tokens (nth (fst move) items []) * inputs_at behind (snd move)) moves)) here
+Definition step_of (ways : list (list way)) (behind : list step) : step := {|
+  ways := ways;
+  most := bounds_by_state imax most_from most ways behind;
+  least := bounds_by_state imin least_from least ways behind;
+  inputs_by_state := map (fun ways => count_items (map (fun way =>
+    items_tokens (fst way) * inputs_at behind (snd way)) ways)) ways
 |}.
 
-Fixpoint steps_of (layers : list layer) (positions : list (list (list item))) : list step :=
-  match layers, positions with
-  | here :: layers, items :: positions =>
-      let behind := steps_of layers positions in step_of here items behind :: behind
-  | _, _ => []
+Fixpoint steps_of (positions : list (list (list way))) : list step :=
+  match positions with
+  | [] => []
+  | ways :: positions => let behind := steps_of positions in step_of ways behind :: behind
   end.
 
 (** A group's sum with a bound of what is behind, if there is anything. *)
@@ -278,15 +279,51 @@ Section View.
   Definition by_items {A} (W : window) (of_token : nat -> A) (of_far : nat -> A) : list (list A) :=
     map2 (fun near far => map of_token near ++ (if (0 <? far)%nat then [of_far far] else [])) (near W) (far W).
 
-  (** The items of a position p < n - 1, by class; is their lower end a bound, that of the far class too? *)
-  Definition items_at (bounded : bool) (groups : list margin) (W : window) (p : nat) : list (list item) :=
-    let far_item (far : nat) :=
-      let above := far_term W p in
-      (repeat (if bounded then hull above (far_below W p) else above) (length groups), Z.of_nat far) in
-    map items_of (by_items W (fun t => (terms groups t p, 1)) far_item).
+  (** *** Ways on (`tree.rs`) *)
 
-  Definition steps_at (bounded : bool) (groups : list margin) (W : window) : list step :=
-    steps_of (used V) (map (items_at bounded groups W) (seq 0 (context T - 1))).
+  (** A near token, or the far tokens of a class; and how many it is. *)
+  Record piece := { near_token : option nat; class : nat; stands : nat }.
+
+  Definition pieces (W : window) : list piece :=
+    concat (map (fun entry : nat * (list nat * nat) =>
+      let '(c, (near, far)) := entry in
+      map (fun t => {| near_token := Some t; class := c; stands := 1 |}) near
+      ++ (if (0 <? far)%nat then [{| near_token := None; class := c; stands := far |}] else []))
+      (enumerated (combine (near W) (far W)))).
+
+  (** Those that an order names come first, the last mention counts; [far] stands for all that are far. *)
+  Definition in_order (far : nat) (order : list nat) (ps : list piece) : list piece :=
+    let '(first, others) := fold_right (fun t state =>
+      let '(mine, others) := partition (fun p => (match near_token p with Some t => t | None => far end =? t)%nat) (snd state) in
+      (mine ++ fst state, others)) ([], ps) (firstn (S far) order) in
+    first ++ others.
+
+  (** The states that moves lead to. *)
+  Fixpoint targets (moves : list (nat * nat)) : list nat :=
+    match moves with
+    | [] => []
+    | move :: moves => snd move :: filter (fun state => negb (state =? snd move)%nat) (targets moves)
+    end.
+
+  (** Classes behind which the state is the same go on together. *)
+  Definition ways_on (found : list (nat * (row * Z))) (moves : list (nat * nat)) : list way :=
+    map (fun state =>
+      let classes := map fst (filter (fun move => (snd move =? state)%nat) moves) in
+      (items_of (map snd (filter (fun entry => among classes (fst entry)) found)), state)) (targets moves).
+
+  (** Terms of a piece at position p < n - 1; is their lower end a bound, that of far ones too? *)
+  Definition found_at (bounded : bool) (groups : list margin) (W : window) (p : nat) (x : piece) : row * Z :=
+    match near_token x with
+    | Some t => (terms groups t p, 1)
+    | None =>
+        let above := far_term W p in
+        (repeat (if bounded then hull above (far_below W p) else above) (length groups), Z.of_nat (stands x))
+    end.
+
+  Definition steps_at (bounded : bool) (groups : list margin) (W : window) (order : list nat) : list step :=
+    let ps := in_order (vocab T) order (pieces W) in
+    steps_of (map2 (fun here p => map (ways_on (map (fun x => (class x, found_at bounded groups W p x)) ps)) here)
+      (used V) (seq 0 (context T - 1))).
 
   (** *** Rule `whole` (`whole.rs`) *)
 
@@ -325,11 +362,11 @@ Section View.
     end.
 
   Definition unpooled_holds (g : margin) (size : option nat) : bool :=
-    is_negative (total most (steps_at false [g] (window_of size)) 0 0 (last_term g)).
+    is_negative (total most (steps_at false [g] (window_of size) []) 0 0 (last_term g)).
 
   (** Is every input with this query answered wrong? *)
   Definition wrong_holds (g : margin) (size : option nat) : bool :=
-    is_one g && is_nonnegative (total least (steps_at true [g] (window_of size)) 0 0 (last_term g)).
+    is_one g && is_nonnegative (total least (steps_at true [g] (window_of size) []) 0 0 (last_term g)).
 End View.
 
 (** ** Rule `tree` (`tree.rs`) *)
@@ -345,55 +382,73 @@ Definition found_plus (x : found) (times : Z) (y : found) : found := (fst x + ti
 Definition extended (terms : row) (open : opened) : opened :=
   map (fun entry => (fst entry, add (snd entry) (get terms (fst entry)))) open.
 
-(** What is known of some inputs: they are right, they are wrong, nothing, or that they are to be split. *)
-Inductive verdict := All_right | All_wrong | Unknown | Apart (open : opened).
+(** What is said of some inputs. *)
+Inductive decision := All_right | All_wrong | Unknown.
+(** Of the inputs with the first so many items, or with all of them for 0, and what stays open at the others; or that they
+    are to be looked at apart. *)
+Inductive verdict := Decided (d : decision) (count : nat) (open : opened) | Apart (open : opened).
 
 (** The rest of a walk's words; none where the walk goes by the rule. *)
 Definition words := option (list nat).
+
+(** The first so many of some items, or all for 0. *)
+Definition part_of {A} (count : nat) (items : list A) : list A :=
+  match count with O => items | _ => firstn count items end.
 
 Section Walk.
   (** By group: may it show inputs to be wrong? *)
   Variable shows : list bool.
 
   Section Place.
-    (** By group and sum: bounds of the sums of all inputs of the place. *)
-    Variables above below : nat -> ival -> ival.
-    (** Is there a position left? *)
-    Variable may_split : bool.
+    (** By number of items, group and sum: bounds of the sums of all inputs with these items. *)
+    Variables above below : nat -> nat -> ival -> ival.
+    (** Is there a position left? Are there items, of which some may be decided? *)
+    Variables may_split has_items : bool.
 
-    Definition all_negative_by (entry : nat * ival) : bool := is_negative (above (fst entry) (snd entry)).
-    Definition shows_wrong (entry : nat * ival) : bool :=
-      nth (fst entry) shows false && is_nonnegative (below (fst entry) (snd entry)).
+    Definition all_negative_by (count : nat) (entry : nat * ival) : bool :=
+      is_negative (above count (fst entry) (snd entry)).
+    Definition shows_wrong (count : nat) (entry : nat * ival) : bool :=
+      nth (fst entry) shows false && is_nonnegative (below count (fst entry) (snd entry)).
 
     (** By the rule. *)
     Fixpoint judged (open : opened) : verdict :=
       match open with
-      | [] => All_right
+      | [] => Decided All_right 0 []
       | entry :: others =>
-          if all_negative_by entry then judged others
-          else if shows_wrong entry then All_wrong
+          if all_negative_by 0 entry then judged others
+          else if shows_wrong 0 entry then Decided All_wrong 0 open
           else if may_split then Apart open
-          else match judged others with All_wrong => All_wrong | _ => Unknown end
+          else match judged others with
+               | Decided All_wrong O _ => Decided All_wrong 0 open
+               | _ => Decided Unknown 0 open
+               end
       end.
+
+    (** The number of items that a word is about. *)
+    Definition count_word (script : list nat) : nat * list nat :=
+      if has_items then match script with [] => (O, []) | count :: script => (count, script) end else (O, script).
 
     (** By words: 0 right, 1 split, 2 leave, 3 + 2k drop group k, 4 + 2k wrong by group k. *)
     Fixpoint read (open : opened) (script : list nat) : verdict * list nat :=
       match script with
-      | [] => (Unknown, [])
+      | [] => (Decided Unknown 0 open, [])
       | word :: script =>
           match word with
-          | 0%nat => (if forallb all_negative_by open then All_right else Unknown, script)
-          | 1%nat => (if may_split then Apart open else Unknown, script)
-          | 2%nat => (Unknown, script)
+          | 0%nat =>
+              let '(count, script) := count_word script in
+              (Decided (if forallb (all_negative_by count) open then All_right else Unknown) count open, script)
+          | 1%nat => (if may_split then Apart open else Decided Unknown 0 open, script)
+          | 2%nat => (Decided Unknown 0 open, script)
           | _ =>
               if Nat.odd word then
-                match filter (fun entry => negb ((3 + 2 * fst entry =? word)%nat && all_negative_by entry)) open with
-                | [] => (All_right, script)
+                match filter (fun entry => negb ((3 + 2 * fst entry =? word)%nat && all_negative_by 0 entry)) open with
+                | [] => (Decided All_right 0 [], script)
                 | open => read open script
                 end
               else
-                (if existsb (fun entry => (4 + 2 * fst entry =? word)%nat && shows_wrong entry) open then All_wrong
-                 else Unknown, script)
+                let '(count, script) := count_word script in
+                (Decided (if existsb (fun entry => (4 + 2 * fst entry =? word)%nat && shows_wrong count entry) open
+                          then All_wrong else Unknown) count open, script)
           end
       end.
 
@@ -404,48 +459,61 @@ Section Walk.
       end.
   End Place.
 
-  (** What is found with the items of a class from the first of some on; [child] is what is found with one. *)
+  Definition found_by (d : decision) (inputs : Z) : found :=
+    match d with All_right => (inputs, 0) | All_wrong => (0, inputs) | Unknown => (0, 0) end.
+
+  (** What is found with a way's items, without so many that are decided; [child] is what is found with one. *)
   Fixpoint among_items (child : opened -> words -> found * words) (behind : list step) (state : nat) (all : bool)
-      (items : list item) (open : opened) (script : words) : found * words :=
+      (items : list item) (decided : nat) (open : opened) (script : words) : found * words :=
     match items with
     | [] => ((0, 0), script)
     | item :: others =>
-        let bound (side : step -> list row) (from : row) (group : nat) (sum : ival) :=
-          total side behind state group (add sum (get from group)) in
-        let inputs := tokens_from item * inputs_at behind state in
-        let '(verdict, script) :=
-          if all || match others with [] => true | _ => false end then (Apart open, script)
-          else place (bound most (most_from item)) (bound least (least_from item)) true open script in
-        match verdict with
-        | All_right => ((inputs, 0), script)
-        | All_wrong => ((0, inputs), script)
-        | Unknown => ((0, 0), script)
-        | Apart open =>
-            let '(with_item, script) := child (extended (terms_of item) open) script in
-            let '(rest, script) := among_items child behind state false others open script in
-            (found_plus rest (times_of item) with_item, script)
+        match decided with
+        | S decided => among_items child behind state false others decided open script
+        | O =>
+            let bound (side : step -> list row) (op : ival -> ival -> ival) (from : row) (count : nat) (group : nat)
+                (sum : ival) :=
+              let here := match count with O => from | _ => best_of op (map terms_of (firstn count items)) end in
+              total side behind state group (add sum (get here group)) in
+            let '(verdict, script) :=
+              if all || match others with [] => true | _ => false end then (Apart open, script)
+              else place (bound most imax (most_from item)) (bound least imin (least_from item)) true true open script in
+            match verdict with
+            | Decided d count open =>
+                let tokens := match count with O => tokens_from item | _ => count_items (map times_of (firstn count items)) end in
+                let here := found_by d (tokens * inputs_at behind state) in
+                match count with
+                | O => (here, script)
+                | S decided =>
+                    let '(rest, script) := among_items child behind state false others decided open script in
+                    (found_plus rest 1 here, script)
+                end
+            | Apart open =>
+                let '(with_item, script) := child (extended (terms_of item) open) script in
+                let '(rest, script) := among_items child behind state false others O open script in
+                (found_plus rest (times_of item) with_item, script)
+            end
         end
     end.
 
   (** What is found below a node, and the rest of the words. *)
   Fixpoint node (steps : list step) (state : nat) (open : opened) (script : words) {struct steps} : found * words :=
     let may_split := match steps with [] => false | _ => true end in
-    let '(verdict, script) := place (total most steps state) (total least steps state) may_split open script in
+    let '(verdict, script) :=
+      place (fun _ => total most steps state) (fun _ => total least steps state) may_split false open script in
     match verdict with
-    | All_right => ((inputs_at steps state, 0), script)
-    | All_wrong => ((0, inputs_at steps state), script)
-    | Unknown => ((0, 0), script)
+    | Decided d _ _ => (found_by d (inputs_at steps state), script)
     | Apart open =>
         match steps with
         | [] => ((0, 0), script)
         | next :: behind =>
-            let moves := moves_at (here next) state in
-            (* One move alone: its items are all that the node stands for. *)
-            let all := match moves with [_] => true | _ => false end in
-            fold_left (fun state (move : nat * nat) =>
-              let '(below, script) := among_items (node behind (snd move)) behind (snd move) all
-                (nth (fst move) (items next) []) open (snd state) in
-              (found_plus (fst state) 1 below, script)) moves ((0, 0), script)
+            let ways := nth state (ways next) [] in
+            (* One way on alone: its items are all that the node stands for. *)
+            let all := match ways with [_] => true | _ => false end in
+            fold_left (fun state (way : way) =>
+              let '(below, script) :=
+                among_items (node behind (snd way)) behind (snd way) all (fst way) O open (snd state) in
+              (found_plus (fst state) 1 below, script)) ways ((0, 0), script)
         end
     end.
 End Walk.
@@ -466,13 +534,13 @@ Definition last_terms (V : view) (groups : list margin) : opened :=
   combine (seq 0 (length groups)) (map (last_term V) groups).
 
 (** The inputs that are not certified, and those that are wrong. *)
-Definition tree (V : view) (groups : list margin) (W : window) (walk : list nat) : result (Z * Z) :=
+Definition tree (V : view) (groups : list margin) (W : window) (order walk : list nat) : result (Z * Z) :=
   if 127 <? bit_length (all_inputs V) then Declined
   else
     let bounded := existsb is_wrong_by walk in
     let shows := map (fun g => (negb (any_far W) || bounded) && is_one g) groups in
     let script := match walk with [] => None | _ => Some walk end in
-    let '(certified, wrong) := fst (node shows (steps_at V bounded groups W) 0 (last_terms V groups) script) in
+    let '(certified, wrong) := fst (node shows (steps_at V bounded groups W order) 0 (last_terms V groups) script) in
     Derived (all_inputs V - Z.min certified (all_inputs V), wrong).
 
 (** ** Rule `grid` (`grid.rs`) *)
@@ -612,7 +680,7 @@ Definition settle (V : view) (p : plan) : result (Z * Z) :=
       else
         let count := match counted found, plan_count p with
                      | [], _ => Derived (0, 0)
-                     | _, Tree walk => tree V (counted found) (window_of V (plan_window p)) walk
+                     | _, Tree order walk => tree V (counted found) (window_of V (plan_window p)) order walk
                      | _, Grid g => Derived (grid V (counted found) (window_of V (plan_window p)) g)
                      end in
         bind count (fun counts =>

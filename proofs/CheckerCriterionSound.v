@@ -116,8 +116,8 @@ Section Settle.
       - cbn [map] in Ec.
         change (margin_of V s0 :: map (margin_of V) csets') with (map (margin_of V) (s0 :: csets')) in Ec.
         pose proof (window_sound V X V_is (plan_window p)) as W_ok.
-        destruct (plan_count p) as [walk|hint].
-        + apply (tree_counts mul_encloses V X V_is (s0 :: csets') Wrong (window_of V (plan_window p)) W_ok walk _ _ Ec).
+        destruct (plan_count p) as [order walk|hint].
+        + apply (tree_counts mul_encloses V X V_is (s0 :: csets') Wrong (window_of V (plan_window p)) W_ok order walk _ _ Ec).
         + pose proof (grid_counts mul_encloses V X V_is (s0 :: csets') Wrong _ hint W_ok) as [A B].
           apply (f_equal (fun found => match found with Derived x => x | _ => (0, 0) end)) in Ec.
           cbv beta iota in Ec. rewrite Ec in A, B. split; [|exact B]. rewrite All. cbn [fst] in A.

@@ -137,3 +137,27 @@ Qed.
 
 Lemma how_many_permutation {A} (f : A -> bool) l l' : Permutation l l' -> how_many f l = how_many f l'.
 Proof. induction 1; rewrite ?how_many_cons; lia. Qed.
+
+Lemma zsum_zero {A} (l : list A) : zsum (map (fun _ => 0) l) = 0.
+Proof. induction l; cbn [map zsum]; lia. Qed.
+
+(** All of a list, by a key. *)
+Lemma zsum_by_key {A} (key : A -> nat) (F : nat -> A -> Z) keys l : NoDup keys -> (forall x, In x l -> In (key x) keys) ->
+  zsum (map (fun k => zsum (map (F k) (filter (fun x => (key x =? k)%nat) l))) keys) = zsum (map (fun x => F (key x) x) l).
+Proof.
+  intros D. induction l as [|x l IH]; intros B; [apply zsum_zero|].
+  cbn [map zsum]. rewrite <- IH by (intros y I; apply B; now right).
+  assert (zsum (map (fun k => if (key x =? k)%nat then F k x else 0) keys) = F (key x) x) as <-.
+  { specialize (B x (or_introl eq_refl)). clear IH.
+    assert (forall ks, ~ In (key x) ks -> zsum (map (fun k => if (key x =? k)%nat then F k x else 0) ks) = 0) as none.
+    { induction ks as [|k ks IH]; intros N; [reflexivity|]. cbn [map zsum]. rewrite IH by (intros I; apply N; now right).
+      destruct (Nat.eqb_spec (key x) k) as [E|]; [|lia]. destruct N. now left. }
+    induction D as [|k ks N D IH]; [destruct B|]. cbn [map zsum]. destruct (Nat.eqb_spec (key x) k) as [E|E].
+    - rewrite none by now rewrite E. rewrite <- E. lia.
+    - destruct B as [B|B]; [congruence|]. rewrite IH by exact B. lia. }
+  rewrite zsum_plus. f_equal. apply map_ext. intros k. cbn [filter]. destruct (key x =? k)%nat; cbn [map zsum]; lia.
+Qed.
+
+Lemma maps_related {A B C} (R : B -> C -> Prop) (f : A -> B) (g : A -> C) l : (forall x, In x l -> R (f x) (g x)) ->
+  Forall2 R (map f l) (map g l).
+Proof. induction l as [|x l IH]; intros H; constructor; [apply H; now left | apply IH; intros; apply H; now right]. Qed.

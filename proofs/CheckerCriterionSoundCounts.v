@@ -117,8 +117,8 @@ Section Inputs.
   Qed.
 
   (** By the tokens of a window's items. *)
-  Lemma inputs_completed W : window_ok V X W ->
-    forall f, how_many f (completed (tokens_of V W) (used V) 0) = how_many f inputs_of.
+  Lemma inputs_by_tokens W : window_ok V X W ->
+    forall f, how_many f (completions (fun c => concat (tokens_of V W c)) (fun _ => true) (used V) 0) = how_many f inputs_of.
   Proof.
     intros W_ok f. rewrite <- inputs_are_used. apply completions_permutation. intros c C.
     now apply (tokens_of_class V X V_is).
@@ -135,6 +135,188 @@ Section Inputs.
     set (f := fun near far => _). destruct (Nat.lt_ge_cases c (length (near W))) as [B|B].
     - now rewrite (nth_map2_all f _ _ c [] O) by (congruence || exact B).
     - rewrite !nth_overflow; [reflexivity | congruence | exact B |]. rewrite map2_length by congruence. exact B.
+  Qed.
+
+  (** *** Pieces *)
+
+  Definition piece_tokens (W : window) (x : piece) : list nat :=
+    match near_token x with Some t => [t] | None => far_list V W (class x) end.
+
+  Lemma partition_permutation {A} (f : A -> bool) l : Permutation (fst (partition f l) ++ snd (partition f l)) l.
+  Proof.
+    induction l as [|x l IH]; [constructor|]. cbn [partition]. destruct (partition f l) as [mine others]. cbn [fst snd] in *.
+    destruct (f x); cbn [fst snd app]; [now constructor|]. rewrite <- Permutation_middle. now constructor.
+  Qed.
+
+  Lemma in_order_permutation far order ps : Permutation (in_order far order ps) ps.
+  Proof.
+    unfold in_order. induction (firstn (S far) order) as [|t ts IH]; [reflexivity|]. cbn [fold_right].
+    destruct (fold_right _ ([], ps) ts) as [first others]. cbn [fst snd].
+    pose proof (partition_permutation (fun p => (match near_token p with Some t => t | None => far end =? t)%nat) others) as P.
+    destruct (partition _ others) as [mine others']. cbn [fst snd] in P. rewrite <- IH, <- P, <- app_assoc.
+    apply Permutation_app_swap_app.
+  Qed.
+
+  Let class_pieces (c : nat) (near_far : list nat * nat) : list piece :=
+    map (fun t => {| near_token := Some t; class := c; stands := 1 |}) (fst near_far)
+    ++ (if (0 <? snd near_far)%nat then [{| near_token := None; class := c; stands := snd near_far |}] else []).
+
+  Lemma pieces_are W : pieces W = concat (map (fun entry => class_pieces (fst entry) (snd entry))
+    (enumerated (combine (near W) (far W)))).
+  Proof. unfold pieces. f_equal. apply map_ext. intros [c [near far]]. reflexivity. Qed.
+
+  Lemma filter_class_pieces c c' nf : filter (fun x => (class x =? c)%nat) (class_pieces c' nf)
+    = if (c' =? c)%nat then class_pieces c' nf else [].
+  Proof.
+    unfold class_pieces. rewrite filter_app.
+    assert (forall ts, filter (fun x => (class x =? c)%nat) (map (fun t => {| near_token := Some t; class := c'; stands := 1 |}) ts)
+      = if (c' =? c)%nat then map (fun t => {| near_token := Some t; class := c'; stands := 1 |}) ts else []) as ->.
+    { induction ts as [|t ts IH]; cbn [map filter class]; [now destruct (c' =? c)%nat|]. rewrite IH. now destruct (c' =? c)%nat. }
+    destruct (0 <? snd nf)%nat; cbn [filter class]; destruct (c' =? c)%nat; now rewrite ?app_nil_r.
+  Qed.
+
+  Lemma pieces_of_class W c : window_ok V X W ->
+    filter (fun x => (class x =? c)%nat) (pieces W) = class_pieces c (near_in W c, far_in W c).
+  Proof.
+    intros W_ok. rewrite pieces_are. unfold near_in, far_in, enumerated.
+    pose proof (near_length _ _ _ W_ok) as Nl. rewrite <- (far_length _ _ _ W_ok) in Nl. revert Nl.
+    generalize (near W), (far W). intros ns fs E.
+    enough (forall a, filter (fun x => (class x =? c)%nat) (concat (map (fun entry => class_pieces (fst entry) (snd entry))
+        (combine (seq a (length (combine ns fs))) (combine ns fs))))
+      = if (a <=? c)%nat then class_pieces c (nth (c - a) ns [], nth (c - a) fs O) else []) as H.
+    { specialize (H O). cbn [Nat.leb] in H. now rewrite Nat.sub_0_r in H. }
+    revert fs E. induction ns as [|near ns IH]; intros [|f fs] E a; try discriminate.
+    - cbn [combine length seq map concat filter]. destruct (a <=? c)%nat; [|reflexivity]. now destruct (c - a)%nat.
+    - cbn [combine length seq map concat fst snd]. rewrite filter_app, filter_class_pieces.
+      rewrite IH by now injection E. destruct (Nat.eqb_spec a c) as [->|N].
+      + rewrite Nat.leb_refl, Nat.sub_diag. cbn [nth]. destruct (Nat.leb_spec (S c) c); [lia|]. apply app_nil_r.
+      + cbn [app]. destruct (Nat.leb_spec a c), (Nat.leb_spec (S a) c); try lia; [|reflexivity].
+        replace (c - a)%nat with (S (c - S a)) by lia. reflexivity.
+  Qed.
+
+  Lemma piece_is W x : window_ok V X W -> In x (pieces W) ->
+    match near_token x with
+    | Some t => In t (near_in W (class x))
+    | None => (0 < far_in W (class x))%nat /\ stands x = far_in W (class x)
+    end.
+  Proof.
+    intros W_ok I. destruct x as [t c k]. cbn [near_token class stands].
+    assert (In {| near_token := t; class := c; stands := k |} (filter (fun y => (class y =? c)%nat) (pieces W))) as J
+      by (apply filter_In; split; [exact I | apply Nat.eqb_refl]).
+    rewrite (pieces_of_class W c W_ok) in J. unfold class_pieces in J. cbn [fst snd] in J. apply in_app_iff in J.
+    destruct J as [J|J].
+    - apply in_map_iff in J. destruct J as (t' & [= <- _] & J). exact J.
+    - destruct (Nat.ltb_spec 0 (far_in W c)) as [F|F]; [|destruct J]. destruct J as [[= <- <-]|[]]. now split.
+  Qed.
+
+  (** All pieces of a class together are its tokens. *)
+  Lemma class_pieces_tokens W order c : window_ok V X W -> In c (map fst (concat (concat (used V)))) ->
+    Permutation (concat (map (piece_tokens W) (filter (fun x => (class x =? c)%nat) (in_order v order (pieces W)))))
+      (class_of L c).
+  Proof.
+    intros W_ok I. apply Permutation_trans with (2 := tokens_of_class V X V_is W c W_ok I).
+    assert (forall ps ps', Permutation ps ps' ->
+      Permutation (concat (map (piece_tokens W) (filter (fun x => (class x =? c)%nat) ps)))
+        (concat (map (piece_tokens W) (filter (fun x => (class x =? c)%nat) ps')))) as same.
+    { clear. induction 1 as [|x l l' _ IH|x y l|l l' l'' _ IH _ IH']; cbn [filter]; [constructor | | |etransitivity; eassumption].
+      - destruct (class x =? c)%nat; [|exact IH]. cbn [map concat]. now apply Permutation_app_head.
+      - destruct (class x =? c)%nat, (class y =? c)%nat; cbn [map concat]; try reflexivity.
+        rewrite !app_assoc. apply Permutation_app_tail, Permutation_app_comm. }
+    rewrite (same _ _ (in_order_permutation v order (pieces W))), (pieces_of_class W c W_ok). unfold class_pieces, tokens_of.
+    cbn [fst snd]. rewrite map_app, map_map. cbn [piece_tokens near_token class]. apply Permutation_refl'. do 2 f_equal.
+    destruct (0 <? far_in W c)%nat; reflexivity.
+  Qed.
+
+  (** *** Ways on *)
+
+  Definition ways_tokens (W : window) (ps : list piece) (moves : list (nat * nat)) : list (list (list nat) * nat) :=
+    map (fun state =>
+      let classes := map fst (filter (fun move => (snd move =? state)%nat) moves) in
+      (map (piece_tokens W) (filter (fun x => among classes (class x)) ps), state)) (targets moves).
+
+  Lemma in_targets (moves : list (nat * nat)) state : In state (targets moves) <-> In state (map snd moves).
+  Proof.
+    induction moves as [|m moves IH]; [reflexivity|]. cbn [targets map In]. rewrite filter_In, IH, negb_true_iff, Nat.eqb_neq.
+    split; [tauto|]. intros [E|I]; [now left|]. destruct (Nat.eq_dec state (snd m)) as [->|N]; [now left | right; auto].
+  Qed.
+
+  Lemma targets_NoDup moves : NoDup (targets moves).
+  Proof.
+    induction moves as [|m moves IH]; [constructor|]. cbn [targets]. constructor; [|now apply NoDup_filter].
+    rewrite filter_In, Nat.eqb_refl. now intros [_ N].
+  Qed.
+
+  Lemma filter_among {A} (key : A -> nat) classes c l : In c classes ->
+    filter (fun x => (key x =? c)%nat) (filter (fun x => among classes (key x)) l) = filter (fun x => (key x =? c)%nat) l.
+  Proof.
+    intros I. induction l as [|x l IH]; [reflexivity|]. cbn [filter]. destruct (among classes (key x)) eqn:E; cbn [filter].
+    - now rewrite IH.
+    - rewrite IH. destruct (Nat.eqb_spec (key x) c) as [<-|]; [|reflexivity].
+      rewrite (proj2 (among_iff classes (key x)) I) in E. discriminate.
+  Qed.
+
+  Lemma ways_sum W order moves (F : nat -> nat -> Z) : window_ok V X W -> NoDup (map fst moves) ->
+    (forall c, In c (map fst moves) -> In c (map fst (concat (concat (used V))))) ->
+    zsum (map (fun way => zsum (map (F (snd way)) (concat (fst way)))) (ways_tokens W (in_order v order (pieces W)) moves))
+    = zsum (map (fun move => zsum (map (F (snd move)) (class_of L (fst move)))) moves).
+  Proof.
+    intros W_ok D U. unfold ways_tokens. rewrite map_map. cbn [fst snd].
+    rewrite <- (zsum_by_key snd (fun state move => zsum (map (F state) (class_of L (fst move)))) (targets moves) moves
+      (targets_NoDup moves)) by (intros move M; apply in_targets; now apply in_map).
+    f_equal. apply map_ext. intros state. set (here := filter (fun move => (snd move =? state)%nat) moves).
+    set (ps := in_order v order (pieces W)).
+    assert (NoDup (map fst here)) as Dh.
+    { unfold here. clear - D. induction moves as [|m ms IH]; [constructor|]. cbn in D. inversion_clear D as [|? ? N D'].
+      cbn [filter]. destruct (snd m =? state)%nat; [|now apply IH]. cbn [map]. constructor; [|now apply IH]. contradict N.
+      apply in_map_iff in N. destruct N as (x & E & I). apply filter_In in I. apply in_map_iff. now exists x. }
+    assert (forall c, In c (map fst here) -> In c (map fst moves)) as sub.
+    { intros c I. apply in_map_iff in I. destruct I as (x & <- & I). apply filter_In in I. now apply in_map. }
+    rewrite zsum_concat, map_map.
+    rewrite <- (zsum_by_key (@class) (fun _ x => zsum (map (F state) (piece_tokens W x))) (map fst here)
+      (filter (fun x => among (map fst here) (class x)) ps) Dh)
+      by (intros x I; apply filter_In in I; now apply among_iff).
+    rewrite map_map. f_equal. apply map_ext_in. intros move M.
+    rewrite filter_among by now apply in_map.
+    rewrite <- (zsum_permutation _ _ (Permutation_map (F state)
+      (class_pieces_tokens W order (fst move) W_ok (U _ (sub _ (in_map fst _ _ M)))))).
+    rewrite zsum_concat, map_map. reflexivity.
+  Qed.
+
+  Lemma used_apart here state : In here (used V) -> NoDup (map fst (moves_at here state)).
+  Proof.
+    destruct (view_fields V X V_is) as (_ & M & _). intros I.
+    assert (In here (fst (moves_left L q (free_moves L)))) as J by (unfold L, q; now rewrite M).
+    apply (moves_left_apart L q (free_moves L)); [|exact J]. intros h s K.
+    apply (moves_apart _ _ _ (level_is_ok V X V_is)). fold L. unfold free_moves in K. revert K. generalize (moves L). clear.
+    intros l. induction l as [|x [|y l] IH]; cbn [removelast]; [easy | easy|].
+    intros [->|K]; [now left | right; now apply IH].
+  Qed.
+
+  Definition tokens_layers (W : window) (ps : list piece) : list way_layer := map (map (ways_tokens W ps)) (used V).
+
+  (** As many inputs by ways. *)
+  Lemma inputs_completed W order : window_ok V X W ->
+    forall f, how_many f (completed (tokens_layers W (in_order v order (pieces W))) 0) = how_many f inputs_of.
+  Proof.
+    intros W_ok f. rewrite <- inputs_are_used. unfold tokens_layers.
+    assert (forall layers, incl layers (used V) -> forall f state,
+      how_many f (completed (map (map (ways_tokens W (in_order v order (pieces W)))) layers) state)
+      = how_many f (completions (class_of L) (fun _ => true) layers state)) as all; [|apply all, incl_refl].
+    induction layers as [|here layers IH]; intros I g state; [reflexivity|]. cbn [map].
+    rewrite how_many_completed, how_many_completions.
+    replace (nth state (map (ways_tokens W (in_order v order (pieces W))) here) [])
+      with (ways_tokens W (in_order v order (pieces W)) (moves_at here state))
+      by (symmetry; exact (map_nth (ways_tokens W (in_order v order (pieces W))) here [] state)).
+    specialize (IH (fun h J => I h (or_intror J))).
+    rewrite (map_ext _ (fun way => zsum (map (fun t => how_many (fun ts => g (t :: ts))
+      (completions (class_of L) (fun _ => true) layers (snd way))) (concat (fst way)))))
+      by (intros way; f_equal; apply map_ext; intros t; apply IH).
+    apply (ways_sum W order (moves_at here state) (fun to t => how_many (fun ts => g (t :: ts))
+      (completions (class_of L) (fun _ => true) layers to)) W_ok).
+    - apply used_apart, I. now left.
+    - intros c C. apply in_map_iff in C. destruct C as (move & <- & M). apply in_map. apply in_concat.
+      exists (moves_at here state). split; [|exact M]. apply in_concat. exists here. split; [apply I; now left|].
+      unfold moves_at in *. destruct (nth_in_or_default state here []) as [K|E]; [exact K | rewrite E in M; destruct M].
   Qed.
 End Inputs.
 
@@ -155,8 +337,9 @@ Section Counts.
   Hypothesis sets_wrong : forall s j, In s sets -> In j (members v s) -> (j < v)%nat /\ j <> r.
   Let groups := map (margin_of V) sets.
 
-  Variables (W : window) (bounded : bool).
+  Variables (W : window) (bounded : bool) (order : list nat).
   Hypothesis W_ok : window_ok V X W.
+  Let ps := in_order v order (pieces W).
 
   Definition answers_of (g : nat) : list nat :=
     match nth_error sets g with Some set => members v set | None => [] end.
@@ -227,32 +410,44 @@ Section Counts.
         + rewrite orb_false_r in B. apply negb_true_iff in B. rewrite (far_none W c B) in F. lia.
     Qed.
 
-    Theorem items_covered c :
-      covers (phi X r) answers_of shows_of p (nth c (items_at V bounded groups W p) []) (tokens_of V W c).
+    Lemma piece_stands x : In x ps ->
+      stands_for (phi X r) answers_of shows_of p (found_at V bounded groups W p x) (piece_tokens V W x).
     Proof.
-      assert (items_at V bounded groups W p
-        = map items_of (by_items W (fun t => (terms V groups t p, 1%Z)) far_item)) as -> by reflexivity.
-      match goal with |- context [nth c (map items_of ?l) []] =>
-        replace (nth c (map items_of l) []) with (items_of (nth c l [])) by (symmetry; exact (map_nth items_of l [] c)) end.
-      rewrite (by_items_at V X) by exact W_ok. apply items_cover. unfold tokens_of. apply Forall2_app.
-      - pose proof (near_stands c) as N. induction (near_in W c) as [|t ts IH]; constructor; [apply N; now left|].
-        apply IH. intros t' I. apply N. now right.
-      - destruct (Nat.ltb_spec 0 (far_in W c)); constructor; [now apply far_stands | constructor].
+      intros I. apply (Permutation_in _ (in_order_permutation v order (pieces W))) in I.
+      apply (piece_is V X W x W_ok) in I. unfold found_at, piece_tokens. destruct (near_token x) as [t|].
+      - now apply (near_stands (class x)).
+      - destruct I as [F ->]. now apply far_stands.
+    Qed.
+
+    Theorem ways_covered here : Forall2 (Forall2 (way_covers (phi X r) answers_of shows_of p))
+      (map (ways_on (map (fun x => (class x, found_at V bounded groups W p x)) ps)) here) (map (ways_tokens V W ps) here).
+    Proof.
+      apply maps_related. intros moves _. unfold ways_on, ways_tokens. apply maps_related. intros state _.
+      split; [|reflexivity]. cbn [fst]. apply items_cover.
+      set (test := fun c => among (map fst (filter (fun move : nat * nat => (snd move =? state)%nat) moves)) c).
+      assert (forall l, incl l ps -> Forall2 (stands_for (phi X r) answers_of shows_of p)
+        (map snd (filter (fun entry => test (fst entry)) (map (fun x => (class x, found_at V bounded groups W p x)) l)))
+        (map (piece_tokens V W) (filter (fun x => test (class x)) l))) as all; [|apply all, incl_refl].
+      induction l as [|x l IH]; intros I; [constructor|]. cbn [map filter fst].
+      specialize (IH (fun y J => I y (or_intror J))). destruct (test (class x)); [|exact IH]. cbn [map snd].
+      constructor; [|exact IH]. apply piece_stands, I. now left.
     Qed.
   End Position.
 
   Lemma steps_follow : forall layers a, (a + length layers <= n - 1)%nat ->
-    follow (phi X r) answers_of (tokens_of V W) shows_of
-      (steps_of layers (map (items_at V bounded groups W) (seq a (length layers)))) layers (seq a (length layers)).
+    follow (phi X r) answers_of shows_of
+      (steps_of (map2 (fun here p => map (ways_on (map (fun x => (class x, found_at V bounded groups W p x)) ps)) here)
+        layers (seq a (length layers)))) (map (map (ways_tokens V W ps)) layers) (seq a (length layers)).
   Proof.
-    induction layers as [|here layers IH]; intros a B; [constructor|]. cbn [length seq map steps_of] in *.
-    constructor; [|apply IH; lia]. intros c. apply items_covered. lia.
+    induction layers as [|here layers IH]; intros a B; [constructor|]. cbn [length seq map map2 steps_of] in *.
+    constructor; [|apply IH; lia]. apply ways_covered. lia.
   Qed.
 
-  Lemma view_follows : follow (phi X r) answers_of (tokens_of V W) shows_of
-    (steps_at V bounded groups W) (used V) (seq 0 (n - 1)).
+  Lemma view_follows : follow (phi X r) answers_of shows_of (steps_at V bounded groups W order)
+    (tokens_layers V W ps) (seq 0 (n - 1)).
   Proof.
-    pose proof (used_length V X V_is) as E. fold n in E. unfold steps_at. fold n. rewrite <- E. apply steps_follow. lia.
+    pose proof (used_length V X V_is) as E. fold n in E. unfold steps_at, tokens_layers. fold v n ps. rewrite <- E.
+    exact (steps_follow (used V) 0 (Nat.eq_le_incl _ _ E)).
   Qed.
 
   (** *** Sums *)
@@ -312,18 +507,18 @@ Section Counts.
   Qed.
 
   (** An input is a completion of the first position. *)
-  Lemma input_completed input : In input (inputs_of V) -> In input (completed (tokens_of V W) (used V) 0).
-  Proof. apply how_many_in. intros f. symmetry. now apply (inputs_completed V X). Qed.
+  Lemma input_completed input : In input (inputs_of V) -> In input (completed (tokens_layers V W ps) 0).
+  Proof. apply how_many_in. intros f. symmetry. now apply (inputs_completed V X V_is). Qed.
 
   Local Open Scope Z_scope.
 
   (** The counts of a walk, by words or by the rule. *)
-  Lemma walk_counts script : let found := fst (node shows_of (steps_at V bounded groups W) 0 (last_terms V groups) script) in
+  Lemma walk_counts script : let found := fst (node shows_of (steps_at V bounded groups W order) 0 (last_terms V groups) script) in
     fst found <= how_many sets_right (inputs_of V)
     /\ snd found <= how_many (fun input => negb (sets_right input)) (inputs_of V).
   Proof.
-    cbn zeta. destruct (node_counts _ _ _ _ shows_of_one _ _ _ view_follows O _ _ script last_sums) as [A B].
-    rewrite !(inputs_completed V X V_is W W_ok) in A, B.
+    cbn zeta. destruct (node_counts _ _ _ shows_of_one _ _ _ view_follows O _ _ script last_sums) as [A B].
+    unfold ps in A, B. rewrite !(inputs_completed V X V_is W order W_ok) in A, B.
     split; (eapply Z.le_trans; [eassumption|]); apply how_many_le; intros input I;
       [apply good_right | apply bad_wrong]; now apply (input_length V X).
   Qed.
@@ -343,13 +538,13 @@ Section Tree.
   Local Open Scope Z_scope.
 
   (** The counts of the level's inputs with the query. *)
-  Theorem tree_counts walk uncertified wrong : tree V (map (margin_of V) sets) W walk = Derived (uncertified, wrong) ->
+  Theorem tree_counts order walk uncertified wrong : tree V (map (margin_of V) sets) W order walk = Derived (uncertified, wrong) ->
     all_inputs V - uncertified <= how_many (sets_right V X sets) (inputs_of V)
     /\ wrong <= how_many (fun input => negb (sets_right V X sets input)) (inputs_of V).
   Proof.
     unfold tree. destruct (127 <? _); [discriminate|]. set (bounded := existsb is_wrong_by walk).
     set (script := match walk with [] => None | _ => Some walk end).
-    destruct (walk_counts mul_encloses V X V_is sets sets_wrong W bounded W_ok script) as [A B]. cbv zeta in A, B.
+    destruct (walk_counts mul_encloses V X V_is sets sets_wrong W bounded order W_ok script) as [A B]. cbv zeta in A, B.
     fold (shows_of V sets W bounded).
     destruct (fst (node _ _ _ _ _)) as [certified wrong']. intros [= <- <-]. cbn [fst snd] in A, B. split; [lia | exact B].
   Qed.

@@ -85,9 +85,9 @@ Section Whole.
   Proof.
     intros H input j I J. destruct (s_wrong j J) as [Jv Jr].
     pose proof (outcome_input V X j input (input_length V X V_is input I)) as E. fold r q n in E. rewrite <- E. refine (above_negative _ _ _ H).
-    apply (total_most _ (answers_of V [s]) (tokens_of V W) (shows_of V [s] W false) _ (used V)).
-    - exact (view_follows mul_encloses V X V_is [s] one_set_wrong W false W_ok).
-    - now apply (input_completed V X V_is).
+    apply (total_most _ (answers_of V [s]) (shows_of V [s] W false) _ (tokens_layers V W (in_order v [] (pieces W)))).
+    - exact (view_follows mul_encloses V X V_is [s] one_set_wrong W false [] W_ok).
+    - now apply (input_completed V X V_is W []).
     - exact J.
     - now apply (last_term_above mul_encloses V X V_is).
   Qed.
@@ -102,9 +102,9 @@ Section Whole.
     destruct (s_wrong j J) as [Jv Jr].
     pose proof (outcome_input V X j input (input_length V X V_is input I)) as E. fold r q n in E. rewrite <- E.
     refine (below_nonnegative _ _ _ H).
-    apply (total_least _ (answers_of V [s]) (tokens_of V W) (shows_of V [s] W true) _ (used V)).
-    - exact (view_follows mul_encloses V X V_is [s] one_set_wrong W true W_ok).
-    - now apply (input_completed V X V_is).
+    apply (total_least _ (answers_of V [s]) (shows_of V [s] W true) _ (tokens_layers V W (in_order v [] (pieces W)))).
+    - exact (view_follows mul_encloses V X V_is [s] one_set_wrong W true [] W_ok).
+    - now apply (input_completed V X V_is W []).
     - exact J.
     - cbn [shows_of map nth]. now rewrite orb_true_r.
     - unfold g. rewrite Es. now apply (last_term_below mul_encloses V X V_is).

@@ -75,10 +75,6 @@ Proof.
   - apply IH. intros key' y' I. apply (q key'). now right.
 Qed.
 
-Lemma maps_related {A B C} (R : B -> C -> Prop) (f : A -> B) (g : A -> C) l : (forall x, In x l -> R (f x) (g x)) ->
-  Forall2 R (map f l) (map g l).
-Proof. induction l as [|x l IH]; intros H; constructor; [apply H; now left | apply IH; intros; apply H; now right]. Qed.
-
 Section Related.
   Context {A B : Type}.
   Variables (plus : A -> A -> A) (plus' : B -> B -> B) (R : A -> B -> Prop).
@@ -358,9 +354,6 @@ Proof.
   - intros second S. unfold seconds in *. apply in_map_iff in S. destruct S as (e & <- & S). apply in_map. now apply I.
 Qed.
 
-Lemma zsum_zero {A} (l : list A) : zsum (map (fun _ => 0) l) = 0.
-Proof. induction l; cbn [map zsum]; lia. Qed.
-
 (** Where the rest of a sequence changes nothing. *)
 Record reaches_of (positions : list position) (r : reach) : Prop := {
   first_width : least_first r <= most_first r;
@@ -458,24 +451,6 @@ Proof.
     cbn [fst snd]. rewrite tally_sum. apply bag_sum_ext. intros f times _. now rewrite tally_times.
 Qed.
 
-(** All of a list, by a key. *)
-Lemma zsum_by_key {A} (key : A -> nat) (F : nat -> A -> Z) k l : (forall x, In x l -> (key x < k)%nat) ->
-  zsum (map (fun i => zsum (map (F i) (filter (fun x => (key x =? i)%nat) l))) (seq 0 k)) = zsum (map (fun x => F (key x) x) l).
-Proof.
-  induction l as [|x l IH]; intros B; [apply zsum_zero|].
-  cbn [map zsum]. rewrite <- IH by (intros y I; apply B; now right).
-  assert (zsum (map (fun i => if (key x =? i)%nat then F i x else 0) (seq 0 k)) = F (key x) x) as <-.
-  { specialize (B x (or_introl eq_refl)). clear - B. assert (forall k a, (a <= key x < a + k)%nat ->
-      zsum (map (fun i => if (key x =? i)%nat then F i x else 0) (seq a k)) = F (key x) x) as all; [|apply all; lia].
-    assert (forall k a, (key x < a)%nat -> zsum (map (fun i => if (key x =? i)%nat then F i x else 0) (seq a k)) = 0) as none.
-    { clear. induction k as [|k IH]; intros a L; [reflexivity|]. cbn [seq map zsum]. rewrite IH by lia.
-      destruct (Nat.eqb_spec (key x) a); lia. }
-    clear B k. induction k as [|k IH]; intros a L; [lia|]. cbn [seq map zsum]. destruct (Nat.eqb_spec (key x) a) as [E|N].
-    - rewrite none by lia. subst a. lia.
-    - rewrite IH by lia. lia. }
-  rewrite zsum_plus. f_equal. apply map_ext. intros i. cbn [filter]. destruct (key x =? i)%nat; cbn [map zsum]; lia.
-Qed.
-
 Lemma zsum_combine_states {A B} (F : A -> list B -> Z) (d : A) : (forall a, F a [] = 0) -> forall rows ms,
   zsum (map (fun pair => F (fst pair) (snd pair)) (combine rows ms))
   = zsum (map (fun state => F (nth state rows d) (nth state ms [])) (seq 0 (length rows))).
@@ -522,8 +497,8 @@ Proof.
     unfold tally, bag_sum. rewrite zsum_exchange. f_equal. apply map_ext. intros [a c]. cbn [fst snd].
     rewrite Z.mul_comm, <- zsum_times. f_equal. apply map_ext. intros move. lia.
   - intros [row moves] I. cbn [fst snd].
-    apply (zsum_by_key (fun move : nat * nat => snd move) (fun next move => E next row move)). intros move M. unfold width.
-    apply Nat.lt_succ_r.
+    apply (zsum_by_key (fun move : nat * nat => snd move) (fun next move => E next row move)); [apply seq_NoDup|].
+    intros move M. apply in_seq. split; [lia|]. unfold width. apply Nat.lt_succ_r.
     assert (In (snd move) (map snd (concat (moves_here P)))) as J.
     { apply in_map, in_concat. exists moves. split; [now apply in_combine_r in I | exact M]. }
     revert J. apply (Forall_forall (fun k => (k <= _)%nat)). apply list_max_le. reflexivity.

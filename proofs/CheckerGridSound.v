@@ -328,7 +328,7 @@ Section Grid.
     <= count_grid V W c true first (option_map fst second).
   Proof.
     intros F S. destruct (second_is first bin second F S) as [S' E]. rewrite count_grid_is.
-    unfold inputs. rewrite <- (inputs_completed V X V_is W W_ok).
+    unfold inputs. rewrite <- (inputs_by_tokens V X V_is W W_ok).
     eapply Z.le_trans; [|apply (count_at_most (tokens_of V W) (length (classes L)) times no_more_classes
       (by_items_length _ _) times_are_lengths (used V) first _ bin (snd (second_of first second)) _ F S' (coarser_nonneg c second))].
     apply Z.eq_le_incl, how_many_ext. intros s _. now rewrite <- E.
@@ -339,7 +339,7 @@ Section Grid.
     <= how_many (fun s => reaches first bin s && negb (in_second second s)) inputs.
   Proof.
     intros F S. destruct (second_is first bin second F S) as [S' E]. rewrite count_grid_is.
-    unfold inputs. rewrite <- (inputs_completed V X V_is W W_ok).
+    unfold inputs. rewrite <- (inputs_by_tokens V X V_is W W_ok).
     eapply Z.le_trans; [apply (count_at_least (tokens_of V W) (length (classes L)) times no_more_classes
       (by_items_length _ _) times_are_lengths (used V) first _ bin (snd (second_of first second)) _ F S' (coarser_nonneg c second))|].
     apply Z.eq_le_incl, how_many_ext. intros s _. now rewrite <- E.

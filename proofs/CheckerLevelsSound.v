@@ -237,7 +237,8 @@ Record level_ok (v n : nat) (L : level) : Prop := {
   answer_below : (right_answer L < v)%nat;
   positions_are : length (moves L) = n;
   tokens_below : forall c t, In t (class_of L c) -> (t < v)%nat;
-  classes_apart : NoDup (concat (classes L))
+  classes_apart : NoDup (concat (classes L));
+  moves_apart : forall here state, In here (moves L) -> NoDup (map fst (moves_at here state))
 }.
 
 Lemma free_moves_length v n L : level_ok v n L -> length (free_moves L) = (n - 1)%nat.
@@ -455,6 +456,14 @@ Section Max.
     - assert (NoDup (m :: seq 0 m)) as D by (constructor; [rewrite in_seq; lia | apply seq_NoDup]).
       unfold L, max_level. cbn [classes]. destruct m as [|m'] eqn:E; cbn [map concat app]; [repeat constructor; easy|].
       now rewrite app_nil_r.
+    - intros here state I. assert (NoDup (map fst (moves_at here state))
+        \/ exists to to', moves_at here state = (0, to)%nat :: map (fun c => (c, to')) below) as [D|(to & to' & E)]; [|exact D|].
+      + unfold L, max_level in I. cbn [moves] in I. apply in_app_iff in I. fold below in I. destruct I as [I|[<-|[]]].
+        * apply repeat_spec in I. subst here. destruct state as [|[|state]]; cbn [moves_at nth]; [right; eauto | right; eauto|].
+          left. destruct state; constructor.
+        * destruct state as [|[|state]]; cbn [moves_at nth]; [left; repeat constructor; easy | right; eauto|].
+          left. destruct state; constructor.
+      + rewrite E. destruct below_cases as [[-> _]|[-> _]]; repeat constructor; cbn; intuition discriminate.
   Qed.
 End Max.
 
@@ -510,4 +519,29 @@ Proof.
   { induction layers as [|here layers IH]; [reflexivity|]. cbn [used_moves].
     destruct (used_moves (sizes_of L) (ends L q) layers) as [used counts]. cbn [fst length] in *. now rewrite IH. }
   unfold moves_left. destruct (used_moves _ _ layers) as [used counts]. cbn [fst] in *. now rewrite reached_moves_length.
+Qed.
+
+(** *** A state goes on by a class in one way *)
+
+Lemma moves_left_apart L q layers :
+  (forall here state, In here layers -> NoDup (map fst (moves_at here state))) ->
+  forall here state, In here (fst (moves_left L q layers)) -> NoDup (map fst (moves_at here state)).
+Proof.
+  intros D.
+  assert (forall here state, In here (fst (used_moves (sizes_of L) (ends L q) layers)) -> NoDup (map fst (moves_at here state)))
+    as used.
+  { induction layers as [|here layers IH]; [easy|]. specialize (IH (fun h s I => D h s (or_intror I))).
+    cbn [used_moves]. destruct (used_moves (sizes_of L) (ends L q) layers) as [used counts]. cbn [fst] in *.
+    intros h state [<-|I]; [|now apply IH]. rewrite moves_filter. specialize (D here state (or_introl eq_refl)). revert D.
+    induction (moves_at here state) as [|m ms IHm]; intros D; [constructor|]. inversion_clear D as [|? ? N D'].
+    cbn [filter]. destruct (0 <? _); [|now apply IHm]. cbn [map]. constructor; [|now apply IHm]. contradict N.
+    apply in_map_iff in N. destruct N as (x & E & I). apply filter_In in I. apply in_map_iff. now exists x. }
+  unfold moves_left. destruct (used_moves _ _ layers) as [us counts]. cbn [fst] in *. clear D. revert used. generalize [O].
+  induction us as [|here us IH]; intros states used h state I; [destruct I|]. cbn [reached_moves] in I.
+  destruct I as [<-|I]; [|apply (IH (map snd (concat (map (fun state => if among states state then moves_at here state
+    else []) (seq 0 (length here)))))); [intros; apply used; now right | exact I]].
+  unfold moves_at at 1. set (f := fun state : nat => _).
+  destruct (nth_in_or_default state (map f (seq 0 (length here))) []) as [J| ->]; [|constructor].
+  apply in_map_iff in J. destruct J as (s & <- & _). unfold f. destruct (among states s); [|constructor].
+  apply used. now left.
 Qed.

@@ -110,14 +110,39 @@ Section Tree.
   Variable phi : nat -> nat -> nat -> R.
   (** By group. *)
   Variable answers : nat -> list nat.
-  (** By class: the tokens that each item of a position stands for. *)
-  Variable items_tokens : nat -> list (list nat).
   (** By group: may it show inputs to be wrong? *)
   Variable shows : list bool.
   Hypothesis shows_one : forall g, nth g shows false = true -> exists j, answers g = [j].
 
-  Definition tokens (c : nat) : list nat := concat (items_tokens c).
-  Definition completed : list layer -> nat -> list (list nat) := completions tokens (fun _ => true).
+  (** By state: the ways on, each with the tokens that its items stand for, and the next state. *)
+  Definition way_layer := list (list (list (list nat) * nat)).
+
+  Fixpoint completed (layers : list way_layer) (state : nat) : list (list nat) :=
+    match layers with
+    | [] => [[]]
+    | here :: layers =>
+        flat_map (fun way => flat_map (fun t => map (cons t) (completed layers (snd way))) (concat (fst way)))
+          (nth state here [])
+    end.
+
+  Lemma in_completed here layers state ts : In ts (completed (here :: layers) state) <->
+    exists way t rest, In way (nth state here []) /\ In t (concat (fst way))
+      /\ In rest (completed layers (snd way)) /\ ts = t :: rest.
+  Proof.
+    cbn [completed]. split.
+    - intros I. apply in_flat_map in I. destruct I as (w & W & I). apply in_flat_map in I. destruct I as (t & T & I).
+      apply in_map_iff in I. destruct I as (rest & <- & R). now exists w, t, rest.
+    - intros (w & t & rest & W & T & R & ->). apply in_flat_map. exists w. split; [exact W|]. apply in_flat_map.
+      exists t. split; [exact T|]. now apply in_map.
+  Qed.
+
+  Lemma how_many_completed f here layers state : how_many f (completed (here :: layers) state)
+    = zsum (map (fun way => zsum (map (fun t => how_many (fun ts => f (t :: ts)) (completed layers (snd way)))
+        (concat (fst way)))) (nth state here [])).
+  Proof.
+    cbn [completed]. rewrite how_many_flat_map. f_equal. apply map_ext. intros way.
+    rewrite how_many_flat_map. f_equal. apply map_ext. intros t. apply how_many_map.
+  Qed.
 
   (** The sum for answer j of [x] and the terms of [ts] at [places]. *)
   Fixpoint outcome (j : nat) (x : R) (places ts : list nat) : R :=
@@ -178,27 +203,64 @@ Section Tree.
       + now constructor.
   Qed.
 
-  Lemma covers_tokens p its cs : covers p its cs -> class_tokens its = Z.of_nat (length (concat cs)).
+  Lemma covers_tokens p its cs : covers p its cs -> items_tokens its = Z.of_nat (length (concat cs)).
   Proof. now destruct 1. Qed.
+
+  (** The first so many items. *)
+  Lemma covers_part p its cs : covers p its cs -> forall count,
+    Forall2 (stands_for p) (map (fun i => (terms_of i, times_of i)) (firstn count its)) (firstn count cs).
+  Proof.
+    induction 1 as [|i its c cs S K A B C IH]; intros [|count]; cbn [firstn map]; constructor; auto.
+  Qed.
+
+  Lemma part_tokens p its cs count : covers p its cs ->
+    count_items (map times_of (firstn count its)) = Z.of_nat (length (concat (firstn count cs))).
+  Proof.
+    intros C. pose proof (covers_part _ _ _ C count) as H. rewrite count_items_zsum, length_concat.
+    revert H. generalize (firstn count its), (firstn count cs). intros l l' H.
+    remember (map (fun i => (terms_of i, times_of i)) l) as found eqn:E. revert l E.
+    induction H as [|x c found cs' S _ IH]; intros [|i l] E; try discriminate; [reflexivity|]. injection E as -> ->.
+    cbn [map zsum]. rewrite (IH l eq_refl). pose proof (times_are _ _ _ S) as T. cbn [snd] in T. now rewrite T.
+  Qed.
 
   (** ** Positions *)
 
-  Inductive follow : list step -> list layer -> list nat -> Prop :=
+  Definition way_covers (p : nat) (w : way) (tokens : list (list nat) * nat) : Prop :=
+    covers p (fst w) (fst tokens) /\ snd w = snd tokens.
+
+  Inductive follow : list step -> list way_layer -> list nat -> Prop :=
   | follow_nil : follow [] [] []
-  | follow_cons here items behind p layers places :
-      (forall c, covers p (nth c items []) (items_tokens c)) -> follow behind layers places ->
-      follow (step_of here items behind :: behind) (here :: layers) (p :: places).
+  | follow_cons ways behind p here layers places :
+      Forall2 (Forall2 (way_covers p)) ways here -> follow behind layers places ->
+      follow (step_of ways behind :: behind) (here :: layers) (p :: places).
+
+  Lemma ways_at p ways here state : Forall2 (Forall2 (way_covers p)) ways here ->
+    Forall2 (way_covers p) (nth state ways []) (nth state here []).
+  Proof. intros H. revert state. induction H as [|w h ways here W _ IH]; intros [|state]; cbn; auto. Qed.
+
+  Lemma way_of p (ws : list way) hs w : Forall2 (way_covers p) ws hs -> In w ws -> exists h, In h hs /\ way_covers p w h.
+  Proof.
+    induction 1 as [|w' h ws hs W _ IH]; intros I; [destruct I|]. destruct I as [->|I]; [exists h; split; [now left | exact W]|].
+    destruct (IH I) as (h' & I' & W'). exists h'. split; [now right | exact W'].
+  Qed.
+
+  Lemma way_to p (ws : list way) hs h : Forall2 (way_covers p) ws hs -> In h hs -> exists w, In w ws /\ way_covers p w h.
+  Proof.
+    induction 1 as [|w h' ws hs W _ IH]; intros I; [destruct I|]. destruct I as [->|I]; [exists w; split; [now left | exact W]|].
+    destruct (IH I) as (w' & I' & W'). exists w'. split; [now right | exact W'].
+  Qed.
 
   Lemma inputs_at_completions steps layers places : follow steps layers places ->
     forall state, inputs_at steps state = Z.of_nat (length (completed layers state)).
   Proof.
-    induction 1 as [|here items behind p layers places D F IH]; intros state; [reflexivity|].
-    unfold inputs_at, step_of, inputs_from. cbn [inputs_by_state]. set (f := fun moves => _).
-    transitivity (f (moves_at here state)); [exact (map_nth f here [] state) | unfold f].
-    rewrite count_items_zsum. unfold completed. cbn [completions]. rewrite length_flat_map. f_equal. apply map_ext.
-    intros move. fold completed. rewrite (covers_tokens _ _ _ (D (fst move))), IH, length_flat_map. fold (tokens (fst move)).
-    generalize (completed layers (snd move)). intros rest.
-    induction (tokens (fst move)) as [|t ts IHt]; [reflexivity|]. cbn [map zsum length]. rewrite <- IHt, map_length. lia.
+    induction 1 as [|ways behind p here layers places D F IH]; intros state; [reflexivity|].
+    unfold inputs_at, step_of, inputs_from. cbn [inputs_by_state]. set (f := fun ways => _).
+    transitivity (f (nth state ways [])); [exact (map_nth f ways [] state) | unfold f].
+    rewrite count_items_zsum. cbn [completed]. rewrite length_flat_map. pose proof (ways_at _ _ _ state D) as W.
+    induction W as [|w h ws hs [C E] _ IHw]; [reflexivity|]. cbn [map zsum]. rewrite IHw. f_equal.
+    rewrite (covers_tokens _ _ _ C), E, IH, length_flat_map.
+    generalize (completed layers (snd h)). intros rest.
+    induction (concat (fst h)) as [|t ts IHt]; [reflexivity|]. cbn [map zsum length]. rewrite <- IHt, map_length. lia.
   Qed.
 
   (** *** Bounds of completions, from one side *)
@@ -206,45 +268,45 @@ Section Tree.
   Section Side.
     Context (op : ival -> ival -> ival) (bounds : ival -> R -> Prop) (side_is : sided op bounds).
     Variables (by_item : item -> row) (side : step -> list row).
-    Hypothesis side_step : forall here items behind,
-      side (step_of here items behind) = bounds_by_state op by_item side here items behind.
+    Hypothesis side_step : forall ways behind,
+      side (step_of ways behind) = bounds_by_state op by_item side ways behind.
     Variables (g j : nat).
     Hypothesis j_in : In j (answers g).
     Hypothesis item_bounds : forall p its cs, covers p its cs ->
-      forall t, In t (concat cs) -> bounds (get (class_bound by_item its) g) (phi j p t).
+      forall t, In t (concat cs) -> bounds (get (items_bound by_item its) g) (phi j p t).
 
-    Lemma class_sane p its cs : covers p its cs -> sane (get (class_bound by_item its) g).
+    Lemma items_sane p its cs : covers p its cs -> sane (get (items_bound by_item its) g).
     Proof.
       intros C. pose proof (item_bounds _ _ _ C) as H. destruct C as [|i its c cs S].
-      - cbn [class_bound]. rewrite get_nil. apply sane_everything.
+      - cbn [items_bound]. rewrite get_nil. apply sane_everything.
       - pose proof (some_token _ _ _ S). destruct c as [|t c]; [easy|].
         apply (bounds_sane _ _ side_is _ (phi j p t)), H. now left.
     Qed.
 
-    Lemma row_total_sane steps layers places x : follow steps layers places ->
+    Lemma row_total_sane steps x :
       (forall s state, match steps with [] => True | next :: _ => s = next -> sane (get (nth state (side s) []) g) end) ->
       sane (get x g) -> forall state, sane (get (row_total side steps state x) g).
     Proof.
-      intros F S X state. destruct steps as [|next behind]; [exact X|]. cbn [row_total]. specialize (S next state eq_refl).
+      intros S X state. destruct steps as [|next behind]; [exact X|]. cbn [row_total]. specialize (S next state eq_refl).
       destruct (get_map2 add x (nth state (side next) []) g) as [-> | ->]; [now apply sane_add | apply sane_everything].
     Qed.
 
-    Lemma side_at here items behind state : nth state (side (step_of here items behind)) []
-      = best_of op (map (fun move => row_total side behind (snd move) (class_bound by_item (nth (fst move) items [])))
-          (moves_at here state)).
+    Lemma side_at ways behind state : nth state (side (step_of ways behind)) []
+      = best_of op (map (fun way => row_total side behind (snd way) (items_bound by_item (fst way))) (nth state ways [])).
     Proof.
-      rewrite side_step. unfold bounds_by_state. set (f := fun moves => _). exact (map_nth f here [] state).
+      rewrite side_step. unfold bounds_by_state. set (f := fun ways => _). exact (map_nth f ways [] state).
     Qed.
 
     Lemma side_sane steps layers places : follow steps layers places ->
       forall s state, match steps with [] => True | next :: _ => s = next -> sane (get (nth state (side s) []) g) end.
     Proof.
-      induction 1 as [|here items behind p layers places D F IH]; intros s state; [exact I|]. intros ->.
-      rewrite side_at. apply (best_sane _ _ side_is). intros r I. apply in_map_iff in I. destruct I as (move & <- & _).
-      apply (row_total_sane _ _ _ _ F IH). now apply (class_sane p _ (items_tokens (fst move))).
+      induction 1 as [|ways behind p here layers places D F IH]; intros s state; [exact I|]. intros ->.
+      rewrite side_at. apply (best_sane _ _ side_is). intros r I. apply in_map_iff in I. destruct I as (w & <- & I).
+      destruct (way_of _ _ _ w (ways_at _ _ _ state D) I) as (h & _ & C & _).
+      apply (row_total_sane _ _ IH). exact (items_sane _ _ _ C).
     Qed.
 
-    Lemma row_total_bounds steps layers places : follow steps layers places -> 
+    Lemma row_total_bounds steps layers places : follow steps layers places ->
       (forall state ts, In ts (completed layers state) -> match steps with
        | [] => ts = [] | s :: _ => bounds (get (nth state (side s) []) g) (outcome j 0 places ts) end) ->
       forall state ts row x, In ts (completed layers state) -> bounds (get row g) x ->
@@ -259,17 +321,17 @@ Section Tree.
       forall state ts, In ts (completed layers state) ->
       match steps with [] => ts = [] | s :: _ => bounds (get (nth state (side s) []) g) (outcome j 0 places ts) end.
     Proof.
-      induction 1 as [|here items behind p layers places D F IH]; intros state ts I.
+      induction 1 as [|ways behind p here layers places D F IH]; intros state ts I.
       - now destruct I as [<-|[]].
-      - apply in_completions in I. destruct I as (move & t & rest & M & T & R & ->). rewrite side_at. cbn [outcome].
-        apply (best_bounds _ _ side_is) with
-          (r := row_total side behind (snd move) (class_bound by_item (nth (fst move) items []))).
-        + intros r I. apply in_map_iff in I. destruct I as (move' & <- & _).
-          apply (row_total_sane _ _ _ _ F); [now apply (side_sane _ layers places)|].
-          now apply (class_sane p _ (items_tokens (fst move'))).
-        + apply in_map_iff. now exists move.
-        + rewrite Rplus_0_l. apply (row_total_bounds _ _ _ F IH); [exact R|].
-          now apply item_bounds with (items_tokens (fst move)).
+      - apply in_completed in I. destruct I as (h & t & rest & M & T & R & ->). rewrite side_at. cbn [outcome].
+        pose proof (ways_at _ _ _ state D) as W. destruct (way_to _ _ _ h W M) as (w & Iw & C & E).
+        apply (best_bounds _ _ side_is) with (r := row_total side behind (snd w) (items_bound by_item (fst w))).
+        + intros r I. apply in_map_iff in I. destruct I as (w' & <- & I).
+          destruct (way_of _ _ _ w' W I) as (h' & _ & C' & _).
+          apply row_total_sane; [now apply (side_sane _ layers places) | exact (items_sane _ _ _ C')].
+        + apply in_map_iff. now exists w.
+        + rewrite Rplus_0_l. rewrite E. apply (row_total_bounds _ _ _ F IH); [exact R|].
+          now apply item_bounds with (fst h).
     Qed.
 
     Lemma total_side steps layers places state ts sum x : follow steps layers places -> In ts (completed layers state) ->
@@ -285,7 +347,7 @@ Section Tree.
     In ts (completed layers state) -> In j (answers g) ->
     above sum x -> above (total most steps state g sum) (outcome j x places ts).
   Proof.
-    intros F I J. apply (total_side _ _ from_above most_from most (fun _ _ _ => eq_refl) g j) with layers; auto.
+    intros F I J. apply (total_side _ _ from_above most_from most (fun _ _ => eq_refl) g j) with layers; auto.
     intros p its cs [|i its' c cs' S K A B _] t T; [easy | now apply A].
   Qed.
 
@@ -293,8 +355,54 @@ Section Tree.
     In ts (completed layers state) -> In j (answers g) -> nth g shows false = true ->
     below sum x -> below (total least steps state g sum) (outcome j x places ts).
   Proof.
-    intros F I J G. apply (total_side _ _ from_below least_from least (fun _ _ _ => eq_refl) g j) with layers; auto.
+    intros F I J G. apply (total_side _ _ from_below least_from least (fun _ _ => eq_refl) g j) with layers; auto.
     intros p its cs [|i its' c cs' S K A B _] t T; [easy | now apply B].
+  Qed.
+
+  (** *** Bounds of the first so many items *)
+
+  Lemma part_above p its cs count t g j : covers p its cs -> In t (concat (firstn count cs)) -> In j (answers g) ->
+    above (get (best_of imax (map terms_of (firstn count its))) g) (phi j p t).
+  Proof.
+    intros C T J. pose proof (covers_part _ _ _ C count) as H. revert H T. generalize (firstn count its), (firstn count cs).
+    intros l l' H T.
+    assert (forall i, In i l -> exists c, In c l' /\ stands_for p (terms_of i, times_of i) c) as each.
+    { clear T. remember (map (fun i => (terms_of i, times_of i)) l) as found eqn:E. revert l E.
+      induction H as [|x c found cs' S _ IH]; intros [|i l] E; try discriminate; [easy|]. injection E as -> ->.
+      intros i' [<-|I]; [exists c; split; [now left | exact S]|]. destruct (IH l eq_refl i' I) as (c' & I' & S').
+      exists c'. split; [now right | exact S']. }
+    assert (exists i, In i l /\ above (get (terms_of i) g) (phi j p t)) as (i & I & A).
+    { clear each. remember (map (fun i => (terms_of i, times_of i)) l) as found eqn:E. revert l E.
+      induction H as [|x c found cs' S _ IH]; intros [|i l] E; try discriminate; [easy|]. injection E as -> ->.
+      cbn [concat] in T. apply in_app_iff in T. destruct T as [T|T].
+      - exists i. split; [now left|]. exact (terms_above _ _ _ S t g j T J).
+      - destruct (IH T l eq_refl) as (i' & I' & A). exists i'. split; [now right | exact A]. }
+    apply (best_bounds _ _ from_above) with (r := terms_of i); [|now apply in_map | exact A].
+    intros r R. apply in_map_iff in R. destruct R as (i' & <- & R). destruct (each i' R) as (c & _ & S).
+    pose proof (some_token _ _ _ S). destruct c as [|t' c]; [easy|].
+    exact (above_sane _ _ (terms_above _ _ _ S t' g j (or_introl eq_refl) J)).
+  Qed.
+
+  Lemma part_below p its cs count t g j : covers p its cs -> In t (concat (firstn count cs)) -> In j (answers g) ->
+    nth g shows false = true -> below (get (best_of imin (map terms_of (firstn count its))) g) (phi j p t).
+  Proof.
+    intros C T J G. pose proof (covers_part _ _ _ C count) as H. revert H T. generalize (firstn count its), (firstn count cs).
+    intros l l' H T.
+    assert (forall i, In i l -> exists c, In c l' /\ stands_for p (terms_of i, times_of i) c) as each.
+    { clear T. remember (map (fun i => (terms_of i, times_of i)) l) as found eqn:E. revert l E.
+      induction H as [|x c found cs' S _ IH]; intros [|i l] E; try discriminate; [easy|]. injection E as -> ->.
+      intros i' [<-|I]; [exists c; split; [now left | exact S]|]. destruct (IH l eq_refl i' I) as (c' & I' & S').
+      exists c'. split; [now right | exact S']. }
+    assert (exists i, In i l /\ below (get (terms_of i) g) (phi j p t)) as (i & I & A).
+    { clear each. remember (map (fun i => (terms_of i, times_of i)) l) as found eqn:E. revert l E.
+      induction H as [|x c found cs' S _ IH]; intros [|i l] E; try discriminate; [easy|]. injection E as -> ->.
+      cbn [concat] in T. apply in_app_iff in T. destruct T as [T|T].
+      - exists i. split; [now left|]. exact (terms_below _ _ _ S t g j T J G).
+      - destruct (IH T l eq_refl) as (i' & I' & A). exists i'. split; [now right | exact A]. }
+    apply (best_bounds _ _ from_below) with (r := terms_of i); [|now apply in_map | exact A].
+    intros r R. apply in_map_iff in R. destruct R as (i' & <- & R). destruct (each i' R) as (c & _ & S).
+    pose proof (some_token _ _ _ S). destruct c as [|t' c]; [easy|].
+    exact (below_sane _ _ (terms_below _ _ _ S t' g j (or_introl eq_refl) J G)).
   Qed.
 
   (** ** Open groups, with their sums *)
@@ -359,24 +467,26 @@ Section Tree.
   (** *** A place *)
 
   Section Place.
-    Variables (places : list nat) (inputs : list (list nat)) (prefix : nat -> R).
-    Variables (most_of least_of : nat -> ival -> ival) (may_split : bool).
-    Hypothesis most_is : forall ts g sum j, In ts inputs -> In j (answers g) -> above sum (prefix j) ->
-      above (most_of g sum) (outcome j (prefix j) places ts).
-    Hypothesis least_is : forall ts g sum j, In ts inputs -> In j (answers g) -> nth g shows false = true ->
-      below sum (prefix j) -> below (least_of g sum) (outcome j (prefix j) places ts).
+    Variables (places : list nat) (prefix : nat -> R).
+    (** The inputs with so many of the items, all for 0. *)
+    Variable inputs : nat -> list (list nat).
+    Variables (most_of least_of : nat -> nat -> ival -> ival) (may_split has_items : bool).
+    Hypothesis most_is : forall count ts g sum j, In ts (inputs count) -> In j (answers g) -> above sum (prefix j) ->
+      above (most_of count g sum) (outcome j (prefix j) places ts).
+    Hypothesis least_is : forall count ts g sum j, In ts (inputs count) -> In j (answers g) -> nth g shows false = true ->
+      below sum (prefix j) -> below (least_of count g sum) (outcome j (prefix j) places ts).
 
     Let negative_by := all_negative_by most_of.
     Let wrong_by := shows_wrong shows least_of.
 
-    Lemma negative_group open g sum ts j : sums open prefix -> In (g, sum) open -> negative_by (g, sum) = true ->
-      In ts inputs -> In j (answers g) -> (outcome j (prefix j) places ts < 0)%R.
+    Lemma negative_group count open g sum ts j : sums open prefix -> In (g, sum) open -> negative_by count (g, sum) = true ->
+      In ts (inputs count) -> In j (answers g) -> (outcome j (prefix j) places ts < 0)%R.
     Proof.
       intros S I N T J. refine (above_negative _ _ _ N). apply most_is; auto. now apply (sum_above _ _ S g).
     Qed.
 
-    Lemma wrong_group open entry ts : sums open prefix -> In entry open -> wrong_by entry = true ->
-      In ts inputs -> some_wrong (map fst open) prefix places ts = true.
+    Lemma wrong_group count open entry ts : sums open prefix -> In entry open -> wrong_by count entry = true ->
+      In ts (inputs count) -> some_wrong (map fst open) prefix places ts = true.
     Proof.
       destruct entry as [g sum]. intros S I N T. apply andb_true_iff in N. cbn [fst snd] in N. destruct N as [G N].
       apply some_wrong_iff. destruct (shows_one g G) as (j & J). exists g, j.
@@ -387,7 +497,7 @@ Section Tree.
 
     (** Groups that are left out are negative on all inputs. *)
     Definition keeps (open open' : opened) : Prop := incl open' open
-      /\ forall ts, In ts inputs -> all_negative (map fst open') prefix places ts = true ->
+      /\ forall ts, In ts (inputs 0) -> all_negative (map fst open') prefix places ts = true ->
          all_negative (map fst open) prefix places ts = true.
 
     Lemma keeps_refl open : keeps open open.
@@ -397,16 +507,16 @@ Section Tree.
     Proof. intros [I N] [I' N']. split; [eapply incl_tran; eauto | auto]. Qed.
 
     Lemma keeps_filter keep open : sums open prefix ->
-      (forall entry, In entry open -> keep entry = false -> negative_by entry = true) -> keeps open (filter keep open).
+      (forall entry, In entry open -> keep entry = false -> negative_by 0 entry = true) -> keeps open (filter keep open).
     Proof.
       intros S K. split; [apply incl_filter|]. intros ts T. rewrite !all_negative_iff. intros N g j G J.
       apply in_map_iff in G. destruct G as ([g' sum] & <- & G). cbn [fst] in *. destruct (keep (g', sum)) eqn:E.
       - apply (N g' j); [|exact J]. apply in_map_iff. exists (g', sum). split; [reflexivity|]. now apply filter_In.
-      - now apply (negative_group open g' sum ts j S G (K _ G E)).
+      - now apply (negative_group 0 open g' sum ts j S G (K _ G E)).
     Qed.
 
-    Lemma keeps_sound open open' f : keeps open open' -> sound f inputs places open' prefix ->
-      sound f inputs places open prefix.
+    Lemma keeps_sound open open' f : keeps open open' -> sound f (inputs 0) places open' prefix ->
+      sound f (inputs 0) places open prefix.
     Proof.
       intros [I N] [R W]. split; (eapply Z.le_trans; [eassumption|]); apply how_many_le.
       - exact N.
@@ -415,82 +525,85 @@ Section Tree.
     Qed.
 
     (** What a verdict says is so. *)
+    Definition decided_of (count : nat) (open : opened) (d : decision) : Prop :=
+      match d with
+      | All_right => forall ts, In ts (inputs count) -> all_negative (map fst open) prefix places ts = true
+      | All_wrong => forall ts, In ts (inputs count) -> some_wrong (map fst open) prefix places ts = true
+      | Unknown => True
+      end.
     Definition holds_of (open : opened) (v : verdict) : Prop :=
       match v with
-      | All_right => forall ts, In ts inputs -> all_negative (map fst open) prefix places ts = true
-      | All_wrong => forall ts, In ts inputs -> some_wrong (map fst open) prefix places ts = true
-      | Unknown => True
+      | Decided d count open' => keeps open open' /\ decided_of count open' d
       | Apart open' => keeps open open' /\ may_split = true
       end.
 
-    Lemma judged_holds open : sums open prefix -> holds_of open (judged shows most_of least_of may_split open).
+    Lemma holds_keeps open open' v : keeps open open' -> holds_of open' v -> holds_of open v.
     Proof.
-      induction open as [|entry open IH]; intros S; [now intros|]. cbn [judged].
-      pose proof (sums_incl (entry :: open) open prefix (fun e I => or_intror I) S) as S'. specialize (IH S').
-      assert (forall ts, In ts inputs -> some_wrong (map fst open) prefix places ts = true ->
-        some_wrong (map fst (entry :: open)) prefix places ts = true) as wider.
-      { intros ts T. rewrite !some_wrong_iff. intros (g & j & G & rest). exists g, j. split; [now right | exact rest]. }
-      fold negative_by wrong_by. destruct (negative_by entry) eqn:N.
-      - assert (keeps (entry :: open) open) as K.
-        { split; [intros e I; now right|]. intros ts T. rewrite !all_negative_iff. intros H g j [<-|G] J; [|now apply (H g)].
-          destruct entry as [g sum]. now apply (negative_group _ g sum ts j S (or_introl eq_refl)). }
-        destruct (judged shows most_of least_of may_split open); cbn [holds_of] in *; auto.
-        + intros ts T. now apply K, IH.
-        + destruct IH as [K' M]. split; [now apply keeps_trans with open | exact M].
-      - destruct (wrong_by entry) eqn:W.
-        + intros ts T. now apply (wrong_group _ entry ts S (or_introl eq_refl)).
-        + destruct may_split eqn:M; [split; [apply keeps_refl | exact M]|].
-          destruct (judged shows most_of least_of false open); cbn [holds_of] in *; auto.
+      intros K. destruct v as [d count open''|open'']; intros [K' H]; (split; [now apply keeps_trans with open' | exact H]).
     Qed.
 
-    Lemma read_holds script : forall open, sums open prefix ->
-      holds_of open (fst (read shows most_of least_of may_split open script)).
+    Lemma judged_holds open : sums open prefix -> holds_of open (judged shows most_of least_of may_split open).
     Proof.
-      induction script as [|word script IH]; intros open S; [exact I|]. cbn [read]. fold negative_by wrong_by.
-      destruct word as [|[|[|word]]]; cbn [fst holds_of]; [| |exact I|].
-      - destruct (forallb negative_by open) eqn:N; [|exact I]. intros ts T. apply all_negative_iff. intros g j G J.
+      induction open as [|entry open IH]; intros S; [split; [apply keeps_refl | now intros]|]. cbn [judged].
+      pose proof (sums_incl (entry :: open) open prefix (fun e I => or_intror I) S) as S'. specialize (IH S').
+      fold negative_by wrong_by. destruct (negative_by 0 entry) eqn:N.
+      - assert (keeps (entry :: open) open) as K.
+        { split; [intros e I; now right|]. intros ts T. rewrite !all_negative_iff. intros H g j [<-|G] J; [|now apply (H g)].
+          destruct entry as [g sum]. now apply (negative_group 0 _ g sum ts j S (or_introl eq_refl)). }
+        now apply holds_keeps with open.
+      - destruct (wrong_by 0 entry) eqn:W.
+        + split; [apply keeps_refl|]. intros ts T. now apply (wrong_group 0 _ entry ts S (or_introl eq_refl)).
+        + destruct may_split eqn:M; [split; [apply keeps_refl | exact M]|].
+          destruct (judged shows most_of least_of false open) as [[| |] [|count] open'|open'];
+            (split; [apply keeps_refl|]); try exact I.
+          intros ts T. destruct IH as [[K _] H]. specialize (H ts T). rewrite some_wrong_iff in *.
+          destruct H as (g & j & G & rest). exists g, j. split; [|exact rest]. right.
+          apply in_map_iff in G. destruct G as (e & <- & G). now apply in_map, K.
+    Qed.
+
+    Lemma read_holds : forall script open, sums open prefix ->
+      holds_of open (fst (read shows most_of least_of may_split has_items open script)).
+    Proof.
+      induction script as [|word script IH]; intros open S; [split; [apply keeps_refl | exact I]|].
+      cbn [read]. fold negative_by wrong_by.
+      destruct word as [|[|[|word]]].
+      - destruct (count_word has_items script) as [count rest]. cbn [fst]. split; [apply keeps_refl|].
+        destruct (forallb (negative_by count) open) eqn:N; [|exact I]. intros ts T. apply all_negative_iff. intros g j G J.
         apply in_map_iff in G. destruct G as ([g' sum] & <- & G). rewrite forallb_forall in N.
-        exact (negative_group open g' sum ts j S G (N _ G) T J).
-      - destruct may_split eqn:M; [|exact I]. split; [apply keeps_refl | exact M].
+        exact (negative_group count open g' sum ts j S G (N _ G) T J).
+      - cbn [fst]. destruct may_split eqn:M; (split; [apply keeps_refl|]); [exact M | exact I].
+      - split; [apply keeps_refl | exact I].
       - destruct (Nat.odd _).
         + set (keep := fun entry : nat * ival => _).
           assert (keeps open (filter keep open)) as K.
           { apply keeps_filter; [exact S|]. intros entry _ E. unfold keep in E. apply negb_false_iff in E.
             now apply andb_true_iff in E. }
           pose proof (sums_incl _ _ _ (proj1 K) S) as S'. destruct (filter keep open) as [|e rest].
-          * cbn [fst]. intros ts T. now apply K.
-          * specialize (IH (e :: rest) S'). destruct (fst (read shows most_of least_of may_split (e :: rest) script));
-              cbn [holds_of] in *; auto.
-            -- intros ts T. now apply K, IH.
-            -- intros ts T. specialize (IH ts T). rewrite some_wrong_iff in *. destruct IH as (g & j & G & R).
-               exists g, j. split; [|exact R]. apply in_map_iff in G. destruct G as (e' & <- & G). apply in_map.
-               now apply K.
-            -- destruct IH as [K' M]. split; [now apply keeps_trans with (e :: rest) | exact M].
-        + cbn [fst]. destruct (existsb _ open) eqn:E; [|exact I]. intros ts T. apply existsb_exists in E.
-          destruct E as (entry & G & E). apply andb_true_iff in E. now apply (wrong_group open entry ts S G).
+          * split; [exact K|]. now intros ts T.
+          * apply holds_keeps with (e :: rest); [exact K | now apply IH].
+        + destruct (count_word has_items script) as [count rest]. cbn [fst]. split; [apply keeps_refl|].
+          destruct (existsb _ open) eqn:E; [|exact I]. intros ts T. apply existsb_exists in E.
+          destruct E as (entry & G & E). apply andb_true_iff in E. now apply (wrong_group count open entry ts S G).
     Qed.
 
     Lemma place_holds open script : sums open prefix ->
-      holds_of open (fst (place shows most_of least_of may_split open script)).
+      holds_of open (fst (place shows most_of least_of may_split has_items open script)).
     Proof.
       intros S. destruct script as [script|]; cbn [place]; [|now apply judged_holds].
-      pose proof (read_holds script open S) as H. now destruct (read _ _ _ _ open script).
+      pose proof (read_holds script open S) as H. now destruct (read _ _ _ _ _ open script).
     Qed.
 
-    Lemma right_sound open : holds_of open All_right -> sound (Z.of_nat (length inputs), 0) inputs places open prefix.
+    Lemma decided_sound open d count k : decided_of count open d -> k = Z.of_nat (length (inputs count)) ->
+      sound (found_by d k) (inputs count) places open prefix.
     Proof.
-      intros H. split; [|apply how_many_nonneg]. cbn [fst]. rewrite how_many_all; [lia | exact H].
-    Qed.
-
-    Lemma wrong_sound open : holds_of open All_wrong -> sound (0, Z.of_nat (length inputs)) inputs places open prefix.
-    Proof.
-      intros H. split; [apply how_many_nonneg|]. cbn [snd]. rewrite how_many_all; [lia | exact H].
+      intros H ->. destruct d; cbn [found_by decided_of] in *; [| |apply sound_nothing];
+        (split; cbn [fst snd]; [|]); try apply how_many_nonneg; rewrite how_many_all; try lia; exact H.
     Qed.
   End Place.
 
-  (** *** The items of a class *)
+  (** *** The items of a way *)
 
-  Definition inputs_by (layers : list layer) (state : nat) (ts : list nat) : list (list nat) :=
+  Definition inputs_by (layers : list way_layer) (state : nat) (ts : list nat) : list (list nat) :=
     flat_map (fun t => map (cons t) (completed layers state)) ts.
 
   Lemma in_inputs_by layers state ts s : In s (inputs_by layers state ts) <->
@@ -517,7 +630,7 @@ Section Tree.
   Proof. unfold inputs_by. now rewrite !flat_map_concat_map, map_app, concat_app. Qed.
 
   Section Items.
-    Variables (behind : list step) (layers : list layer) (places : list nat) (state p : nat).
+    Variables (behind : list step) (layers : list way_layer) (places : list nat) (state p : nat).
     Hypothesis behind_is : follow behind layers places.
     Variable child : opened -> words -> found * words.
     Hypothesis child_sound : forall open prefix script, sums open prefix ->
@@ -534,31 +647,52 @@ Section Tree.
         rewrite !extended_groups in *; assumption.
     Qed.
 
-    Theorem items_counts its cs : covers p its cs -> forall all open prefix script, sums open prefix ->
-      sound (fst (among_items shows child behind state all its open script))
-        (inputs_by layers state (concat cs)) (p :: places) open prefix.
+    Lemma sound_app f f' l l' open prefix : sound f l (p :: places) open prefix -> sound f' l' (p :: places) open prefix ->
+      forall h, fst h = fst f + fst f' -> snd h = snd f + snd f' -> sound h (l ++ l') (p :: places) open prefix.
+    Proof. intros [A B] [A' B'] h E E'. split; rewrite how_many_app; lia. Qed.
+
+    Theorem items_counts its cs : covers p its cs -> forall decided all open prefix script, sums open prefix ->
+      sound (fst (among_items shows child behind state all its decided open script))
+        (inputs_by layers state (concat (skipn decided cs))) (p :: places) open prefix.
     Proof.
-      induction 1 as [|i its c cs S K A B C IH]; intros all open prefix script O; [apply sound_nothing|].
-      cbn [among_items]. cbv zeta. set (inputs := inputs_by layers state (concat (c :: cs))).
-      assert (tokens_from i * inputs_at behind state = Z.of_nat (length inputs)) as ->.
-      { unfold inputs. now rewrite inputs_by_length, K, (inputs_at_completions _ _ _ behind_is). }
+      induction 1 as [|i its c cs S K A B C IH]; intros decided all open prefix script O; [apply sound_nothing|].
+      cbn [among_items]. destruct decided as [|decided]; [|now apply IH]. cbv zeta.
+      assert (covers p (i :: its) (c :: cs)) as Cov by now constructor.
+      set (inputs := fun count => inputs_by layers state (concat (part_of count (c :: cs)))).
+      change (inputs_by layers state (concat (skipn 0 (c :: cs)))) with (inputs 0%nat).
       destruct (if all || _ then _ else _) as [v script'] eqn:E.
-      assert (holds_of (p :: places) inputs prefix true open v) as H.
+      assert (holds_of (p :: places) prefix inputs true open v) as H.
       { destruct (all || _).
         - injection E as <- <-. split; [apply keeps_refl | reflexivity].
         - change v with (fst (v, script')). rewrite <- E. apply place_holds; [| |exact O].
-          + intros ts g sum j T J X. apply in_inputs_by in T. destruct T as (t & rest & T & R & ->). cbn [outcome].
-            apply total_most with layers; auto. apply above_add; auto.
-          + intros ts g sum j T J G X. apply in_inputs_by in T. destruct T as (t & rest & T & R & ->). cbn [outcome].
-            apply total_least with layers; auto. apply below_add; auto. }
-      clear E. destruct v as [| | |open']; cbn [fst]; [now apply (right_sound _ _ _ true) | now apply (wrong_sound _ _ _ true) |
-        apply sound_nothing|].
-      destruct H as [H _]. apply (keeps_sound _ _ _ _ _ _ H). pose proof (sums_incl _ _ _ (proj1 H) O) as O'.
-      pose proof (item_sound _ _ open' prefix script' S O') as X. cbn [fst snd] in X.
-      destruct (child (extended (terms_of i) open') script') as [with_item script''].
-      pose proof (IH false open' prefix script'' O') as Y.
-      destruct (among_items shows child behind state false its open' script'') as [rest script3].
-      unfold inputs, sound, found_plus in *. cbn [fst snd concat] in *. rewrite inputs_by_app, !how_many_app. lia.
+          + intros count ts g sum j T J X. apply in_inputs_by in T. destruct T as (t & rest & T & R & ->). cbn [outcome].
+            apply total_most with layers; auto. apply above_add; [exact X|].
+            destruct count as [|count]; [now apply A | now apply part_above with (c :: cs)].
+          + intros count ts g sum j T J G X. apply in_inputs_by in T. destruct T as (t & rest & T & R & ->). cbn [outcome].
+            apply total_least with layers; auto. apply below_add; [exact X|].
+            destruct count as [|count]; [now apply B | now apply part_below with (c :: cs)]. }
+      clear E. destruct v as [d count open'|open'].
+      - destruct H as [H D]. apply (keeps_sound _ _ inputs _ _ _ H). pose proof (sums_incl _ _ _ (proj1 H) O) as O'.
+        assert (match count with 0%nat => tokens_from i | _ => count_items (map times_of (firstn count (i :: its))) end
+          * inputs_at behind state = Z.of_nat (length (inputs count))) as tokens.
+        { unfold inputs. rewrite inputs_by_length, (inputs_at_completions _ _ _ behind_is). f_equal.
+          destruct count as [|count]; [exact K | exact (part_tokens _ _ _ _ Cov)]. }
+        pose proof (decided_sound (p :: places) prefix inputs open' d count _ D tokens) as X.
+        destruct count as [|count]; [exact X|].
+        pose proof (IH count false open' prefix script' O') as Y.
+        destruct (among_items shows child behind state false its count open' script') as [rest script''].
+        cbn [fst] in *.
+        assert (inputs 0%nat = inputs (Datatypes.S count) ++ inputs_by layers state (concat (skipn count cs))) as ->.
+        { unfold inputs. rewrite <- inputs_by_app, <- concat_app. cbn [part_of].
+          now rewrite <- (firstn_skipn (Datatypes.S count) (c :: cs)) at 1. }
+        apply (sound_app _ _ _ _ _ _ X Y); unfold found_plus; cbn [fst snd]; lia.
+      - destruct H as [H _]. apply (keeps_sound _ _ inputs _ _ _ H). pose proof (sums_incl _ _ _ (proj1 H) O) as O'.
+        pose proof (item_sound _ _ open' prefix script' S O') as X. cbn [fst snd] in X.
+        destruct (child (extended (terms_of i) open') script') as [with_item script''].
+        pose proof (IH 0%nat false open' prefix script'' O') as Y.
+        destruct (among_items shows child behind state false its 0 open' script'') as [rest script3].
+        unfold inputs. cbn [part_of concat fst]. cbn [skipn fst] in Y. rewrite inputs_by_app.
+        apply (sound_app _ _ _ _ _ _ X Y); unfold found_plus; cbn [fst snd]; lia.
     Qed.
   End Items.
 
@@ -567,59 +701,59 @@ Section Tree.
   Theorem node_counts steps layers places : follow steps layers places -> forall state open prefix script,
     sums open prefix -> sound (fst (node shows steps state open script)) (completed layers state) places open prefix.
   Proof.
-    induction 1 as [|here items behind p layers places D F IH]; intros state open prefix script S.
-    - cbn [node]. set (most_of := total most [] state). set (least_of := total least [] state).
-      pose proof (place_holds [] (completed [] state) prefix most_of least_of false) as H.
+    induction 1 as [|ways behind p here layers places D F IH]; intros state open prefix script S.
+    - cbn [node]. set (most_of := fun _ : nat => total most [] state). set (least_of := fun _ : nat => total least [] state).
+      pose proof (place_holds [] prefix (fun _ => completed [] state) most_of least_of false false) as H.
       specialize (H ltac:(intros; now apply (total_most [] [] []); auto using follow_nil)
         ltac:(intros; now apply (total_least [] [] []); auto using follow_nil) open script S).
-      destruct (place shows most_of least_of false open script) as [v script']. cbn [fst] in H.
-      destruct v as [| | |open']; cbn [fst inputs_at]; try apply sound_nothing.
-      + exact (right_sound [] (completed [] state) prefix false open H).
-      + exact (wrong_sound [] (completed [] state) prefix false open H).
-    - set (steps := step_of here items behind :: behind).
+      destruct (place shows most_of least_of false false open script) as [v script']. cbn [fst] in H.
+      destruct v as [d count open'|open']; cbn [fst inputs_at]; [|apply sound_nothing].
+      destruct H as [H H']. apply (keeps_sound _ _ (fun _ => completed [] state) _ _ _ H).
+      now apply (decided_sound [] prefix (fun _ => completed [] state) open' d count).
+    - set (steps := step_of ways behind :: behind).
       assert (follow steps (here :: layers) (p :: places)) as F' by now constructor.
-      pose proof (place_holds (p :: places) (completed (here :: layers) state) prefix (total most steps state)
-        (total least steps state) true) as H.
+      pose proof (place_holds (p :: places) prefix (fun _ => completed (here :: layers) state)
+        (fun _ => total most steps state) (fun _ => total least steps state) true false) as H.
       specialize (H ltac:(intros; now apply total_most with (here :: layers))
         ltac:(intros; now apply total_least with (here :: layers)) open script S).
       pose proof (inputs_at_completions _ _ _ F' state) as C. fold steps in C.
       assert (node shows steps state open script
-        = let '(verdict, script) := place shows (total most steps state) (total least steps state) true open script in
+        = let '(verdict, script) :=
+            place shows (fun _ => total most steps state) (fun _ => total least steps state) true false open script in
           match verdict with
-          | All_right => ((inputs_at steps state, 0), script)
-          | All_wrong => ((0, inputs_at steps state), script)
-          | Unknown => ((0, 0), script)
+          | Decided d _ _ => (found_by d (inputs_at steps state), script)
           | Apart open =>
-              let moves := moves_at here state in
-              let all := match moves with [_] => true | _ => false end in
-              fold_left (fun state (move : nat * nat) =>
-                let '(below, script) := among_items shows (node shows behind (snd move)) behind (snd move) all
-                  (nth (fst move) items []) open (snd state) in
-                (found_plus (fst state) 1 below, script)) moves ((0, 0), script)
+              let ways := nth state ways [] in
+              let all := match ways with [_] => true | _ => false end in
+              fold_left (fun state (way : way) =>
+                let '(below, script) :=
+                  among_items shows (node shows behind (snd way)) behind (snd way) all (fst way) O open (snd state) in
+                (found_plus (fst state) 1 below, script)) ways ((0, 0), script)
           end) as -> by reflexivity.
-      destruct (place shows _ _ true open script) as [v script']. cbn [fst] in H.
-      destruct v as [| | |open']; cbn [fst]; rewrite ?C.
-      + now apply (right_sound _ _ _ true).
-      + now apply (wrong_sound _ _ _ true).
-      + apply sound_nothing.
-      + destruct H as [H _]. apply (keeps_sound _ _ _ _ _ _ H). pose proof (sums_incl _ _ _ (proj1 H) S) as S'.
-        cbv zeta. generalize (match moves_at here state with [_] => true | _ => false end). intros all.
-        unfold sound, completed. rewrite !how_many_completions.
-        set (rights := fun move : nat * nat => zsum (map _ (tokens (fst move)))).
-        set (wrongs := fun move : nat * nat => zsum (map _ (tokens (fst move)))).
-        assert (forall moves start script,
-          let f := fst (fold_left (fun state (move : nat * nat) =>
-                let '(below, script) := among_items shows (node shows behind (snd move)) behind (snd move) all
-                  (nth (fst move) items []) open' (snd state) in
-                (found_plus (fst state) 1 below, script)) moves (start, script)) in
-          fst f <= fst start + zsum (map rights moves) /\ snd f <= snd start + zsum (map wrongs moves)) as G.
-        { induction moves as [|move moves IHm]; intros start script0; cbn [fold_left map zsum]; [cbn; lia|].
-          pose proof (items_counts behind layers places (snd move) p F (node shows behind (snd move)) (IH (snd move))
-            _ _ (D (fst move)) all open' prefix script0 S') as X. cbn [fst snd].
-          destruct (among_items _ _ behind (snd move) all _ open' script0) as [below script1].
-          specialize (IHm (found_plus start 1 below) script1). cbv zeta in IHm. unfold found_plus in *. cbn [fst snd] in *.
-          destruct X as [X Y]. rewrite how_many_inputs in X, Y. fold (tokens (fst move)) in X, Y.
-          unfold completed in X, Y. change (fst below <= rights move) in X. change (snd below <= wrongs move) in Y. lia. }
-        exact (G (moves_at here state) (0, 0) script').
+      destruct (place shows _ _ true false open script) as [v script']. cbn [fst] in H.
+      destruct v as [d count open'|open']; cbn [fst]; destruct H as [H H'];
+        apply (keeps_sound _ _ (fun _ => completed (here :: layers) state) _ _ _ H).
+      + now apply (decided_sound _ _ (fun _ => completed (here :: layers) state) open' d count).
+      + pose proof (sums_incl _ _ _ (proj1 H) S) as S'. clear H H'.
+        cbv zeta. generalize (match nth state ways [] with [_] => true | _ => false end). intros all.
+        unfold sound. rewrite !how_many_completed.
+        set (rights := fun way : list (list nat) * nat => zsum (map _ (concat (fst way)))).
+        set (wrongs := fun way : list (list nat) * nat => zsum (map _ (concat (fst way)))).
+        pose proof (ways_at _ _ _ state D) as W. revert W. generalize (nth state ways []), (nth state here []).
+        intros ws hs W.
+        enough (forall start script,
+          let f := fst (fold_left (fun state (way : way) =>
+                let '(below, script) :=
+                  among_items shows (node shows behind (snd way)) behind (snd way) all (fst way) O open' (snd state) in
+                (found_plus (fst state) 1 below, script)) ws (start, script)) in
+          fst f <= fst start + zsum (map rights hs) /\ snd f <= snd start + zsum (map wrongs hs)) as G
+          by exact (G (0, 0) script').
+        induction W as [|w h ws hs [Cw E] _ IHw]; intros start script0; cbn [fold_left map zsum]; [cbn; lia|].
+        pose proof (items_counts behind layers places (snd w) p F (node shows behind (snd w)) (IH (snd w))
+          _ _ Cw 0%nat all open' prefix script0 S') as X. cbn [fst snd skipn] in *.
+        destruct (among_items _ _ behind (snd w) all _ _ open' script0) as [below script1].
+        specialize (IHw (found_plus start 1 below) script1). cbv zeta in IHw. unfold found_plus in *. cbn [fst snd] in *.
+        destruct X as [X Y]. rewrite how_many_inputs in X, Y. rewrite E in X, Y.
+        change (fst below <= rights h) in X. change (snd below <= wrongs h) in Y. lia.
   Qed.
 End Tree.

@@ -80,8 +80,8 @@ let group place json : Checker.group =
 
 let count place json : Checker.count = match rule place json with
   | "tree" ->
-      let get = fields place ["rule"] ["walk"] json in
-      Tree (or_empty get "walk" (list word) place)
+      let get = fields place ["rule"] ["order"; "walk"] json in
+      Tree (or_empty get "order" (list index) place, or_empty get "walk" (list word) place)
   | "grid" ->
       let get = fields place ["rule"; "bits"] ["without"; "wrong"] json in
       let bits place text = Z.to_int (within place Z.zero (two_to 32) (natural place text)) in
@@ -95,7 +95,7 @@ let plan place json : Checker.plan =
   let get = fields place ["groups"] ["count"; "window"] json in
   let each item place json = List.map (item place) (array place json) in
   { groups = needed get "groups" (each group) place;
-    plan_count = Option.value (optional get "count" count place) ~default:(Checker.Tree []);
+    plan_count = Option.value (optional get "count" count place) ~default:(Checker.Tree ([], []));
     plan_window = Option.join (optional get "window" window place) }
 
 let claim network place json =
