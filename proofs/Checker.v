@@ -9,23 +9,26 @@ From gbmi Require Import CheckerLevels CheckerCriterion.
 Import ListNotations.
 Local Open Scope Z_scope.
 
-(** The plan of a level and one of its queries, both by their numbers. *)
-Definition plan_for (c : cert) (level query : nat) : option plan :=
+(** The plan for an answer and one of the queries of its levels, by number. *)
+Definition plan_for (c : cert) (answer number : nat) : option plan :=
   match assignment c with
   | [] => nth_error (plans c) 0
-  | rows => match nth_error (nth level rows []) query with Some i => nth_error (plans c) i | None => None end
+  | rows => match nth_error (nth answer rows []) number with Some i => nth_error (plans c) i | None => None end
   end.
 
 Definition plus (x y : Z * Z) : Z * Z := (fst x + fst y, snd x + snd y).
 
-(** Of the inputs of a level: how many are certified, and how many are wrong. *)
-Definition certified_level (T : tables) (c : cert) (number : nat) (L : level) : result (Z * Z) :=
-  let of_level := level_view_of T L in
-  fold_left (fun sum (query : nat * nat) => bind sum (fun sum =>
-    match plan_for c number (fst query) with
+(** All levels of an answer with their queries, in order. *)
+Definition parts_of (T : tables) (levels : list level) : list (level_view * nat) :=
+  flat_map (fun L => let of_level := level_view_of T L in map (pair of_level) (queries (vocab T) L)) levels.
+
+(** Of the inputs of an answer's levels: how many are certified, and how many are wrong. *)
+Definition certified_answer (T : tables) (c : cert) (answer : nat) (levels : list level) : result (Z * Z) :=
+  fold_left (fun sum (part : nat * (level_view * nat)) => bind sum (fun sum =>
+    match plan_for c answer (fst part) with
     | None => Derived sum
-    | Some p => bind (settle (view_of T of_level (snd query)) p) (fun found => Derived (plus sum found))
-    end)) (enumerated (queries (vocab T) L)) (Derived (0, 0)).
+    | Some p => bind (settle (view_of T (fst (snd part)) (snd (snd part))) p) (fun found => Derived (plus sum found))
+    end)) (enumerated (parts_of T levels)) (Derived (0, 0)).
 
 (** Are the tensors of the sizes that the configuration says? *)
 Definition well_formed (w : weights) : bool :=
@@ -40,12 +43,13 @@ Definition well_formed (w : weights) : bool :=
 (** The number of inputs. *)
 Definition total_inputs (w : weights) : Z := Z.of_nat (d_vocab (sizes w)) ^ Z.of_nat (n_ctx (sizes w)).
 
-(** At least so many inputs are answered correctly, and at most so many. The last level first. *)
-Definition derive_levels (w : weights) (c : cert) (levels : list level) : result (Z * Z) :=
+(** At least so many inputs are answered correctly, and at most so many, of a task's levels by answer. The last answer
+    first. *)
+Definition derive_levels (w : weights) (c : cert) (levels : list (list level)) : result (Z * Z) :=
   if well_formed w then
     let T := tables_of w c in
-    let found := fold_left (fun sum (L : nat * level) => bind sum (fun sum =>
-                   bind (certified_level T c (fst L) (snd L)) (fun found => Derived (plus sum found))))
+    let found := fold_left (fun sum (answer : nat * list level) => bind sum (fun sum =>
+                   bind (certified_answer T c (fst answer) (snd answer)) (fun found => Derived (plus sum found))))
                    (rev (enumerated levels)) (Derived (0, 0)) in
     bind found (fun found => Derived (fst found, total_inputs w - snd found))
   else Declined.

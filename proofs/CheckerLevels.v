@@ -88,4 +88,5 @@ Definition max_level (n m : nat) : level :=
      classes := [m] :: map (fun _ => seq 0 m) below;
      moves := repeat [(0, 1)%nat :: map (fun c => (c, 0%nat)) below; seen] (n - 1) ++ [[[(0, 1)%nat]; seen]] |}.
 
-Definition max_levels (v n : nat) : list level := map (max_level n) (seq 0 v).
+(** By answer. *)
+Definition max_levels (v n : nat) : list (list level) := map (fun m => [max_level n m]) (seq 0 v).

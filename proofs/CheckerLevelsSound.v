@@ -277,15 +277,6 @@ Qed.
 
 (** *** Adding up *)
 
-(** The sum over all levels and their queries, both with their numbers. *)
-Definition levels_sum (v : nat) (levels : list level) (f : nat * level -> nat * nat -> Z) : Z :=
-  zsum (map (fun L => zsum (map (f L) (enumerated (queries v (snd L))))) (enumerated levels)).
-
-Lemma levels_sum_le v levels f g :
-  (forall L q, In L (enumerated levels) -> In q (enumerated (queries v (snd L))) -> f L q <= g L q) ->
-  levels_sum v levels f <= levels_sum v levels g.
-Proof. intros H. apply zsum_le. intros L I. apply zsum_le. intros q Q. now apply H. Qed.
-
 Lemma snd_enumerated {A} (l : list A) : map snd (enumerated l) = l.
 Proof.
   unfold enumerated. generalize O. induction l as [|x l IH]; intros k; [reflexivity|]. cbn. now rewrite IH.
@@ -294,29 +285,56 @@ Qed.
 Lemma in_enumerated {A} (l : list A) x : In x (enumerated l) -> In (snd x) l.
 Proof. intros I. rewrite <- (snd_enumerated l). now apply in_map. Qed.
 
-(** T3: every input is one of one level and one query. *)
-Theorem count_by_levels v n levels P : levels_cover v n levels ->
-  how_many P (sequences v n)
-  = levels_sum v levels (fun L q => how_many (fun s => P (s ++ [snd q])) (level_inputs (snd L) (snd q))).
+(** All levels with their queries. *)
+Definition level_queries (v : nat) (levels : list level) : list (level * nat) :=
+  flat_map (fun L => map (pair L) (queries v L)) levels.
+
+Lemma in_level_queries v levels L q : In (L, q) (level_queries v levels) <-> In L levels /\ In q (queries v L).
 Proof.
-  intros C. rewrite (how_many_permutation P _ _ C), how_many_flat_map. unfold levels_sum.
-  rewrite <- (snd_enumerated levels) at 1. rewrite map_map. f_equal. apply map_ext. intros L.
-  rewrite how_many_flat_map. rewrite <- (snd_enumerated (queries v (snd L))) at 1. rewrite map_map. f_equal.
-  apply map_ext. intros q. apply how_many_map.
+  unfold level_queries. rewrite in_flat_map. split.
+  - intros (L' & I & J). apply in_map_iff in J. now destruct J as (q' & [= -> ->] & J).
+  - intros [I Q]. exists L. split; [exact I | now apply in_map].
+Qed.
+
+(** The sum over all answers' levels and queries, with their numbers. *)
+Definition levels_sum (v : nat) (answers : list (list level)) (f : nat -> nat * (level * nat) -> Z) : Z :=
+  zsum (map (fun A => zsum (map (f (fst A)) (enumerated (level_queries v (snd A))))) (enumerated answers)).
+
+Lemma levels_sum_le v answers f g :
+  (forall A part, In A (enumerated answers) -> In part (enumerated (level_queries v (snd A))) ->
+    f (fst A) part <= g (fst A) part) -> levels_sum v answers f <= levels_sum v answers g.
+Proof. intros H. apply zsum_le. intros A I. apply zsum_le. intros part P. now apply H. Qed.
+
+(** T3: every input is one of one level and one query. *)
+Theorem count_by_levels v n answers P : levels_cover v n (concat answers) ->
+  how_many P (sequences v n) = levels_sum v answers (fun _ part =>
+    how_many (fun s => P (s ++ [snd (snd part)])) (level_inputs (fst (snd part)) (snd (snd part)))).
+Proof.
+  intros C. rewrite (how_many_permutation P _ _ C), how_many_flat_map, zsum_concat. unfold levels_sum.
+  rewrite <- (snd_enumerated answers) at 1. rewrite map_map. f_equal. apply map_ext. intros A.
+  rewrite <- (map_map snd (fun part : level * nat => how_many (fun s => P (s ++ [snd part])) (level_inputs (fst part) (snd part)))).
+  rewrite snd_enumerated. unfold level_queries. rewrite flat_map_concat_map, zsum_concat, map_map. f_equal. apply map_ext.
+  intros L. rewrite map_map, how_many_flat_map. f_equal. apply map_ext. intros q. apply how_many_map.
 Qed.
 
 (** Lower bounds of the right and of the wrong inputs of every level and query bound the right inputs from both sides. *)
-Theorem certified_count v n levels (P : list nat -> bool) (certified wrong : nat * level -> nat * nat -> Z) :
-  levels_cover v n levels ->
-  (forall L q, In L (enumerated levels) -> In q (enumerated (queries v (snd L))) ->
-    certified L q <= how_many (fun s => P (s ++ [snd q])) (level_inputs (snd L) (snd q))) ->
-  (forall L q, In L (enumerated levels) -> In q (enumerated (queries v (snd L))) ->
-    wrong L q <= how_many (fun s => negb (P (s ++ [snd q]))) (level_inputs (snd L) (snd q))) ->
-  levels_sum v levels certified <= how_many P (sequences v n)
-    <= Z.of_nat v ^ Z.of_nat n - levels_sum v levels wrong.
+Theorem certified_count v n answers (P : list nat -> bool) (certified wrong : nat -> nat * (level * nat) -> Z) :
+  levels_cover v n (concat answers) ->
+  (forall A part, In A (enumerated answers) -> In part (enumerated (level_queries v (snd A))) ->
+    certified (fst A) part
+      <= how_many (fun s => P (s ++ [snd (snd part)])) (level_inputs (fst (snd part)) (snd (snd part)))) ->
+  (forall A part, In A (enumerated answers) -> In part (enumerated (level_queries v (snd A))) ->
+    wrong (fst A) part
+      <= how_many (fun s => negb (P (s ++ [snd (snd part)]))) (level_inputs (fst (snd part)) (snd (snd part)))) ->
+  levels_sum v answers certified <= how_many P (sequences v n)
+    <= Z.of_nat v ^ Z.of_nat n - levels_sum v answers wrong.
 Proof.
-  intros Cover C W. apply levels_sum_le in C, W. rewrite <- (count_by_levels v n) in C by exact Cover.
-  rewrite <- (count_by_levels v n levels (fun x => negb (P x))) in W by exact Cover.
+  intros Cover C W. apply levels_sum_le with (g := fun _ part =>
+    how_many (fun s => P (s ++ [snd (snd part)])) (level_inputs (fst (snd part)) (snd (snd part)))) in C.
+  apply levels_sum_le with (g := fun _ part =>
+    how_many (fun s => negb (P (s ++ [snd (snd part)]))) (level_inputs (fst (snd part)) (snd (snd part)))) in W.
+  rewrite <- (count_by_levels v n) in C by exact Cover.
+  rewrite <- (count_by_levels v n answers (fun x => negb (P x))) in W by exact Cover.
   rewrite <- Nat2Z.inj_pow, <- (Counting.sequences_length v n), <- (how_many_split P). lia.
 Qed.
 
@@ -467,21 +485,27 @@ Section Max.
   Qed.
 End Max.
 
+Lemma all_max_levels v n : concat (max_levels v n) = map (max_level n) (seq 0 v).
+Proof. unfold max_levels. induction (seq 0 v) as [|m ms IH]; [reflexivity|]. cbn. now rewrite IH. Qed.
+
+Lemma in_max_levels v n L : In L (concat (max_levels v n)) <-> exists m, max_level n m = L /\ In m (seq 0 v).
+Proof. rewrite all_max_levels. apply in_map_iff. Qed.
+
 (** The right answer to an input of a level is the level's. *)
-Lemma max_levels_answer v n L q s : (1 <= n)%nat -> In L (max_levels v n) -> In q (queries v L) ->
+Lemma max_levels_answer v n L q s : (1 <= n)%nat -> In L (concat (max_levels v n)) -> In q (queries v L) ->
   In s (level_inputs L q) -> answer (s ++ [q]) = right_answer L.
 Proof.
-  intros N I Q S. unfold max_levels in I. apply in_map_iff in I. destruct I as (m & <- & M). apply in_seq in M.
+  intros N I Q S. apply in_max_levels in I. destruct I as (m & <- & M). apply in_seq in M.
   rewrite max_queries in Q by lia. apply in_seq in Q. apply (max_answer v n m) with (q := q); auto; lia.
 Qed.
 
-Theorem max_levels_cover v n : (1 <= n)%nat -> levels_cover v n (max_levels v n).
+Theorem max_levels_cover v n : (1 <= n)%nat -> levels_cover v n (concat (max_levels v n)).
 Proof.
   intros N. apply levels_cover_all with (which := fun x => max_level n (answer x)).
-  - apply FinFun.Injective_map_NoDup; [|apply seq_NoDup]. intros m m' E. exact (f_equal right_answer E).
-  - intros L q I. unfold max_levels in I. apply in_map_iff in I. destruct I as (m & <- & M). apply in_seq in M.
+  - rewrite all_max_levels. apply FinFun.Injective_map_NoDup; [|apply seq_NoDup]. intros m m' E. exact (f_equal right_answer E).
+  - intros L q I. apply in_max_levels in I. destruct I as (m & <- & M). apply in_seq in M.
     apply (max_inputs_distinct v); lia.
-  - intros L q s I Q S. rewrite (max_levels_answer v n L q s N I Q S). unfold max_levels in I. apply in_map_iff in I.
+  - intros L q s I Q S. rewrite (max_levels_answer v n L q s N I Q S). apply in_max_levels in I.
     now destruct I as (m & <- & _).
   - intros x. split.
     + intros X. pose proof (Theory.answer_below v n x N X) as M. apply in_sequences in X as [Len F].
@@ -490,21 +514,21 @@ Proof.
       fold (answer (s ++ [q])) in most, attained. set (m := answer (s ++ [q])) in *.
       assert (q <= m)%nat as Q by (apply most, in_app_iff; cbn; auto).
       exists (max_level n m), q, s. repeat split.
-      * apply in_map. apply in_seq. lia.
+      * rewrite all_max_levels. apply in_map. apply in_seq. lia.
       * rewrite max_queries by lia. apply in_seq. lia.
       * apply (max_inputs v n m N M q s Q). rewrite app_length in Len. cbn in Len. repeat split; [lia| |].
         -- apply Forall_forall. intros t T. assert (t <= m)%nat by (apply most, in_app_iff; auto). lia.
         -- destruct (in_app_or _ _ _ (attained ltac:(now destruct s))) as [H|[H|[]]]; auto.
-    + intros (L & q & s & I & Q & S & ->). unfold max_levels in I. apply in_map_iff in I. destruct I as (m & <- & M).
+    + intros (L & q & s & I & Q & S & ->). apply in_max_levels in I. destruct I as (m & <- & M).
       apply in_seq in M. rewrite max_queries in Q by lia. apply in_seq in Q.
       apply (max_inputs v n m N ltac:(lia) q s ltac:(lia)) in S. destruct S as (Len & F & _).
       apply in_sequences. rewrite app_length, Forall_app. cbn. repeat split; [lia | |repeat constructor; lia].
       apply Forall_forall. rewrite Forall_forall in F. intros t T. specialize (F t T). lia.
 Qed.
 
-Lemma max_levels_ok v n L : (1 <= n)%nat -> In L (max_levels v n) -> level_ok v n L.
+Lemma max_levels_ok v n L : (1 <= n)%nat -> In L (concat (max_levels v n)) -> level_ok v n L.
 Proof.
-  intros N I. unfold max_levels in I. apply in_map_iff in I. destruct I as (m & <- & M). apply in_seq in M.
+  intros N I. apply in_max_levels in I. destruct I as (m & <- & M). apply in_seq in M.
   apply max_level_ok; lia.
 Qed.
 

@@ -42,16 +42,17 @@ Proof.
     apply with_constants_right; [exact N'|]. now apply (level_input v n levels L q s).
 Qed.
 
-(** What is derived of a certificate is true, for any task that is told by levels. *)
-Theorem derive_levels_sound w c levels correct upper : let v := d_vocab (sizes w) in let n := n_ctx (sizes w) in
+(** What is derived of a certificate is true, for levels that hold all inputs and have their right answers. *)
+Theorem derive_levels_sound w c answers correct upper : let v := d_vocab (sizes w) in let n := n_ctx (sizes w) in
+  let levels := concat answers in
   levels_cover v n levels -> (forall L, In L levels -> level_ok v n L) ->
   (forall L q s, In L levels -> In q (queries v L) -> In s (level_inputs L q) -> answer (s ++ [q]) = right_answer L) ->
-  derive_levels w c levels = Derived (correct, upper) ->
+  derive_levels w c answers = Derived (correct, upper) ->
   correct <= Z.of_nat (count_correct (sizes w) (network_of w)) <= upper.
 Proof.
-  intros v n cover ok answers E. apply (sums_sound w c levels (network_of w) cover); [|exact E].
+  intros v n levels cover ok given E. apply (sums_sound w c answers (network_of w) cover); [|exact E].
   intros L q I Q p certified wrong S.
-  exact (settled_sound w c levels (derive_shapes w c levels _ E) cover ok answers L q I Q p certified wrong S).
+  exact (settled_sound w c levels (derive_shapes w c answers _ E) cover ok given L q I Q p certified wrong S).
 Qed.
 
 (** For Max-of-n. *)

@@ -45,81 +45,92 @@ End Fold.
 Lemma zsum_rev l : zsum (rev l) = zsum l.
 Proof. apply zsum_permutation, Permutation_sym, Permutation_rev. Qed.
 
-(** ** One level and one query, one level, all *)
+(** ** One level and one query, one answer, all *)
 
 (** What the plan of a level and a query derives; without a plan, that nothing is certified and nothing wrong. *)
-Definition settled (T : CheckerRules.tables) (c : cert) (L : nat * level) (q : nat * nat) : result (Z * Z) :=
-  match plan_for c (fst L) (fst q) with
-  | Some p => settle (view_of T (level_view_of T (snd L)) (snd q)) p
+Definition settled (T : CheckerRules.tables) (c : cert) (answer : nat) (part : nat * (level * nat)) : result (Z * Z) :=
+  match plan_for c answer (fst part) with
+  | Some p => settle (view_of T (level_view_of T (fst (snd part))) (snd (snd part))) p
   | None => Derived (0, 0)
   end.
 
-Lemma certified_level_settled T c L : certified_level T c (fst L) (snd L)
-  = fold_left (fun sum q => bind sum (fun sum => bind (settled T c L q) (fun found => Derived (plus sum found))))
-      (enumerated (queries (vocab T) (snd L))) (Derived (0, 0)).
+Lemma parts_are T levels : parts_of T levels
+  = map (fun part => (level_view_of T (fst part), snd part)) (level_queries (vocab T) levels).
 Proof.
-  unfold certified_level. cbv zeta. generalize (@Derived (Z * Z) (0, 0)) as start.
-  generalize (enumerated (queries (vocab T) (snd L))) as l.
-  induction l as [|q l IH]; intros start; [easy|]. cbn [fold_left]. rewrite <- IH. f_equal.
-  destruct start as [[x y]| |]; cbn [bind]; [|easy|easy]. unfold settled.
-  destruct (plan_for c (fst L) (fst q)); [easy|]. unfold plus. cbn [bind fst snd]. now rewrite !Z.add_0_r.
+  unfold parts_of, level_queries. induction levels as [|L levels IH]; [reflexivity|]. cbn [flat_map].
+  rewrite IH, map_app. f_equal. cbv zeta. now rewrite map_map.
+Qed.
+
+Lemma certified_answer_settled T c answer levels : certified_answer T c answer levels
+  = fold_left (fun sum part => bind sum (fun sum => bind (settled T c answer part) (fun found => Derived (plus sum found))))
+      (enumerated (level_queries (vocab T) levels)) (Derived (0, 0)).
+Proof.
+  unfold certified_answer, enumerated. rewrite parts_are, map_length. generalize (@Derived (Z * Z) (0, 0)) as start.
+  generalize (level_queries (vocab T) levels) as l. intros l. generalize O as k.
+  induction l as [|part l IH]; intros k start; [easy|]. cbn [length seq map combine fold_left]. rewrite <- IH. f_equal.
+  destruct start as [[x y]| |]; cbn [bind]; [|easy|easy]. unfold settled. cbn [fst snd].
+  destruct (plan_for c answer k); [easy|]. unfold plus. cbn [bind fst snd]. now rewrite !Z.add_0_r.
 Qed.
 
 Section Sums.
-  Variables (w : weights) (c : cert) (levels : list level).
+  Variables (w : weights) (c : cert) (answers : list (list level)).
   Let cfg := sizes w.
   Let T := CheckerRules.tables_of w c.
   Let v := d_vocab cfg.
 
-  Lemma derive_shapes found : derive_levels w c levels = Derived found -> well_formed w = true.
+  Lemma derive_shapes found : derive_levels w c answers = Derived found -> well_formed w = true.
   Proof. unfold derive_levels. now destruct (well_formed w). Qed.
 
   (** Every level's and query's counts are derived, and they add up. *)
-  Lemma derive_sums correct upper : derive_levels w c levels = Derived (correct, upper) ->
-    (forall L q, In L (enumerated levels) -> In q (enumerated (queries v (snd L))) ->
-      settled T c L q = Derived (value (settled T c L q)))
-    /\ correct = levels_sum v levels (fun L q => fst (value (settled T c L q)))
-    /\ upper = total_inputs w - levels_sum v levels (fun L q => snd (value (settled T c L q))).
+  Lemma derive_sums correct upper : derive_levels w c answers = Derived (correct, upper) ->
+    (forall A part, In A (enumerated answers) -> In part (enumerated (level_queries v (snd A))) ->
+      settled T c (fst A) part = Derived (value (settled T c (fst A) part)))
+    /\ correct = levels_sum v answers (fun answer part => fst (value (settled T c answer part)))
+    /\ upper = total_inputs w - levels_sum v answers (fun answer part => snd (value (settled T c answer part))).
   Proof.
     intros E. unfold derive_levels in E. rewrite (derive_shapes _ E) in E. cbv zeta in E. fold cfg T in E.
-    destruct (fold_left _ (rev (enumerated levels)) _) as [found| |] eqn:F; [|easy|easy].
+    destruct (fold_left _ (rev (enumerated answers)) _) as [found| |] eqn:F; [|easy|easy].
     cbn [bind] in E. injection E as E E'.
-    apply (fold_derived (fun L => certified_level T c (fst L) (snd L))) in F. destruct F as (D & F & G).
+    apply (fold_derived (fun A => certified_answer T c (fst A) (snd A))) in F. destruct F as (D & F & G).
     rewrite map_rev, zsum_rev in F, G. cbn [fst snd] in F, G. rewrite Z.add_0_l in F, G.
-    assert (forall L, In L (enumerated levels) ->
-      (forall q, In q (enumerated (queries v (snd L))) -> settled T c L q = Derived (value (settled T c L q)))
-      /\ fst (value (certified_level T c (fst L) (snd L)))
-         = zsum (map (fun q => fst (value (settled T c L q))) (enumerated (queries v (snd L))))
-      /\ snd (value (certified_level T c (fst L) (snd L)))
-         = zsum (map (fun q => snd (value (settled T c L q))) (enumerated (queries v (snd L))))) as each.
-    { intros L I. specialize (D L). rewrite <- in_rev in D. specialize (D I).
-      rewrite certified_level_settled in D at 1. apply (fold_derived (settled T c L)) in D. exact D. }
+    assert (forall A, In A (enumerated answers) ->
+      (forall part, In part (enumerated (level_queries v (snd A))) ->
+        settled T c (fst A) part = Derived (value (settled T c (fst A) part)))
+      /\ fst (value (certified_answer T c (fst A) (snd A)))
+         = zsum (map (fun part => fst (value (settled T c (fst A) part))) (enumerated (level_queries v (snd A))))
+      /\ snd (value (certified_answer T c (fst A) (snd A)))
+         = zsum (map (fun part => snd (value (settled T c (fst A) part))) (enumerated (level_queries v (snd A))))) as each.
+    { intros A I. specialize (D A). rewrite <- in_rev in D. specialize (D I).
+      rewrite certified_answer_settled in D at 1. apply (fold_derived (settled T c (fst A))) in D. exact D. }
     split; [|split].
-    - intros L q I Q. now apply each.
-    - rewrite <- E, F. unfold levels_sum. f_equal. apply map_ext_in. intros L I. now apply each.
-    - rewrite <- E', G. f_equal. unfold levels_sum. f_equal. apply map_ext_in. intros L I. now apply each.
+    - intros A part I P. now apply each.
+    - rewrite <- E, F. unfold levels_sum. f_equal. apply map_ext_in. intros A I. now apply each.
+    - rewrite <- E', G. f_equal. unfold levels_sum. f_equal. apply map_ext_in. intros A I. now apply each.
   Qed.
 
   Variable net : network.
-  Hypothesis cover : levels_cover v (n_ctx cfg) levels.
-  Hypothesis settled_sound : forall L q, In L levels -> In q (queries v L) -> forall p certified wrong,
+  Hypothesis cover : levels_cover v (n_ctx cfg) (concat answers).
+  Hypothesis settled_sound : forall L q, In L (concat answers) -> In q (queries v L) -> forall p certified wrong,
     settle (view_of T (level_view_of T L) q) p = Derived (certified, wrong) ->
     certified <= how_many (fun s => answered cfg net (s ++ [q])) (level_inputs L q)
     /\ wrong <= how_many (fun s => negb (answered cfg net (s ++ [q]))) (level_inputs L q).
 
-  Theorem sums_sound correct upper : derive_levels w c levels = Derived (correct, upper) ->
+  Theorem sums_sound correct upper : derive_levels w c answers = Derived (correct, upper) ->
     correct <= Z.of_nat (count_correct cfg net) <= upper.
   Proof.
     intros E. destruct (derive_sums _ _ E) as (D & -> & ->).
-    assert (forall L q, In L (enumerated levels) -> In q (enumerated (queries v (snd L))) ->
-      fst (value (settled T c L q)) <= how_many (fun s => answered cfg net (s ++ [snd q])) (level_inputs (snd L) (snd q))
-      /\ snd (value (settled T c L q))
-        <= how_many (fun s => negb (answered cfg net (s ++ [snd q]))) (level_inputs (snd L) (snd q))) as bounds.
-    { intros L q I Q. specialize (D L q I Q). unfold settled in *. destruct (plan_for c (fst L) (fst q)) as [p|].
-      - apply (settled_sound (snd L) (snd q) (in_enumerated _ _ I) (in_enumerated _ _ Q) p). rewrite D. now destruct (value _).
+    assert (forall A part, In A (enumerated answers) -> In part (enumerated (level_queries v (snd A))) ->
+      fst (value (settled T c (fst A) part))
+        <= how_many (fun s => answered cfg net (s ++ [snd (snd part)])) (level_inputs (fst (snd part)) (snd (snd part)))
+      /\ snd (value (settled T c (fst A) part))
+        <= how_many (fun s => negb (answered cfg net (s ++ [snd (snd part)])))
+          (level_inputs (fst (snd part)) (snd (snd part)))) as bounds.
+    { intros A part I P. specialize (D A part I P). unfold settled in *. destruct (plan_for c (fst A) (fst part)) as [p|].
+      - apply in_enumerated in I, P. destruct part as [k [L q]]. cbn [fst snd] in *. apply in_level_queries in P.
+        apply (settled_sound L q) with p; [apply in_concat; now exists (snd A) | apply P |]. rewrite D. now destruct (value _).
       - split; apply how_many_nonneg. }
-    apply (certified_count v (n_ctx cfg) levels (answered cfg net)); [exact cover | |];
-      intros L q I Q; now apply bounds.
+    apply (certified_count v (n_ctx cfg) answers (answered cfg net)); [exact cover | |];
+      intros A part I P; now apply bounds.
   Qed.
 End Sums.
 
