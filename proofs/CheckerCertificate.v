@@ -35,8 +35,8 @@ Inductive test := Pooled | Unpooled | Wrong | Count | Forfeit.
 Record group := { group_answers : answers; group_test : test; group_window : option nat }.
 
 Record grid_script := { grid_bits : nat; without : list (list nat); wrong_groups : list nat }.
-(** Tokens that come first among a position's items, the number of tokens for those that are far; and the words of a walk,
-    none for the walk by the rule. *)
+(** Tokens that come first among a position's items, the number of tokens for those that are far; and the words of a
+    walk, none for the walk by the rule. *)
 Inductive count := Tree (order walk : list nat) | Grid (g : grid_script).
 Record plan := { groups : list group; plan_count : count; plan_window : option nat }.
 

@@ -1,4 +1,5 @@
-(** * The criterion `partition` (`src/checker/levels`: `margins.rs` from [margins] on, then `terms.rs` to `partition.rs`). *)
+(** * The criterion `partition` (`src/checker/levels`: `margins.rs` from [margins] on, then `terms.rs` to
+    `partition.rs`) *)
 
 From Coq Require Import ZArith List Bool.
 From gbmi Require Import Model Fixed CheckerFast CheckerCertificate CheckerTable CheckerPaths CheckerRules.
@@ -24,7 +25,8 @@ Definition level_view_of (T : tables) (L : level) : level_view :=
   let wrong := Marked (map (fun j => negb (j =? r)%nat) (seq 0 (vocab T))) in
   let top_of tokens rows := largest (map (fun t => or_everything (difference r wrong (nth t rows no_row))) tokens) in
   {| of_level := L; wrong_answers := wrong;
-     class_tops := map (fun tokens => if is_single tokens then [] else map (top_of tokens) (token_rows T)) (classes L) |}.
+     class_tops :=
+       map (fun tokens => if is_single tokens then [] else map (top_of tokens) (token_rows T)) (classes L) |}.
 
 (** ** One query q *)
 
@@ -294,7 +296,8 @@ Section View.
   (** Those that an order names come first, the last mention counts; [far] stands for all that are far. *)
   Definition in_order (far : nat) (order : list nat) (ps : list piece) : list piece :=
     let '(first, others) := fold_right (fun t state =>
-      let '(mine, others) := partition (fun p => (match near_token p with Some t => t | None => far end =? t)%nat) (snd state) in
+      let is_it p := (match near_token p with Some t => t | None => far end =? t)%nat in
+      let '(mine, others) := partition is_it (snd state) in
       (mine ++ fst state, others)) ([], ps) (firstn (S far) order) in
     first ++ others.
 
@@ -384,8 +387,8 @@ Definition extended (terms : row) (open : opened) : opened :=
 
 (** What is said of some inputs. *)
 Inductive decision := All_right | All_wrong | Unknown.
-(** Of the inputs with the first so many items, or with all of them for 0, and what stays open at the others; or that they
-    are to be looked at apart. *)
+(** Of the inputs with the first so many items, or with all of them for 0, and what stays open at the others; or that
+    they are to be looked at apart. *)
 Inductive verdict := Decided (d : decision) (count : nat) (open : opened) | Apart (open : opened).
 
 (** The rest of a walk's words; none where the walk goes by the rule. *)
@@ -477,10 +480,14 @@ Section Walk.
               total side behind state group (add sum (get here group)) in
             let '(verdict, script) :=
               if all || match others with [] => true | _ => false end then (Apart open, script)
-              else place (bound most imax (most_from item)) (bound least imin (least_from item)) true true open script in
+              else
+                place (bound most imax (most_from item)) (bound least imin (least_from item)) true true open script in
             match verdict with
             | Decided d count open =>
-                let tokens := match count with O => tokens_from item | _ => count_items (map times_of (firstn count items)) end in
+                let tokens := match count with
+                              | O => tokens_from item
+                              | _ => count_items (map times_of (firstn count items))
+                              end in
                 let here := found_by d (tokens * inputs_at behind state) in
                 match count with
                 | O => (here, script)
@@ -560,7 +567,8 @@ Section Grid.
   (** The bins of a group: of the last position's term, and of the items of every other position, by class. *)
   Definition bins (round : ival -> Z) (far_at : nat -> ival) (g : margin) : grid_bins :=
     {| last_bin := round (last_term V g);
-       item_bins := map (fun p => by_items W (fun t => round (hd everything (terms V [g] t p))) (fun _ => round (far_at p)))
+       item_bins := map (fun p =>
+         by_items W (fun t => round (hd everything (terms V [g] t p))) (fun _ => round (far_at p)))
          (seq 0 (context (shared V) - 1)) |}.
 
   Definition coarser_bits (hint : option nat) : Z :=

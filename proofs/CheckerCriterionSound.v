@@ -4,7 +4,8 @@
     to be wrong is at most the number of the others: if the view's enclosures enclose. *)
 
 From Coq Require Import Reals ZArith List Bool Lia Lra.
-From gbmi Require Import Model Fixed CheckerFast CheckerCertificate CheckerTable CheckerPaths CheckerRules CheckerLevels.
+From gbmi Require Import Model Fixed CheckerFast CheckerCertificate CheckerTable CheckerPaths CheckerRules
+  CheckerLevels.
 From gbmi Require Import CheckerCriterion CheckerLevelsSound CheckerCriterionSoundHalves CheckerCriterionSoundCount.
 From gbmi Require Import CheckerTreeSound CheckerCriterionSoundView CheckerCriterionSoundWindow.
 From gbmi Require Import CheckerCriterionSoundPartition CheckerCriterionSoundCounts CheckerCriterionSoundWhole.
@@ -68,7 +69,8 @@ Section Settle.
           \/ pooled_holds V (margin_of V s') (group_window g') = true
           \/ unpooled_holds V (margin_of V s') (group_window g') = true) as A'.
         { intros holds' csets' I H Hh s' g' J. destruct (H Hh) as [Hf Hs]. apply in_app_iff in J.
-          destruct J as [J|[[= <- <-]|[]]]; [|exact Hs]. destruct (A Hf s' g' J) as [K|K]; [left; now apply I | now right]. }
+          destruct J as [J|[[= <- <-]|[]]]; [|exact Hs]. destruct (A Hf s' g' J) as [K|K];
+            [left; now apply I | now right]. }
         assert (exists csets', tests_say (done ++ [(s, g)]) csets' (one f (s, g))) as (csets' & H).
         { unfold one. destruct (group_test g).
           - exists csets. split; cbn [counted holds shown_wrong]; auto. apply A'; [apply incl_refl|].
@@ -82,7 +84,8 @@ Section Settle.
             + now rewrite C, map_app.
             + intros s' I. apply in_app_iff in I. destruct I as [I|[<-|[]]]; [now apply F'|].
               exists g. apply in_app_iff. right. now left.
-            + apply A'; [apply incl_appl, incl_refl|]. intros Hh. split; [exact Hh|]. left. apply in_app_iff. right. now left.
+            + apply A'; [apply incl_appl, incl_refl|]. intros Hh. split; [exact Hh|].
+              left. apply in_app_iff. right. now left.
           - exists csets. split; cbn [counted holds shown_wrong]; auto. discriminate. }
         destruct (IH _ _ _ H) as (csets'' & H'). exists csets''. now rewrite <- app_assoc in H'. }
     apply (all sets [] []). split; cbn [counted holds shown_wrong map]; easy.
@@ -95,7 +98,8 @@ Section Settle.
     unfold settle. fold (the_level V) (right_of V). fold r v.
     destruct (partition_of v r p) as [sets|] eqn:Ep; [|discriminate].
     destruct (partition_covers v r p sets Ep) as [Cover Only].
-    destruct (tested_spec sets) as (csets & Say). set (f := tested V sets) in *. destruct Say as [Counted Sub Holds Wrong].
+    destruct (tested_spec sets) as (csets & Say). set (f := tested V sets) in *.
+      destruct Say as [Counted Sub Holds Wrong].
     pose proof (all_inputs_are V X V_is) as All.
     destruct (shown_wrong f) eqn:Sw.
     { intros [= <- <-]. split; [apply how_many_nonneg|]. rewrite All, how_many_all; [lia|].
@@ -117,7 +121,8 @@ Section Settle.
         change (margin_of V s0 :: map (margin_of V) csets') with (map (margin_of V) (s0 :: csets')) in Ec.
         pose proof (window_sound V X V_is (plan_window p)) as W_ok.
         destruct (plan_count p) as [order walk|hint].
-        + apply (tree_counts mul_encloses V X V_is (s0 :: csets') Wrong (window_of V (plan_window p)) W_ok order walk _ _ Ec).
+        + apply (tree_counts mul_encloses V X V_is (s0 :: csets') Wrong (window_of V (plan_window p)) W_ok order walk _
+          _ Ec).
         + pose proof (grid_counts mul_encloses V X V_is (s0 :: csets') Wrong _ hint W_ok) as [A B].
           apply (f_equal (fun found => match found with Derived x => x | _ => (0, 0) end)) in Ec.
           cbv beta iota in Ec. rewrite Ec in A, B. split; [|exact B]. rewrite All. cbn [fst] in A.

@@ -142,15 +142,18 @@ Lemma zsum_zero {A} (l : list A) : zsum (map (fun _ => 0) l) = 0.
 Proof. induction l; cbn [map zsum]; lia. Qed.
 
 (** All of a list, by a key. *)
-Lemma zsum_by_key {A} (key : A -> nat) (F : nat -> A -> Z) keys l : NoDup keys -> (forall x, In x l -> In (key x) keys) ->
-  zsum (map (fun k => zsum (map (F k) (filter (fun x => (key x =? k)%nat) l))) keys) = zsum (map (fun x => F (key x) x) l).
+Lemma zsum_by_key {A} (key : A -> nat) (F : nat -> A -> Z) keys l : NoDup keys -> (forall x, In x l ->
+  In (key x) keys) ->
+  zsum (map (fun k => zsum (map (F k) (filter (fun x => (key x =? k)%nat) l))) keys)
+    = zsum (map (fun x => F (key x) x) l).
 Proof.
   intros D. induction l as [|x l IH]; intros B; [apply zsum_zero|].
   cbn [map zsum]. rewrite <- IH by (intros y I; apply B; now right).
   assert (zsum (map (fun k => if (key x =? k)%nat then F k x else 0) keys) = F (key x) x) as <-.
   { specialize (B x (or_introl eq_refl)). clear IH.
     assert (forall ks, ~ In (key x) ks -> zsum (map (fun k => if (key x =? k)%nat then F k x else 0) ks) = 0) as none.
-    { induction ks as [|k ks IH]; intros N; [reflexivity|]. cbn [map zsum]. rewrite IH by (intros I; apply N; now right).
+    { induction ks as [|k ks IH]; intros N; [reflexivity|]. cbn [map zsum]. rewrite IH by (intros I; apply N;
+      now right).
       destruct (Nat.eqb_spec (key x) k) as [E|]; [|lia]. destruct N. now left. }
     induction D as [|k ks N D IH]; [destruct B|]. cbn [map zsum]. destruct (Nat.eqb_spec (key x) k) as [E|E].
     - rewrite none by now rewrite E. rewrite <- E. lia.

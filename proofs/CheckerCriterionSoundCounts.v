@@ -1,7 +1,8 @@
 (** * Rule `tree` for a view (theorem [tree_counts]) *)
 
 From Coq Require Import Reals ZArith List Bool Lia Lra Permutation.
-From gbmi Require Import Model Fixed CheckerFast CheckerCertificate CheckerTable CheckerPaths CheckerRules CheckerLevels.
+From gbmi Require Import Model Fixed CheckerFast CheckerCertificate CheckerTable CheckerPaths CheckerRules
+  CheckerLevels.
 From gbmi Require Import CheckerCriterion CheckerLevelsSound CheckerCriterionSoundHalves.
 From gbmi Require Import CheckerCriterionSoundCount CheckerTreeSound.
 From gbmi Require Import CheckerCriterionSoundView CheckerCriterionSoundWindow.
@@ -118,7 +119,8 @@ Section Inputs.
 
   (** By the tokens of a window's items. *)
   Lemma inputs_by_tokens W : window_ok V X W ->
-    forall f, how_many f (completions (fun c => concat (tokens_of V W c)) (fun _ => true) (used V) 0) = how_many f inputs_of.
+    forall f, how_many f (completions (fun c => concat (tokens_of V W c)) (fun _ => true) (used V) 0)
+      = how_many f inputs_of.
   Proof.
     intros W_ok f. rewrite <- inputs_are_used. apply completions_permutation. intros c C.
     now apply (tokens_of_class V X V_is).
@@ -144,7 +146,8 @@ Section Inputs.
 
   Lemma partition_permutation {A} (f : A -> bool) l : Permutation (fst (partition f l) ++ snd (partition f l)) l.
   Proof.
-    induction l as [|x l IH]; [constructor|]. cbn [partition]. destruct (partition f l) as [mine others]. cbn [fst snd] in *.
+    induction l as [|x l IH]; [constructor|]. cbn [partition]. destruct (partition f l) as [mine others].
+      cbn [fst snd] in *.
     destruct (f x); cbn [fst snd app]; [now constructor|]. rewrite <- Permutation_middle. now constructor.
   Qed.
 
@@ -152,7 +155,8 @@ Section Inputs.
   Proof.
     unfold in_order. induction (firstn (S far) order) as [|t ts IH]; [reflexivity|]. cbn [fold_right].
     destruct (fold_right _ ([], ps) ts) as [first others]. cbn [fst snd].
-    pose proof (partition_permutation (fun p => (match near_token p with Some t => t | None => far end =? t)%nat) others) as P.
+    pose proof (partition_permutation (fun p => (match near_token p with Some t => t | None => far end =? t)%nat)
+      others) as P.
     destruct (partition _ others) as [mine others']. cbn [fst snd] in P. rewrite <- IH, <- P, <- app_assoc.
     apply Permutation_app_swap_app.
   Qed.
@@ -169,9 +173,11 @@ Section Inputs.
     = if (c' =? c)%nat then class_pieces c' nf else [].
   Proof.
     unfold class_pieces. rewrite filter_app.
-    assert (forall ts, filter (fun x => (class x =? c)%nat) (map (fun t => {| near_token := Some t; class := c'; stands := 1 |}) ts)
+    assert (forall ts, filter (fun x => (class x =? c)%nat) (map (fun t => {| near_token := Some t; class := c';
+      stands := 1 |}) ts)
       = if (c' =? c)%nat then map (fun t => {| near_token := Some t; class := c'; stands := 1 |}) ts else []) as ->.
-    { induction ts as [|t ts IH]; cbn [map filter class]; [now destruct (c' =? c)%nat|]. rewrite IH. now destruct (c' =? c)%nat. }
+    { induction ts as [|t ts IH]; cbn [map filter class]; [now destruct (c' =? c)%nat|].
+      rewrite IH. now destruct (c' =? c)%nat. }
     destruct (0 <? snd nf)%nat; cbn [filter class]; destruct (c' =? c)%nat; now rewrite ?app_nil_r.
   Qed.
 
@@ -181,7 +187,8 @@ Section Inputs.
     intros W_ok. rewrite pieces_are. unfold near_in, far_in, enumerated.
     pose proof (near_length _ _ _ W_ok) as Nl. rewrite <- (far_length _ _ _ W_ok) in Nl. revert Nl.
     generalize (near W), (far W). intros ns fs E.
-    enough (forall a, filter (fun x => (class x =? c)%nat) (concat (map (fun entry => class_pieces (fst entry) (snd entry))
+    enough (forall a, filter (fun x => (class x =? c)%nat) (concat (map (fun entry => class_pieces (fst entry) (snd
+      entry))
         (combine (seq a (length (combine ns fs))) (combine ns fs))))
       = if (a <=? c)%nat then class_pieces c (nth (c - a) ns [], nth (c - a) fs O) else []) as H.
     { specialize (H O). cbn [Nat.leb] in H. now rewrite Nat.sub_0_r in H. }
@@ -218,11 +225,13 @@ Section Inputs.
     assert (forall ps ps', Permutation ps ps' ->
       Permutation (concat (map (piece_tokens W) (filter (fun x => (class x =? c)%nat) ps)))
         (concat (map (piece_tokens W) (filter (fun x => (class x =? c)%nat) ps')))) as same.
-    { clear. induction 1 as [|x l l' _ IH|x y l|l l' l'' _ IH _ IH']; cbn [filter]; [constructor | | |etransitivity; eassumption].
+    { clear. induction 1 as [|x l l' _ IH|x y l|l l' l'' _ IH _ IH']; cbn [filter];
+      [constructor | | |etransitivity; eassumption].
       - destruct (class x =? c)%nat; [|exact IH]. cbn [map concat]. now apply Permutation_app_head.
       - destruct (class x =? c)%nat, (class y =? c)%nat; cbn [map concat]; try reflexivity.
         rewrite !app_assoc. apply Permutation_app_tail, Permutation_app_comm. }
-    rewrite (same _ _ (in_order_permutation v order (pieces W))), (pieces_of_class W c W_ok). unfold class_pieces, tokens_of.
+    rewrite (same _ _ (in_order_permutation v order (pieces W))), (pieces_of_class W c W_ok).
+      unfold class_pieces, tokens_of.
     cbn [fst snd]. rewrite map_app, map_map. cbn [piece_tokens near_token class]. apply Permutation_refl'. do 2 f_equal.
     destruct (0 <? far_in W c)%nat; reflexivity.
   Qed.
@@ -236,7 +245,8 @@ Section Inputs.
 
   Lemma in_targets (moves : list (nat * nat)) state : In state (targets moves) <-> In state (map snd moves).
   Proof.
-    induction moves as [|m moves IH]; [reflexivity|]. cbn [targets map In]. rewrite filter_In, IH, negb_true_iff, Nat.eqb_neq.
+    induction moves as [|m moves IH]; [reflexivity|]. cbn [targets map In].
+      rewrite filter_In, IH, negb_true_iff, Nat.eqb_neq.
     split; [tauto|]. intros [E|I]; [now left|]. destruct (Nat.eq_dec state (snd m)) as [->|N]; [now left | right; auto].
   Qed.
 
@@ -247,9 +257,11 @@ Section Inputs.
   Qed.
 
   Lemma filter_among {A} (key : A -> nat) classes c l : In c classes ->
-    filter (fun x => (key x =? c)%nat) (filter (fun x => among classes (key x)) l) = filter (fun x => (key x =? c)%nat) l.
+    filter (fun x => (key x =? c)%nat) (filter (fun x => among classes (key x)) l)
+      = filter (fun x => (key x =? c)%nat) l.
   Proof.
-    intros I. induction l as [|x l IH]; [reflexivity|]. cbn [filter]. destruct (among classes (key x)) eqn:E; cbn [filter].
+    intros I. induction l as [|x l IH]; [reflexivity|]. cbn [filter]. destruct (among classes (key x)) eqn:E;
+      cbn [filter].
     - now rewrite IH.
     - rewrite IH. destruct (Nat.eqb_spec (key x) c) as [<-|]; [|reflexivity].
       rewrite (proj2 (among_iff classes (key x)) I) in E. discriminate.
@@ -257,7 +269,8 @@ Section Inputs.
 
   Lemma ways_sum W order moves (F : nat -> nat -> Z) : window_ok V X W -> NoDup (map fst moves) ->
     (forall c, In c (map fst moves) -> In c (map fst (concat (concat (used V))))) ->
-    zsum (map (fun way => zsum (map (F (snd way)) (concat (fst way)))) (ways_tokens W (in_order v order (pieces W)) moves))
+    zsum (map (fun way => zsum (map (F (snd way)) (concat (fst way)))) (ways_tokens W (in_order v order (pieces W))
+      moves))
     = zsum (map (fun move => zsum (map (F (snd move)) (class_of L (fst move)))) moves).
   Proof.
     intros W_ok D U. unfold ways_tokens. rewrite map_map. cbn [fst snd].
@@ -267,7 +280,8 @@ Section Inputs.
     set (ps := in_order v order (pieces W)).
     assert (NoDup (map fst here)) as Dh.
     { unfold here. clear - D. induction moves as [|m ms IH]; [constructor|]. cbn in D. inversion_clear D as [|? ? N D'].
-      cbn [filter]. destruct (snd m =? state)%nat; [|now apply IH]. cbn [map]. constructor; [|now apply IH]. contradict N.
+      cbn [filter]. destruct (snd m =? state)%nat; [|now apply IH]. cbn [map]. constructor;
+        [|now apply IH]. contradict N.
       apply in_map_iff in N. destruct N as (x & E & I). apply filter_In in I. apply in_map_iff. now exists x. }
     assert (forall c, In c (map fst here) -> In c (map fst moves)) as sub.
     { intros c I. apply in_map_iff in I. destruct I as (x & <- & I). apply filter_In in I. now apply in_map. }
@@ -287,7 +301,8 @@ Section Inputs.
     destruct (view_fields V X V_is) as (_ & M & _). intros I.
     assert (In here (fst (moves_left L q (free_moves L)))) as J by (unfold L, q; now rewrite M).
     apply (moves_left_apart L q (free_moves L)); [|exact J]. intros h s K.
-    apply (moves_apart _ _ _ (level_is_ok V X V_is)). fold L. unfold free_moves in K. revert K. generalize (moves L). clear.
+    apply (moves_apart _ _ _ (level_is_ok V X V_is)). fold L. unfold free_moves in K. revert K. generalize (moves L).
+      clear.
     intros l. induction l as [|x [|y l] IH]; cbn [removelast]; [easy | easy|].
     intros [->|K]; [now left | right; now apply IH].
   Qed.
@@ -420,7 +435,8 @@ Section Counts.
     Qed.
 
     Theorem ways_covered here : Forall2 (Forall2 (way_covers (phi X r) answers_of shows_of p))
-      (map (ways_on (map (fun x => (class x, found_at V bounded groups W p x)) ps)) here) (map (ways_tokens V W ps) here).
+      (map (ways_on (map (fun x => (class x, found_at V bounded groups W p x)) ps)) here) (map (ways_tokens V W ps)
+        here).
     Proof.
       apply maps_related. intros moves _. unfold ways_on, ways_tokens. apply maps_related. intros state _.
       split; [|reflexivity]. cbn [fst]. apply items_cover.
@@ -484,7 +500,8 @@ Section Counts.
   Qed.
 
   Lemma good_right input : length input = (n - 1)%nat ->
-    all_negative (phi X r) answers_of (map fst (last_terms V groups)) (fun j => phi_last X r q n j) (seq 0 (n - 1)) input
+    all_negative (phi X r) answers_of (map fst (last_terms V groups)) (fun j => phi_last X r q n j) (seq 0 (n - 1))
+      input
       = true -> sets_right input = true.
   Proof.
     intros Len G. rewrite all_negative_iff, last_groups in G. apply forallb_forall.
@@ -495,7 +512,8 @@ Section Counts.
   Qed.
 
   Lemma bad_wrong input : length input = (n - 1)%nat ->
-    some_wrong (phi X r) answers_of shows_of (map fst (last_terms V groups)) (fun j => phi_last X r q n j) (seq 0 (n - 1))
+    some_wrong (phi X r) answers_of shows_of (map fst (last_terms V groups)) (fun j => phi_last X r q n j) (seq 0 (n -
+      1))
       input = true -> negb (sets_right input) = true.
   Proof.
     intros Len B. rewrite some_wrong_iff in B. destruct B as (g & j & _ & _ & J & B).
@@ -513,7 +531,8 @@ Section Counts.
   Local Open Scope Z_scope.
 
   (** The counts of a walk, by words or by the rule. *)
-  Lemma walk_counts script : let found := fst (node shows_of (steps_at V bounded groups W order) 0 (last_terms V groups) script) in
+  Lemma walk_counts script : let found := fst (node shows_of (steps_at V bounded groups W order) 0 (last_terms V
+    groups) script) in
     fst found <= how_many sets_right (inputs_of V)
     /\ snd found <= how_many (fun input => negb (sets_right input)) (inputs_of V).
   Proof.
@@ -538,7 +557,8 @@ Section Tree.
   Local Open Scope Z_scope.
 
   (** The counts of the level's inputs with the query. *)
-  Theorem tree_counts order walk uncertified wrong : tree V (map (margin_of V) sets) W order walk = Derived (uncertified, wrong) ->
+  Theorem tree_counts order walk uncertified wrong : tree V (map (margin_of V) sets) W order walk
+    = Derived (uncertified, wrong) ->
     all_inputs V - uncertified <= how_many (sets_right V X sets) (inputs_of V)
     /\ wrong <= how_many (fun input => negb (sets_right V X sets input)) (inputs_of V).
   Proof.
@@ -546,6 +566,7 @@ Section Tree.
     set (script := match walk with [] => None | _ => Some walk end).
     destruct (walk_counts mul_encloses V X V_is sets sets_wrong W bounded order W_ok script) as [A B]. cbv zeta in A, B.
     fold (shows_of V sets W bounded).
-    destruct (fst (node _ _ _ _ _)) as [certified wrong']. intros [= <- <-]. cbn [fst snd] in A, B. split; [lia | exact B].
+    destruct (fst (node _ _ _ _ _)) as [certified wrong']. intros [= <- <-]. cbn [fst snd] in A, B. split;
+      [lia | exact B].
   Qed.
 End Tree.

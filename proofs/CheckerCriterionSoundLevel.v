@@ -48,7 +48,8 @@ Section Level.
   Lemma input_sum_phi j s : In s (inputs_of V) ->
     input_sum X r q n j s = unit_A * unit_B * Theory.phi T n r j (s ++ [q]).
   Proof.
-    intros I. pose proof (input_length V X V_is s I) as Len. fold n in Len. pose proof (two_positions V X V_is) as N. fold n in N.
+    intros I. pose proof (input_length V X V_is s I) as Len. fold n in Len. pose proof (two_positions V X V_is) as N.
+      fold n in N.
     assert (token (s ++ [q]) (n - 1) = q) as last by (unfold token; now rewrite <- Len, nth_middle).
     unfold input_sum, Theory.phi. rewrite last. replace n with (S (n - 1)) at 3 by lia. cbn [sum].
     rewrite last, Rmult_plus_distr_l, <- sum_scale, phi_last_term. f_equal. apply sum_ext. intros p P.

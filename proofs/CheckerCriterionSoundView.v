@@ -236,7 +236,8 @@ Section Sound.
     above (margin_at V (margin_of V s) e) (f j - f r + (query_of X j - query_of X r)).
   Proof.
     intros R J I. pose proof (difference_above s e f j R J I) as D. unfold margin_at. cbn [set margin_of].
-    fold (the_level V) (right_of V) r. destruct (difference r s e) as [d|]; cbn [or_everything] in D; [|apply above_everything].
+    fold (the_level V) (right_of V) r. destruct (difference r s e) as [d|]; cbn [or_everything] in D;
+      [|apply above_everything].
     apply above_add; [exact D|]. cbn [of_query margin_of]. unfold query_margin.
     apply (difference_above s _ _ j (query_row_is V X V_is) J I).
   Qed.
@@ -245,7 +246,8 @@ Section Sound.
     below (margin_at V (margin_of V (One j)) e) (f j - f r + (query_of X j - query_of X r)).
   Proof.
     intros R J. pose proof (difference_below e f j R J) as D. unfold margin_at. cbn [set margin_of].
-    fold (the_level V) (right_of V) r. destruct (difference r (One j) e) as [d|]; cbn [or_everything] in D; [|apply below_everything].
+    fold (the_level V) (right_of V) r. destruct (difference r (One j) e) as [d|]; cbn [or_everything] in D;
+      [|apply below_everything].
     apply below_add; [exact D|]. cbn [of_query margin_of]. unfold query_margin.
     apply (difference_below _ _ j (query_row_is V X V_is) J).
   Qed.

@@ -1,7 +1,8 @@
 (** * Rule `whole` (theorems [whole_pooled], [whole_unpooled], [whole_wrong]) *)
 
 From Coq Require Import Reals ZArith List Bool Lia Lra.
-From gbmi Require Import Model Fixed CheckerFast CheckerCertificate CheckerTable CheckerPaths CheckerRules CheckerLevels.
+From gbmi Require Import Model Fixed CheckerFast CheckerCertificate CheckerTable CheckerPaths CheckerRules
+  CheckerLevels.
 From gbmi Require Import CheckerCriterion CheckerLevelsSound CheckerTreeSound.
 From gbmi Require Import CheckerCriterionSoundHalves CheckerCriterionSoundView.
 From gbmi Require Import CheckerCriterionSoundWindow CheckerCriterionSoundCounts.
@@ -84,7 +85,8 @@ Section Whole.
     forall input j, In input (inputs_of V) -> In j (members v s) -> input_sum X r q n j input < 0.
   Proof.
     intros H input j I J. destruct (s_wrong j J) as [Jv Jr].
-    pose proof (outcome_input V X j input (input_length V X V_is input I)) as E. fold r q n in E. rewrite <- E. refine (above_negative _ _ _ H).
+    pose proof (outcome_input V X j input (input_length V X V_is input I)) as E. fold r q n in E. rewrite <- E.
+      refine (above_negative _ _ _ H).
     apply (total_most _ (answers_of V [s]) (shows_of V [s] W false) _ (tokens_layers V W (in_order v [] (pieces W)))).
     - exact (view_follows mul_encloses V X V_is [s] one_set_wrong W false [] W_ok).
     - now apply (input_completed V X V_is W []).
@@ -97,7 +99,8 @@ Section Whole.
   Proof.
     unfold wrong_holds. intros [one H]%andb_true_iff.
     assert (exists j, s = One j) as (j & Es).
-    { unfold is_one, g in one. cbn [set margin_of] in one. clear - one. destruct s as [j|]; [now exists j | discriminate]. }
+    { unfold is_one, g in one. cbn [set margin_of] in one. clear - one. destruct s as [j|];
+      [now exists j | discriminate]. }
     assert (In j (members v s)) as J by (rewrite Es; now left). exists j. split; [exact J|]. intros input I.
     destruct (s_wrong j J) as [Jv Jr].
     pose proof (outcome_input V X j input (input_length V X V_is input I)) as E. fold r q n in E. rewrite <- E.
@@ -155,7 +158,8 @@ Section Whole.
   Lemma pooled_above t p j : (t < v)%nat -> (p < n - 1)%nat -> In j (members v s) ->
     above (pooled V g t) (margin_of_reals X r j p t).
   Proof.
-    intros T P J. destruct (s_wrong j J) as [Jv Jr]. unfold pooled. fold (the_level V) L. change (right_answer L) with r.
+    intros T P J. destruct (s_wrong j J) as [Jv Jr]. unfold pooled. fold (the_level V) L.
+      change (right_answer L) with r.
     set (found := map _ (token_rows (shared V))). destruct (existsb _ found); [apply above_everything|].
     pose proof (positions_count V X V_is) as C. fold n in C.
     assert (forall p, (p < n - 1)%nat ->

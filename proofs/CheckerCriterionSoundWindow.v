@@ -29,7 +29,8 @@ Proof.
 Qed.
 
 Lemma map2_length {A B C} (f : A -> B -> C) : forall xs ys, length xs = length ys -> length (map2 f xs ys) = length xs.
-Proof. induction xs as [|x xs IH]; intros [|y ys] E; try discriminate; [reflexivity|]. cbn. now rewrite IH by now injection E. Qed.
+Proof. induction xs as [|x xs IH]; intros [|y ys] E; try discriminate;
+  [reflexivity|]. cbn. now rewrite IH by now injection E. Qed.
 
 (** By class: the tokens that are near, how many are not. *)
 Definition near_in (W : window) (c : nat) : list nat := nth c (near W) [].
@@ -118,11 +119,13 @@ Section Window.
   Proof.
     intros W_ok I. rewrite concat_tokens by exact W_ok.
     assert (In c (free V) \/ class_of L c = []) as [F|E].
-    { destruct (Nat.lt_ge_cases c (length (classes L))) as [B|B]; [left; now apply free_iff | right; now apply nth_overflow]. }
+    { destruct (Nat.lt_ge_cases c (length (classes L))) as [B|B];
+      [left; now apply free_iff | right; now apply nth_overflow]. }
     - apply NoDup_Permutation; [| apply class_distinct |].
       + assert (NoDup (far_list W c)) as D.
         { unfold far_list. destruct (among (free V) c); [apply NoDup_filter, class_distinct | constructor]. }
-        assert (forall t, In t (near_in W c) -> ~ In t (far_list W c)) as N by (intros t T J; now apply in_far_list in J).
+        assert (forall t, In t (near_in W c) -> ~ In t (far_list W c)) as N by (intros t T J;
+          now apply in_far_list in J).
         pose proof (near_distinct _ W_ok c) as D'. clear - D D' N. induction D' as [|t ts F D' IH]; [exact D|].
         cbn. constructor.
         * rewrite in_app_iff. intros [I|I]; [easy|]. apply (N t); [now left | exact I].
@@ -153,7 +156,8 @@ Section Window.
 
     Lemma far_by c : far_in W c = if among (free V) c then (length (class_of L c) - length (near_in W c))%nat else O.
     Proof.
-      unfold far_in, W at 1, window_by. cbn [far]. fold (the_level V) L. set (near := map _ (seq 0 (length (classes L)))).
+      unfold far_in, W at 1, window_by. cbn [far]. fold (the_level V) L.
+        set (near := map _ (seq 0 (length (classes L)))).
       set (f := fun c near => _).
       assert (length near = length (classes L)) as N by (unfold near; now rewrite map_length, seq_length).
       destruct (Nat.lt_ge_cases c (length (classes L))) as [B|B].
@@ -351,7 +355,8 @@ Section Window.
   Proof.
     intros F S T P J N. destruct view_fields as (_ & _ & -> & _). unfold get.
     match goal with |- above (nth p (map ?g _) _) _ => set (f := g) end.
-    rewrite nth_indep with (d' := f O) by (rewrite map_length, seq_length; exact P). rewrite map_nth, seq_nth by exact P.
+    rewrite nth_indep with (d' := f O) by (rewrite map_length, seq_length;
+      exact P). rewrite map_nth, seq_nth by exact P.
     unfold f. cbn [Nat.add]. clear f.
     assert (forall t', (t' < v)%nat -> row_encloses v (nth t' (nth p (token_rows (shared V)) []) no_row)
       (fun j => logit_of X j p t')) as Ro by (intros t' T'; now apply (token_rows_are V X V_is)).

@@ -200,7 +200,8 @@ Definition count_bins (bits : Z) (at_most : bool) (layers : list layer) (times :
   sequences_of
     (last_position (up (last_bin first)) (down (last_bin second))
      :: map (fun at_position =>
-          position_of times (fst at_position) (map (map up) (fst (snd at_position))) (map (map down) (snd (snd at_position))))
+          position_of times (fst at_position) (map (map up) (fst (snd at_position)))
+            (map (map down) (snd (snd at_position))))
           (combine layers (combine (item_bins first) (item_bins second)))).
 
 (** Bins whose sum is always negative. *)

@@ -375,7 +375,8 @@ Proof.
     rewrite <- (over_zero (cells_at P (fst move))). apply over_ext. intros f o F O.
     destruct (all_cells_incl P state move M) as [Fi Se]. apply H; auto. }
   assert (forall state h h', (forall move first second, In move (moves_at (moves_here P) state) ->
-    In first (firsts (all_cells P)) -> In second (seconds (all_cells P)) -> h move first second = h' move first second) ->
+    In first (firsts (all_cells P)) -> In second (seconds (all_cells P)) ->
+      h move first second = h' move first second) ->
     zsum (map (fun move => over (cells_at P (fst move)) (h move)) (moves_at (moves_here P) state))
     = zsum (map (fun move => over (cells_at P (fst move)) (h' move)) (moves_at (moves_here P) state))) as same.
   { intros state h h' H. f_equal. apply map_ext_in. intros move M. apply over_ext. intros f o F O.
@@ -421,7 +422,8 @@ Definition states_sum (h : nat -> Z -> Z -> Z) (rows : list (bag (bag Z))) : Z :
 
 (** [with_position] for bags of sums. *)
 Definition sums_with_position (rows : list (bag (bag Z))) (step : position * reach) : list (bag (bag Z)) :=
-  let '(P, behind) := step in map (each (cut (- least_first behind))) (moved_on (A := bag Z) (@app _) moved P behind rows).
+  let '(P, behind) := step in map (each (cut (- least_first behind))) (moved_on (A := bag Z) (@app _) moved P behind
+    rows).
 
 Lemma rows_sum_cut h high rows : rows_sum h (each (cut high) rows) = rows_sum (fun a b => h (Z.min a high) b) rows.
 Proof. unfold rows_sum, bag_sum, each. rewrite map_map. f_equal. apply map_ext. intros [b l]. apply tally_cut. Qed.
@@ -455,13 +457,15 @@ Lemma zsum_combine_states {A B} (F : A -> list B -> Z) (d : A) : (forall a, F a 
   zsum (map (fun pair => F (fst pair) (snd pair)) (combine rows ms))
   = zsum (map (fun state => F (nth state rows d) (nth state ms [])) (seq 0 (length rows))).
 Proof.
-  intros H. induction rows as [|r rows IH]; intros ms; [reflexivity|]. cbn [length seq map zsum]. rewrite <- seq_shift, map_map.
+  intros H. induction rows as [|r rows IH]; intros ms; [reflexivity|]. cbn [length seq map zsum].
+    rewrite <- seq_shift, map_map.
   destruct ms as [|m ms]; cbn [combine map zsum nth fst snd].
   - rewrite H. rewrite (map_ext _ (fun _ => 0)) by (intros; apply H). now rewrite zsum_zero.
   - f_equal. rewrite IH. reflexivity.
 Qed.
 
-Lemma zsum_map_concat {A} (h : A -> Z) (ls : list (list A)) : zsum (map h (concat ls)) = zsum (map (fun l => zsum (map h l)) ls).
+Lemma zsum_map_concat {A} (h : A -> Z) (ls : list (list A)) : zsum (map h (concat ls))
+  = zsum (map (fun l => zsum (map h l)) ls).
 Proof. apply zsum_concat. Qed.
 
 Lemma states_sum_with_position h P behind rows : states_sum h (sums_with_position rows (P, behind))
@@ -475,11 +479,14 @@ Proof.
   set (E := fun (next : nat) (row : bag (bag Z)) (move : nat * nat) => rows_sum (fun a b =>
       over (cells_at P (fst move)) (fun f o => let b' := Z.max (b + o) (-1 - most_second behind) in
         if b' <? - least_second behind then h next (Z.min (a + f) (- least_first behind)) b' else 0)) row).
-  assert (forall next, (next < width)%nat -> rows_sum (h next) (nth next (map (each (cut (- least_first behind))) (map to (seq 0 width))) [])
+  assert (forall next, (next < width)%nat -> rows_sum (h next) (nth next (map (each (cut (- least_first behind))) (map
+    to (seq 0 width))) [])
     = zsum (map (fun pair : bag (bag Z) * list (nat * nat) =>
-        zsum (map (E next (fst pair)) (filter (fun move => (snd move =? next)%nat) (snd pair)))) (combine rows (moves_here P)))) as one.
+        zsum (map (E next (fst pair)) (filter (fun move => (snd move =? next)%nat) (snd pair)))) (combine rows
+          (moves_here P)))) as one.
   { intros next B. rewrite map_map.
-    rewrite nth_indep with (d' := each (cut (- least_first behind)) (to O)) by (rewrite map_length, seq_length; exact B).
+    rewrite nth_indep with (d' := each (cut (- least_first behind)) (to O)) by (rewrite map_length, seq_length;
+      exact B).
     rewrite (map_nth (fun x => each (cut (- least_first behind)) (to x))), seq_nth by exact B. cbn [Nat.add].
     rewrite rows_sum_cut. unfold to, moved_to. unfold rows_sum at 1. rewrite sum_merge_all by (intros; apply tally_app).
     rewrite zsum_map_concat, map_map. f_equal. apply map_ext. intros pair. rewrite zsum_map_concat, map_map. f_equal.
@@ -487,11 +494,14 @@ Proof.
     exact (rows_sum_extended (fun a b => h next (Z.min a (- least_first behind)) b) (cells_at P (fst move)) behind
       (fst pair)). }
   rewrite (map_ext_in _ (fun next => zsum (map (fun pair : bag (bag Z) * list (nat * nat) =>
-        zsum (map (E next (fst pair)) (filter (fun move => (snd move =? next)%nat) (snd pair)))) (combine rows (moves_here P)))))
+        zsum (map (E next (fst pair)) (filter (fun move => (snd move =? next)%nat) (snd pair)))) (combine rows
+          (moves_here P)))))
     by (intros next I; apply one; apply in_seq in I; lia).
   rewrite zsum_exchange.
-  rewrite (map_ext_in _ (fun pair : bag (bag Z) * list (nat * nat) => zsum (map (fun move => E (snd move) (fst pair) move) (snd pair)))).
-  - rewrite (zsum_combine_states (fun row moves => zsum (map (fun move => E (snd move) row move) moves)) []) by reflexivity.
+  rewrite (map_ext_in _ (fun pair : bag (bag Z) * list (nat * nat) => zsum (map (fun move => E (snd move) (fst pair)
+    move) (snd pair)))).
+  - rewrite (zsum_combine_states (fun row moves => zsum (map (fun move => E (snd move) row move) moves)) []) by
+    reflexivity.
     unfold states_sum. f_equal. apply map_ext. intros state. fold (moves_at (moves_here P) state). unfold E.
     unfold rows_sum. unfold bag_sum. rewrite zsum_exchange. f_equal. apply map_ext. intros [b l]. cbn [fst snd].
     unfold tally, bag_sum. rewrite zsum_exchange. f_equal. apply map_ext. intros [a c]. cbn [fst snd].
@@ -539,7 +549,8 @@ Proof. unfold choices_of. induction (map _ (moves_here P)) as [|x l IH]; cbn [fo
 
 Lemma choices_pos positions : 1 <= choices positions.
 Proof.
-  unfold choices. induction positions as [|P positions IH]; cbn [fold_right]; [lia|]. pose proof (choices_of_pos P). nia.
+  unfold choices. induction positions as [|P positions IH]; cbn [fold_right];
+    [lia|]. pose proof (choices_of_pos P). nia.
 Qed.
 
 (** Numbers of tokens are not negative. *)
@@ -628,7 +639,8 @@ Section Packed.
         + value size start) as rest.
     { intros y Y V. destruct (value_plus size size_pos y sum Y F) as [G ->]. split; [exact G|].
       rewrite V, E, E', bag_sum_cons. cbn [fst snd]. ring. }
-    apply rest; (destruct (Z.eqb_spec times 1) as [T|]; [try rewrite T|unfold value; cbn [fst snd]]); try assumption; ring.
+    apply rest; (destruct (Z.eqb_spec times 1) as [T|]; [try rewrite T|unfold value; cbn [fst snd]]); try assumption;
+      ring.
   Qed.
 
   Lemma bag_sum_filter {A} (h : Z -> A -> Z) p (b : bag A) :
@@ -638,7 +650,8 @@ Section Packed.
       ring.
   Qed.
 
-  Lemma counts_moved items l : (forall f times, In (f, times) items -> 0 <= times) -> counts l -> counts (moved items l).
+  Lemma counts_moved items l : (forall f times, In (f, times) items -> 0 <= times) -> counts l ->
+    counts (moved items l).
   Proof.
     intros ok C. apply Forall_forall. intros e I. apply in_flat_map in I. destruct I as ([f times] & I & J).
     apply in_map_iff in J. destruct J as (e' & <- & J). apply ok in I. pose proof (proj1 (Forall_forall _ _) C _ J).
@@ -668,7 +681,8 @@ Section Packed.
     - assert (0 <= fst start /\ value size start = times * (digit_sum size (snd x) * (2 ^ size) ^ width)) as [S V].
       { unfold start, value. destruct (Z.eqb_spec times 0) as [none|]; cbn [fst snd]; split; nia. }
       destruct (value_spread most within x X (fun f t I => proj1 (are_within f t I)) start S) as [F sum].
-      split; [exact F|]. etransitivity; [exact sum|]. clear F sum. rewrite V. unfold pack. rewrite tally_app, tally_cut, !tally_moved. f_equal.
+      split; [exact F|]. etransitivity; [exact sum|]. clear F sum. rewrite V. unfold pack.
+        rewrite tally_app, tally_cut, !tally_moved. f_equal.
       + apply bag_sum_ext. intros f t I. f_equal. destruct (are_within f t I).
         rewrite E, shifted_pack by (assumption || lia). apply bag_sum_ext. intros a c _. do 2 f_equal. lia.
       + rewrite <- digit_sum_value, E, digit_sum_pack by assumption.
@@ -693,23 +707,27 @@ Section Packed.
     Forall2 (related (packed size (- (most_in (firsts (all_cells P)) + most_first behind)))) rows sums ->
     zsum (map (rows_sum (fun _ _ => 1)) sums) < 2 ^ size - 1 ->
     related (nearly size (- most_first behind) (- least_first behind))
-      (moved_to (plus size) (spread size (most_in (firsts (all_cells P))) (most_first behind - least_first behind)) P behind
+      (moved_to (plus size) (spread size (most_in (firsts (all_cells P))) (most_first behind - least_first behind)) P
+        behind
         rows next)
       (moved_to (A := bag Z) (@app _) moved P behind sums next).
   Proof.
     intros P_ok width H T. set (high := - least_first behind). set (width' := most_first behind - least_first behind).
-    assert (forall x y l l', nearly size (- most_first behind) high x l -> nearly size (- most_first behind) high y l' ->
+    assert (forall x y l l', nearly size (- most_first behind) high x l ->
+      nearly size (- most_first behind) high y l' ->
       nearly size (- most_first behind) high (plus size x y) (l ++ l')) as together.
     { intros x y l l' (C & k & (Ck & X & E) & A) (C' & k' & (Ck' & Y & E') & A').
       split; [now apply Forall_app|]. exists (k ++ k'). split; [split; [now apply Forall_app|]|].
-      - destruct (value_plus size size_pos x y X Y) as [F ->]. split; [exact F|]. unfold pack. now rewrite tally_app, E, E'.
+      - destruct (value_plus size size_pos x y X Y) as [F ->]. split;
+        [exact F|]. unfold pack. now rewrite tally_app, E, E'.
       - intros g. unfold cut. rewrite !map_app, !tally_app. f_equal; [apply A | apply A']. }
     unfold moved_to. apply related_merge_all; [exact (fun x l y l' => together x y l l') |].
     assert (forall row row' (move : nat * nat), In move (concat (moves_here P)) ->
       related (fun x l => packed size (- (most_in (firsts (all_cells P)) + most_first behind)) x l
         /\ total l < 2 ^ size - 1) row row' ->
       Forall2 (related (nearly size (- most_first behind) high))
-        (extended_by (plus size) (spread size (most_in (firsts (all_cells P))) width') behind row (cells_at P (fst move)))
+        (extended_by (plus size) (spread size (most_in (firsts (all_cells P))) width') behind row (cells_at P (fst
+          move)))
         (extended_by (A := bag Z) (@app _) moved behind row' (cells_at P (fst move)))) as one.
     { intros row row' move M R. unfold extended_by.
       apply maps_related. intros [o items] within. cbn [fst snd].
@@ -720,7 +738,8 @@ Section Packed.
       split; [|now apply (P_ok (fst move) o items f)].
       apply most_in_ge. unfold firsts. apply in_map_iff. exists (f, times). split; [reflexivity|]. apply in_concat.
       exists items. split; [|exact I]. apply in_map_iff. exists (o, items). split; [reflexivity|].
-      unfold all_cells. apply in_concat. exists (cells_at P (fst move)). split; [|exact within]. apply in_map_iff. now exists move. }
+      unfold all_cells. apply in_concat. exists (cells_at P (fst move)). split;
+        [|exact within]. apply in_map_iff. now exists move. }
     assert (Forall2 (related (fun x l => packed size (- (most_in (firsts (all_cells P)) + most_first behind)) x l
         /\ total l < 2 ^ size - 1)) rows sums) as H'.
     { pose proof (all_packed_counts _ _ _ H) as C. revert C T. clear - H.
@@ -736,7 +755,8 @@ Section Packed.
       (concat (map (fun pair : bag digits * list (nat * nat) => concat (map (fun move => extended_by (plus size)
          (spread size (most_in (firsts (all_cells P))) width') behind (fst pair) (cells_at P (fst move)))
          (filter (fun move => (snd move =? next)%nat) (snd pair)))) (combine rows ms)))
-      (concat (map (fun pair : bag (bag Z) * list (nat * nat) => concat (map (fun move => extended_by (A := bag Z) (@app _)
+      (concat (map (fun pair : bag (bag Z) * list (nat * nat) => concat (map (fun move => extended_by (A := bag Z)
+        (@app _)
          moved behind (fst pair) (cells_at P (fst move)))
          (filter (fun move => (snd move =? next)%nat) (snd pair)))) (combine sums ms)))) as all.
     { clear - H' one. induction H' as [|x y rows sums R _ IH]; intros ms I; [constructor|].
@@ -763,7 +783,8 @@ Section Packed.
     assert (forall next, In next (seq 0 (S (list_max (map snd (concat (moves_here P)))))) ->
       rows_sum (fun _ _ => 1) (moved_to (A := bag Z) (@app _) moved P behind sums next) < 2 ^ size - 1) as small.
     { intros next I. eapply Z.le_lt_trans; [|exact T'].
-      transitivity (rows_sum (fun _ _ => 1) (each (cut high) (moved_to (A := bag Z) (@app _) moved P behind sums next))).
+      transitivity (rows_sum (fun _ _ => 1) (each (cut high) (moved_to (A := bag Z) (@app _) moved P behind sums
+        next))).
       - apply Z.eq_le_incl. now rewrite rows_sum_cut.
       - apply state_total.
         + intros r b l R L. apply in_map_iff in R. destruct R as (r' & <- & R). unfold moved_on in R.
@@ -772,7 +793,8 @@ Section Packed.
           now apply Forall_map.
         + unfold moved_on. rewrite map_map.
           apply in_map_iff. exists next. split; [reflexivity | exact I]. }
-    unfold moved_on. rewrite !map_map. apply maps_related. intros next I. specialize (all next). specialize (small next I).
+    unfold moved_on. rewrite !map_map. apply maps_related. intros next I. specialize (all next).
+      specialize (small next I).
     set (sums' := moved_to (A := bag Z) (@app _) moved P behind sums next) in *.
     apply (related_and _ (fun l => total l < 2 ^ size - 1)) in all.
     2: { intros b l J. eapply Z.le_lt_trans; [|exact small]. apply row_total with b; [|exact J].
@@ -816,12 +838,14 @@ Section Packed.
     zsum (map (rows_sum (fun _ _ => 1)) sums) < 2 ^ size - 1 ->
     count_items (map (reached size) rows) = states_sum (outcomes []) sums.
   Proof.
-    intros H T. rewrite count_items_zsum. change (states_sum (outcomes []) sums) with (states_sum (fun _ => outcomes [] 0) sums).
+    intros H T. rewrite count_items_zsum. change (states_sum (outcomes []) sums) with (states_sum (fun _ => outcomes []
+      0) sums).
     rewrite states_each. pose proof (all_packed_counts _ _ _ H) as C.
     assert (forall r, In r sums -> rows_sum (fun _ _ => 1) r < 2 ^ size - 1) as small.
     { intros r I. eapply Z.le_lt_trans; [|exact T]. now apply state_total. }
     clear T C. induction H as [|x y rows sums R _ IH]; [reflexivity|]. cbn [map zsum].
-    rewrite (reached_packed x y R) by (apply small; now left). rewrite IH; [reflexivity|]. intros; apply small; now right.
+    rewrite (reached_packed x y R) by (apply small; now left). rewrite IH;
+      [reflexivity|]. intros; apply small; now right.
   Qed.
 
   Definition position_ok (P : position) : Prop := forall c, cells_ok (cells_at P c).
@@ -846,13 +870,15 @@ Section Packed.
         transitivity (zsum (map (rows_sum (fun _ _ => most * 1)) sums)).
         - rewrite <- states_each. unfold states_sum. apply zsum_le. intros state I. apply rows_sum_le.
           + intros b l. apply sums_ok. apply nth_In. apply in_seq in I. lia.
-          + intros a b. rewrite Z.mul_1_r. apply moves_at_most; [exact P_ok|]. intros move f o. cbn zeta. now destruct (_ <? _).
+          + intros a b. rewrite Z.mul_1_r. apply moves_at_most; [exact P_ok|].
+            intros move f o. cbn zeta. now destruct (_ <? _).
         - apply Z.eq_le_incl. rewrite <- zsum_times. f_equal. apply map_ext. intros r. unfold rows_sum, bag_sum.
           rewrite <- zsum_times. f_equal. apply map_ext. intros [b l]. rewrite tally_times. apply Z.mul_comm. }
       pose proof (B_least size size_pos).
       assert (0 <= zsum (map (rows_sum (fun _ _ => 1)) sums)) as positive.
       { apply zsum_nonneg. intros r I. apply rows_sum_nonneg. intros b l. now apply (sums_ok r). }
-      revert T next positive. set (before := zsum (map _ sums)). set (after := zsum (map _ (sums_with_position _ _))). intros.
+      revert T next positive. set (before := zsum (map _ sums)). set (after := zsum (map _ (sums_with_position _ _))).
+        intros.
       assert (before < 2 ^ size - 1 /\ before * most < 2 ^ size - 1) as [].
       { assert (before * most <= before * (most * choices positions)) by nia. nia. }
       rewrite IH with (sums := sums_with_position sums (P, behind)).
@@ -970,7 +996,8 @@ Section Tokens.
     bins_of (fun t => round (bin t)) (map (map round) rows).
   Proof.
     intros zero [Len B]. split; [now rewrite map_length|]. intros c. destruct (B c) as [Lc Bc].
-    replace (nth c (map (map round) rows) []) with (map round (nth c rows [])) by (symmetry; exact (map_nth (map round) rows [] c)).
+    replace (nth c (map (map round) rows) []) with (map round (nth c rows [])) by (symmetry;
+      exact (map_nth (map round) rows [] c)).
     split; [now rewrite map_length|]. intros i t T. rewrite <- (Bc i t T). rewrite <- zero at 1. apply map_nth.
   Qed.
 
@@ -1021,17 +1048,20 @@ Section Tokens.
 
   Lemma outcomes_tokens f o : forall layers first second p state a b,
     length first = length layers -> length second = length layers -> all_bins f p first -> all_bins o p second ->
-    outcomes (map (fun at_position => position_of times (fst at_position) (fst (snd at_position)) (snd (snd at_position)))
+    outcomes (map (fun at_position => position_of times (fst at_position) (fst (snd at_position)) (snd (snd
+      at_position)))
       (combine layers (combine first second))) state a b
     = how_many (fun s => (0 <=? a + bin_sum f p s) && (b + bin_sum o p s <? 0)) (inputs_of_moves layers state).
   Proof.
-    unfold inputs_of_moves. induction layers as [|here layers IH]; intros [|row first] [|row' second] p state a b Lf Lo F O;
+    unfold inputs_of_moves. induction layers as [|here layers IH];
+      intros [|row first] [|row' second] p state a b Lf Lo F O;
       try discriminate.
     - cbn [map combine outcomes completions bin_sum]. rewrite how_many_cons. cbn [bin_sum]. rewrite !Z.add_0_r.
       unfold how_many. cbn [filter length]. now destruct (_ && _).
     - apply all_bins_cons in F, O. destruct F as [Fr F], O as [Or O].
       cbn [map combine outcomes]. rewrite how_many_completions. cbn [fst snd].
-      change (moves_here (position_of times here row row')) with here. f_equal. apply map_ext. intros move. rewrite (cells_tokens _ _ _ (f p) (o p)) by assumption. unfold tokens. f_equal.
+      change (moves_here (position_of times here row row')) with here. f_equal. apply map_ext. intros move.
+        rewrite (cells_tokens _ _ _ (f p) (o p)) by assumption. unfold tokens. f_equal.
       apply map_ext. intros t. rewrite (IH first second (S p)) by (assumption || (cbn [length] in *; lia)).
       apply how_many_ext. intros s _. cbn [bin_sum]. now rewrite !Z.add_assoc.
   Qed.
@@ -1049,23 +1079,27 @@ Section Tokens.
   Definition sum_of (round : Z -> Z) (bins : grid_bins) (bin : nat -> nat -> Z) (input : list nat) : Z :=
     round (last_bin bins) + bin_sum (fun p t => round (bin p t)) 0 input.
 
-  Lemma sum_up bits bins bin s : 0 <= bits -> 0 <= sum_of exactly bins bin s -> 0 <= sum_of (coarse bits true) bins bin s.
+  Lemma sum_up bits bins bin s : 0 <= bits -> 0 <= sum_of exactly bins bin s ->
+    0 <= sum_of (coarse bits true) bins bin s.
   Proof.
     intros B. assert (0 < 2 ^ bits) as P by (apply Z.pow_pos_nonneg; lia).
     enough (sum_of exactly bins bin s <= sum_of (coarse bits true) bins bin s * 2 ^ bits) by nia.
     unfold sum_of. pose proof (coarse_up bits (last_bin bins) B).
-    enough (forall p, bin_sum (fun p t => exactly (bin p t)) p s <= bin_sum (fun p t => coarse bits true (bin p t)) p s * 2 ^ bits)
+    enough (forall p, bin_sum (fun p t => exactly (bin p t)) p s
+      <= bin_sum (fun p t => coarse bits true (bin p t)) p s * 2 ^ bits)
       as all by (specialize (all O); unfold exactly in *; lia).
     clear - B. induction s as [|t s IH]; intros p; cbn [bin_sum]; [lia|]. specialize (IH (S p)).
     pose proof (coarse_up bits (bin p t) B). unfold exactly in *. lia.
   Qed.
 
-  Lemma sum_down bits bins bin s : 0 <= bits -> 0 <= sum_of (coarse bits false) bins bin s -> 0 <= sum_of exactly bins bin s.
+  Lemma sum_down bits bins bin s : 0 <= bits -> 0 <= sum_of (coarse bits false) bins bin s ->
+    0 <= sum_of exactly bins bin s.
   Proof.
     intros B. assert (0 < 2 ^ bits) as P by (apply Z.pow_pos_nonneg; lia).
     enough (sum_of (coarse bits false) bins bin s * 2 ^ bits <= sum_of exactly bins bin s) by nia.
     unfold sum_of. pose proof (coarse_down bits (last_bin bins) B).
-    enough (forall p, bin_sum (fun p t => coarse bits false (bin p t)) p s * 2 ^ bits <= bin_sum (fun p t => exactly (bin p t)) p s)
+    enough (forall p, bin_sum (fun p t => coarse bits false (bin p t)) p s * 2 ^ bits
+      <= bin_sum (fun p t => exactly (bin p t)) p s)
       as all by (specialize (all O); unfold exactly in *; lia).
     clear - B. induction s as [|t s IH]; intros p; cbn [bin_sum]; [lia|]. specialize (IH (S p)).
     pose proof (coarse_down bits (bin p t) B). unfold exactly in *. lia.
@@ -1077,10 +1111,12 @@ Section Tokens.
   Hypotheses (first_is : group_bins (length layers) f first) (second_is : group_bins (length layers) o second)
     (bits_is : 0 <= bits).
 
-  Definition reaches (bins : grid_bins) (bin : nat -> nat -> Z) (s : list nat) : bool := 0 <=? sum_of exactly bins bin s.
+  Definition reaches (bins : grid_bins) (bin : nat -> nat -> Z) (s : list nat) : bool := 0 <=? sum_of exactly bins bin
+    s.
 
   Lemma count_bins_exact at_most : count_bins bits at_most layers times first second
-    = how_many (fun s => (0 <=? sum_of (coarse bits at_most) first f s) && (sum_of (coarse bits (negb at_most)) second o s <? 0))
+    = how_many (fun s => (0 <=? sum_of (coarse bits at_most) first f s) && (sum_of (coarse bits (negb at_most)) second
+      o s <? 0))
       (inputs_of_moves layers 0).
   Proof.
     unfold count_bins. set (up := coarse bits at_most). set (down := coarse bits (negb at_most)).
@@ -1089,10 +1125,12 @@ Section Tokens.
     rewrite sequences_exact.
     - rewrite last_outcomes.
       assert (map (fun at_position : layer * (list (list Z) * list (list Z)) =>
-          position_of times (fst at_position) (map (map up) (fst (snd at_position))) (map (map down) (snd (snd at_position))))
+          position_of times (fst at_position) (map (map up) (fst (snd at_position))) (map (map down) (snd (snd
+            at_position))))
           (combine layers (combine (item_bins first) (item_bins second)))
         = map (fun at_position => position_of times (fst at_position) (fst (snd at_position)) (snd (snd at_position)))
-          (combine layers (combine (map (map (map up)) (item_bins first)) (map (map (map down)) (item_bins second))))) as ->.
+          (combine layers (combine (map (map (map up)) (item_bins first)) (map (map (map down)) (item_bins second)))))
+            as ->.
       { revert Lf Lo. clear. generalize (item_bins first), (item_bins second). induction layers as [|here layers' IH];
           intros [|x xs] [|y ys] Lf Lo; try discriminate; [reflexivity|]. cbn [map combine fst snd].
         now rewrite IH by (cbn [length] in *; lia). }

@@ -191,7 +191,8 @@ Section Grid.
         + rewrite app_nth1 in I by (rewrite map_length; exact B). rewrite app_nth1 by (rewrite map_length; exact B).
           rewrite nth_indep with (d' := (fun t => [t]) 0%nat) in I by (rewrite map_length; exact B).
           rewrite (map_nth (fun t => [t])) in I. destruct I as [<-|[]].
-          rewrite nth_indep with (d' := (fun t => round (hd everything (terms V [g] t p))) 0%nat) by (rewrite map_length; exact B).
+          rewrite nth_indep with (d' := (fun t => round (hd everything (terms V [g] t p))) 0%nat) by (rewrite
+            map_length; exact B).
           rewrite (map_nth (fun t => round (hd everything (terms V [g] t p)))). unfold bin_at.
           now rewrite (near_among c) by now apply nth_In.
         + rewrite app_nth2 in I by (rewrite map_length; exact B). rewrite app_nth2 by (rewrite map_length; exact B).
@@ -201,7 +202,8 @@ Section Grid.
           destruct N. now apply (among_near c).
     Qed.
 
-    Lemma bins_grouped : group_bins (tokens_of V W) (length (classes L)) (length (used V)) bin_at (bins V W round far_at g).
+    Lemma bins_grouped : group_bins (tokens_of V W) (length (classes L)) (length (used V)) bin_at (bins V W round
+      far_at g).
     Proof.
       rewrite (used_length V X V_is). unfold bins. split; cbn [item_bins]; [now rewrite map_length, seq_length|].
       intros i rows E. rewrite nth_error_map in E. destruct (nth_error (seq 0 _) i) as [p|] eqn:N; [|discriminate].
@@ -264,7 +266,8 @@ Section Grid.
   Lemma floors_wrong j s : In (One j) sets -> In s inputs -> reaches (floors (One j)) (floor_at (One j)) s = true ->
     0 <= input_sum X r q n j s.
   Proof.
-    intros S I R. destruct (sets_wrong _ j S (or_introl eq_refl)) as [Jv Jr]. apply Z.leb_le in R. unfold floors, floor_at in R.
+    intros S I R. destruct (sets_wrong _ j S (or_introl eq_refl)) as [Jv Jr].
+      apply Z.leb_le in R. unfold floors, floor_at in R.
     rewrite sum_of_bins in R by now apply (input_length V X V_is).
     pose proof (two_positions V X V_is) as N. fold n in N. set (g := margin_of V (One j)) in *.
     set (bin := fun p => bin_at (floor V hint) (far_below V W) g p (nth p s O)) in R.
@@ -319,7 +322,8 @@ Section Grid.
   Proof. intros F S. destruct second as [[bins' bin']|]; [now split | exact (no_bins_none first bin F)]. Qed.
 
   Lemma count_grid_is c at_most first second : count_grid V W c at_most first (option_map fst second)
-    = count_bins (match option_map fst second with Some _ => coarser_bits c | None => 0 end) at_most (used V) times first
+    = count_bins (match option_map fst second with Some _ => coarser_bits c | None => 0 end) at_most (used V) times
+      first
         (fst (second_of first second)).
   Proof. unfold count_grid. now destruct second as [[bins' bin']|]. Qed.
 
@@ -330,7 +334,8 @@ Section Grid.
     intros F S. destruct (second_is first bin second F S) as [S' E]. rewrite count_grid_is.
     unfold inputs. rewrite <- (inputs_by_tokens V X V_is W W_ok).
     eapply Z.le_trans; [|apply (count_at_most (tokens_of V W) (length (classes L)) times no_more_classes
-      (by_items_length _ _) times_are_lengths (used V) first _ bin (snd (second_of first second)) _ F S' (coarser_nonneg c second))].
+      (by_items_length _ _) times_are_lengths (used V) first _ bin (snd (second_of first second)) _ F S'
+        (coarser_nonneg c second))].
     apply Z.eq_le_incl, how_many_ext. intros s _. now rewrite <- E.
   Qed.
 
@@ -341,7 +346,8 @@ Section Grid.
     intros F S. destruct (second_is first bin second F S) as [S' E]. rewrite count_grid_is.
     unfold inputs. rewrite <- (inputs_by_tokens V X V_is W W_ok).
     eapply Z.le_trans; [apply (count_at_least (tokens_of V W) (length (classes L)) times no_more_classes
-      (by_items_length _ _) times_are_lengths (used V) first _ bin (snd (second_of first second)) _ F S' (coarser_nonneg c second))|].
+      (by_items_length _ _) times_are_lengths (used V) first _ bin (snd (second_of first second)) _ F S'
+        (coarser_nonneg c second))|].
     apply Z.eq_le_incl, how_many_ext. intros s _. now rewrite <- E.
   Qed.
 
@@ -404,7 +410,8 @@ Section Grid.
         assert (nth i known d = ceilings set') as ->.
         { apply nth_error_nth. rewrite known_is. unfold known_of. now rewrite E. }
         unfold known_of. rewrite E. cbn [option_map in_second].
-        match goal with |- _ <= count_grid V W ?c true _ ?second => assert (second = option_map fst (earlier i)) as -> end.
+        match goal with |- _ <= count_grid V W ?c true _ ?second => assert (second
+          = option_map fst (earlier i)) as -> end.
         { unfold earlier. destruct (nth i (without hint) []) as [|e more]; [reflexivity|].
           destruct (e <? i)%nat; [apply known_is | reflexivity]. }
         apply grid_at_most; [apply bins_grouped|]. unfold earlier.

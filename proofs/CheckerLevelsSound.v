@@ -73,7 +73,8 @@ Section Completions.
 
   (** An input holds a token of a class, or is one without the class. *)
   Lemma without_class_completions c : forall layers state ts, In ts (completions layers state) ->
-    (exists p, (p < length layers)%nat /\ In (nth p ts O) (tokens c)) \/ In ts (completions (without_class c layers) state).
+    (exists p, (p < length layers)%nat /\ In (nth p ts O) (tokens c)) \/ In ts (completions (without_class c layers)
+      state).
   Proof.
     induction layers as [|here layers IH]; intros state ts I; [now right|].
     apply in_completions in I. destruct I as (move & t & rest & M & T & R & ->).
@@ -119,7 +120,8 @@ Section Completions.
           ++ flat_map (fun move => flat_map (fun t => map (cons t) (completions layers (snd move)))
                (tokens (fst move))) moves)) as join.
       { induction l as [|s l IHl]; intros Dl _; [exact IHt|]. inversion_clear Dl as [|? ? Ns Dl'].
-        cbn [map app]. constructor; [|now apply IHl]. rewrite in_app_iff, in_map_iff. intros [(s' & [= ->] & I)|I]; [easy|].
+        cbn [map app]. constructor; [|now apply IHl]. rewrite in_app_iff, in_map_iff. intros [(s' & [= ->] & I)|I];
+          [easy|].
         apply N, in_app_iff. rewrite in_app_iff, !in_flat_map in I. destruct I as [(t' & T & I)|(mv & M & I)].
         - left. apply in_map_iff in I. destruct I as (s' & [= -> ->] & _). exact T.
         - right. apply in_flat_map in I. destruct I as (t' & T & I). apply in_map_iff in I.
@@ -131,7 +133,8 @@ End Completions.
 (** The order of a class' tokens does not matter. *)
 Lemma completions_permutation accepts tokens tokens' : forall layers,
   (forall c, In c (map fst (concat (concat layers))) -> Permutation (tokens c) (tokens' c)) ->
-  forall f state, how_many f (completions tokens accepts layers state) = how_many f (completions tokens' accepts layers state).
+  forall f state, how_many f (completions tokens accepts layers state)
+    = how_many f (completions tokens' accepts layers state).
 Proof.
   induction layers as [|here layers IH]; intros P f state; [reflexivity|]. rewrite !how_many_completions.
   assert (forall c, In c (map fst (concat here)) \/ In c (map fst (concat (concat layers))) ->
@@ -158,7 +161,8 @@ Section Level.
   Let used layers := fst (used_moves sizes (ends L q) layers).
 
   Lemma sizes_are c : nth c sizes 0 = Z.of_nat (length (class_of L c)).
-  Proof. unfold sizes, sizes_of, class_of. change 0 with ((fun tokens : list nat => Z.of_nat (length tokens)) []). now rewrite map_nth.
+  Proof. unfold sizes, sizes_of, class_of. change 0 with ((fun tokens : list nat => Z.of_nat (length tokens)) []).
+    now rewrite map_nth.
   Qed.
 
   Lemma ends_are state : inputs_from (ends L q) state = if accepts state then 1 else 0.
@@ -179,7 +183,8 @@ Section Level.
     = zsum (map (fun move => Z.of_nat (length (class_of L (fst move))) * inputs_from (counts layers) (snd move))
         (filter (fun move => 0 <? inputs_from (counts layers) (snd move)) (moves_at here state))).
   Proof.
-    unfold counts at 1. cbn [used_moves]. fold (counts layers). destruct (used_moves sizes (ends L q) layers) as [u b] eqn:E.
+    unfold counts at 1. cbn [used_moves]. fold (counts layers). destruct (used_moves sizes (ends L q) layers) as [u b]
+      eqn:E.
     assert (counts layers = b) as -> by (unfold counts; now rewrite E). cbn [snd]. unfold inputs_from at 1.
     set (f := fun moves => count_items _). match goal with |- nth _ (map f ?l) _ = _ =>
       transitivity (f (moves_at l state)); [exact (map_nth f l [] state) | unfold f] end.
@@ -194,7 +199,8 @@ Section Level.
     - rewrite counts_cons. cbn [completions]. rewrite length_flat_map.
       induction (moves_at here state) as [|move moves IHm]; [reflexivity|]. cbn [filter map zsum].
       assert (Z.of_nat (length (flat_map (fun t => map (cons t) (completions (class_of L) accepts layers (snd move)))
-        (class_of L (fst move)))) = Z.of_nat (length (class_of L (fst move))) * inputs_from (counts layers) (snd move)) as ->.
+        (class_of L (fst move)))) = Z.of_nat (length (class_of L (fst move))) * inputs_from (counts layers) (snd move))
+          as ->.
       { rewrite IH, length_flat_map. generalize (completions (class_of L) accepts layers (snd move)). intros rest.
         induction (class_of L (fst move)) as [|t ts IHt]; [reflexivity|]. cbn [map zsum length].
         rewrite IHt, map_length. lia. }
@@ -312,12 +318,15 @@ Theorem count_by_levels v n answers P : levels_cover v n (concat answers) ->
 Proof.
   intros C. rewrite (how_many_permutation P _ _ C), how_many_flat_map, zsum_concat. unfold levels_sum.
   rewrite <- (snd_enumerated answers) at 1. rewrite map_map. f_equal. apply map_ext. intros A.
-  rewrite <- (map_map snd (fun part : level * nat => how_many (fun s => P (s ++ [snd part])) (level_inputs (fst part) (snd part)))).
-  rewrite snd_enumerated. unfold level_queries. rewrite flat_map_concat_map, zsum_concat, map_map. f_equal. apply map_ext.
+  rewrite <- (map_map snd (fun part : level * nat => how_many (fun s => P (s ++ [snd part])) (level_inputs (fst part)
+    (snd part)))).
+  rewrite snd_enumerated. unfold level_queries. rewrite flat_map_concat_map, zsum_concat, map_map. f_equal.
+    apply map_ext.
   intros L. rewrite map_map, how_many_flat_map. f_equal. apply map_ext. intros q. apply how_many_map.
 Qed.
 
-(** Lower bounds of the right and of the wrong inputs of every level and query bound the right inputs from both sides. *)
+(** Lower bounds of the right and of the wrong inputs of every level and query bound the right inputs from both sides.
+    *)
 Theorem certified_count v n answers (P : list nat -> bool) (certified wrong : nat -> nat * (level * nat) -> Z) :
   levels_cover v n (concat answers) ->
   (forall A part, In A (enumerated answers) -> In part (enumerated (level_queries v (snd A))) ->
@@ -347,7 +356,8 @@ Section Max.
   Let L := max_level n m.
 
   Lemma max_classes c : class_of L c = match c with O => [m] | 1%nat => seq 0 m | _ => [] end.
-  Proof. clear m_below. unfold L, max_level, class_of. cbn [classes]. destruct m; destruct c as [|[|[|c]]]; reflexivity. Qed.
+  Proof. clear m_below. unfold L, max_level, class_of. cbn [classes]. destruct m; destruct c as [|[|[|c]]];
+    reflexivity. Qed.
 
   Let below : list nat := match m with O => [] | _ => [1%nat] end.
   Lemma below_cases : below = [1%nat] /\ (0 < m)%nat \/ below = [] /\ m = 0%nat.
@@ -378,7 +388,8 @@ Section Max.
     <-> length s = k /\ Forall (fun t => (t < m + 1)%nat) s /\ accepts (final state s) = true.
   Proof.
     induction k as [|k IH]; intros state s B.
-    - cbn [repeat completions]. assert (final state [] = state) as F by (unfold final; destruct state as [|[|]]; cbn; lia).
+    - cbn [repeat completions]. assert (final state [] = state) as F by (unfold final; destruct state as [|[|]]; cbn;
+      lia).
       split.
       + destruct (accepts state) eqn:A; intros I; [|destruct I]. destruct I as [<-|[]]. rewrite F. auto.
       + intros (Len & _ & A). destruct s; [|discriminate]. rewrite F in A. rewrite A. now left.
@@ -393,7 +404,8 @@ Section Max.
         * apply in_seq in T. apply IH in R; [|exact B]. destruct R as (Len & F & A). split; [now cbn; rewrite Len|].
           split; [constructor; [lia | exact F]|]. unfold final in *. cbn [existsb].
           now rewrite (proj2 (Nat.eqb_neq m t)) by lia.
-      + intros (Len & F & A). destruct s as [|t s]; [discriminate|]. injection Len as Len. inversion_clear F as [|? ? T F'].
+      + intros (Len & F & A). destruct s as [|t s]; [discriminate|].
+        injection Len as Len. inversion_clear F as [|? ? T F'].
         destruct (Nat.eq_dec t m) as [->|N].
         * exists (0, 1)%nat, m, s. cbn [fst snd]. rewrite max_classes. repeat split; [|now left|].
           -- destruct state as [|[|]]; [now left | now left | lia].
@@ -421,7 +433,8 @@ Section Max.
     rewrite (filter_ext _ _ E). replace v with (S m + (v - S m))%nat by lia. rewrite seq_app, filter_app.
     assert (forall l, (forall t, In t l -> (t < S m)%nat) -> filter (fun t => (t <? S m)%nat) l = l) as all.
     { induction l as [|t l IH]; intros H; [reflexivity|]. cbn [filter].
-      rewrite (proj2 (Nat.ltb_lt t (S m))) by (apply H; now left). rewrite IH; [reflexivity|]. intros; apply H. now right. }
+      rewrite (proj2 (Nat.ltb_lt t (S m))) by (apply H; now left). rewrite IH;
+        [reflexivity|]. intros; apply H. now right. }
     assert (forall l, (forall t, In t l -> (S m <= t)%nat) -> filter (fun t => (t <? S m)%nat) l = []) as none.
     { induction l as [|t l IH]; intros H; [reflexivity|]. cbn [filter].
       rewrite (proj2 (Nat.ltb_ge t (S m))) by (apply H; now left). apply IH. intros; apply H. now right. }
@@ -434,7 +447,8 @@ Section Max.
     rewrite (max_classes 0). cbn [among existsb]. rewrite orb_false_r, !orb_false_r.
     destruct (Nat.eqb_spec q m) as [E|E]; cbn [orb].
     - split; reflexivity.
-    - split; [reflexivity|]. destruct below_cases as [[-> _]|[_ M0]]; [|lia]. cbn [map existsb fst]. rewrite (max_classes 1).
+    - split; [reflexivity|]. destruct below_cases as [[-> _]|[_ M0]];
+      [|lia]. cbn [map existsb fst]. rewrite (max_classes 1).
       rewrite (proj2 (among_iff (seq 0 m) q)) by (apply in_seq; lia). reflexivity.
   Qed.
 
@@ -443,7 +457,8 @@ Section Max.
     unfold level_inputs, free_moves. rewrite max_completions by lia. apply completions_NoDup. intros here state I.
     apply repeat_spec in I. subst here.
     assert (NoDup (m :: seq 0 m)) as D by (constructor; [rewrite in_seq; lia | apply seq_NoDup]).
-    destruct state as [|[|state]]; cbn [moves_at nth free both flat_map fst]; rewrite ?max_classes, ?app_nil_r; try exact D.
+    destruct state as [|[|state]]; cbn [moves_at nth free both flat_map fst]; rewrite ?max_classes, ?app_nil_r;
+      try exact D.
     destruct state; constructor.
   Qed.
 
@@ -470,14 +485,17 @@ Section Max.
     split.
     - exact m_below.
     - unfold L, max_level. cbn [moves]. rewrite app_length, repeat_length. cbn. lia.
-    - intros c t. rewrite max_classes. destruct c as [|[|c]]; [intros [<-|[]]; exact m_below | rewrite in_seq; lia | easy].
+    - intros c t. rewrite max_classes. destruct c as [|[|c]]; [intros [<-|[]]; exact m_below | rewrite in_seq;
+      lia | easy].
     - assert (NoDup (m :: seq 0 m)) as D by (constructor; [rewrite in_seq; lia | apply seq_NoDup]).
       unfold L, max_level. cbn [classes]. destruct m as [|m'] eqn:E; cbn [map concat app]; [repeat constructor; easy|].
       now rewrite app_nil_r.
     - intros here state I. assert (NoDup (map fst (moves_at here state))
-        \/ exists to to', moves_at here state = (0, to)%nat :: map (fun c => (c, to')) below) as [D|(to & to' & E)]; [|exact D|].
+        \/ exists to to', moves_at here state = (0, to)%nat :: map (fun c => (c, to')) below) as [D|(to & to' & E)];
+          [|exact D|].
       + unfold L, max_level in I. cbn [moves] in I. apply in_app_iff in I. fold below in I. destruct I as [I|[<-|[]]].
-        * apply repeat_spec in I. subst here. destruct state as [|[|state]]; cbn [moves_at nth]; [right; eauto | right; eauto|].
+        * apply repeat_spec in I. subst here. destruct state as [|[|state]]; cbn [moves_at nth];
+          [right; eauto | right; eauto|].
           left. destruct state; constructor.
         * destruct state as [|[|state]]; cbn [moves_at nth]; [left; repeat constructor; easy | right; eauto|].
           left. destruct state; constructor.
@@ -502,7 +520,8 @@ Qed.
 Theorem max_levels_cover v n : (1 <= n)%nat -> levels_cover v n (concat (max_levels v n)).
 Proof.
   intros N. apply levels_cover_all with (which := fun x => max_level n (answer x)).
-  - rewrite all_max_levels. apply FinFun.Injective_map_NoDup; [|apply seq_NoDup]. intros m m' E. exact (f_equal right_answer E).
+  - rewrite all_max_levels. apply FinFun.Injective_map_NoDup; [|apply seq_NoDup].
+    intros m m' E. exact (f_equal right_answer E).
   - intros L q I. apply in_max_levels in I. destruct I as (m & <- & M). apply in_seq in M.
     apply (max_inputs_distinct v); lia.
   - intros L q s I Q S. rewrite (max_levels_answer v n L q s N I Q S). apply in_max_levels in I.
@@ -535,14 +554,16 @@ Qed.
 (** *** How many positions there are *)
 
 Lemma reached_moves_length : forall layers states, length (reached_moves states layers) = length layers.
-Proof. induction layers as [|here layers IH]; intros states; [reflexivity|]. cbn [reached_moves length]. now rewrite IH. Qed.
+Proof. induction layers as [|here layers IH]; intros states; [reflexivity|]. cbn [reached_moves length].
+  now rewrite IH. Qed.
 
 Lemma moves_left_length L q layers : length (fst (moves_left L q layers)) = length layers.
 Proof.
   assert (length (fst (used_moves (sizes_of L) (ends L q) layers)) = length layers) as E.
   { induction layers as [|here layers IH]; [reflexivity|]. cbn [used_moves].
     destruct (used_moves (sizes_of L) (ends L q) layers) as [used counts]. cbn [fst length] in *. now rewrite IH. }
-  unfold moves_left. destruct (used_moves _ _ layers) as [used counts]. cbn [fst] in *. now rewrite reached_moves_length.
+  unfold moves_left. destruct (used_moves _ _ layers) as [used counts].
+    cbn [fst] in *. now rewrite reached_moves_length.
 Qed.
 
 (** *** A state goes on by a class in one way *)
@@ -552,15 +573,18 @@ Lemma moves_left_apart L q layers :
   forall here state, In here (fst (moves_left L q layers)) -> NoDup (map fst (moves_at here state)).
 Proof.
   intros D.
-  assert (forall here state, In here (fst (used_moves (sizes_of L) (ends L q) layers)) -> NoDup (map fst (moves_at here state)))
+  assert (forall here state, In here (fst (used_moves (sizes_of L) (ends L q) layers)) ->
+    NoDup (map fst (moves_at here state)))
     as used.
   { induction layers as [|here layers IH]; [easy|]. specialize (IH (fun h s I => D h s (or_intror I))).
     cbn [used_moves]. destruct (used_moves (sizes_of L) (ends L q) layers) as [used counts]. cbn [fst] in *.
-    intros h state [<-|I]; [|now apply IH]. rewrite moves_filter. specialize (D here state (or_introl eq_refl)). revert D.
+    intros h state [<-|I]; [|now apply IH]. rewrite moves_filter. specialize (D here state (or_introl eq_refl)).
+      revert D.
     induction (moves_at here state) as [|m ms IHm]; intros D; [constructor|]. inversion_clear D as [|? ? N D'].
     cbn [filter]. destruct (0 <? _); [|now apply IHm]. cbn [map]. constructor; [|now apply IHm]. contradict N.
     apply in_map_iff in N. destruct N as (x & E & I). apply filter_In in I. apply in_map_iff. now exists x. }
-  unfold moves_left. destruct (used_moves _ _ layers) as [us counts]. cbn [fst] in *. clear D. revert used. generalize [O].
+  unfold moves_left. destruct (used_moves _ _ layers) as [us counts].
+    cbn [fst] in *. clear D. revert used. generalize [O].
   induction us as [|here us IH]; intros states used h state I; [destruct I|]. cbn [reached_moves] in I.
   destruct I as [<-|I]; [|apply (IH (map snd (concat (map (fun state => if among states state then moves_at here state
     else []) (seq 0 (length here)))))); [intros; apply used; now right | exact I]].

@@ -5,7 +5,8 @@
 From Coq Require Import Reals ZArith List Bool Arith Lia.
 From gbmi Require Import Model Theory Counting CheckerCertificate CheckerRules CheckerLevels CheckerCriterion Checker.
 From gbmi Require Import CheckerCriterionSoundCount CheckerLevelsSound CheckerPathsSound.
-From gbmi Require Import CheckerCriterionSoundCounts CheckerCriterionSoundLevel CheckerCriterionSoundView CheckerRulesSound.
+From gbmi Require Import CheckerCriterionSoundCounts CheckerCriterionSoundLevel CheckerCriterionSoundView
+  CheckerRulesSound.
 From gbmi Require Import CheckerSums.
 Import ListNotations.
 Local Open Scope Z_scope.

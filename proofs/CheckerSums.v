@@ -62,7 +62,8 @@ Proof.
 Qed.
 
 Lemma certified_answer_settled T c answer levels : certified_answer T c answer levels
-  = fold_left (fun sum part => bind sum (fun sum => bind (settled T c answer part) (fun found => Derived (plus sum found))))
+  = fold_left (fun sum part => bind sum (fun sum => bind (settled T c answer part) (fun found => Derived (plus sum
+    found))))
       (enumerated (level_queries (vocab T) levels)) (Derived (0, 0)).
 Proof.
   unfold certified_answer, enumerated. rewrite parts_are, map_length. generalize (@Derived (Z * Z) (0, 0)) as start.
@@ -99,7 +100,8 @@ Section Sums.
       /\ fst (value (certified_answer T c (fst A) (snd A)))
          = zsum (map (fun part => fst (value (settled T c (fst A) part))) (enumerated (level_queries v (snd A))))
       /\ snd (value (certified_answer T c (fst A) (snd A)))
-         = zsum (map (fun part => snd (value (settled T c (fst A) part))) (enumerated (level_queries v (snd A))))) as each.
+         = zsum (map (fun part => snd (value (settled T c (fst A) part))) (enumerated (level_queries v (snd A))))) as
+           each.
     { intros A I. specialize (D A). rewrite <- in_rev in D. specialize (D I).
       rewrite certified_answer_settled in D at 1. apply (fold_derived (settled T c (fst A))) in D. exact D. }
     split; [|split].
@@ -125,9 +127,11 @@ Section Sums.
       /\ snd (value (settled T c (fst A) part))
         <= how_many (fun s => negb (answered cfg net (s ++ [snd (snd part)])))
           (level_inputs (fst (snd part)) (snd (snd part)))) as bounds.
-    { intros A part I P. specialize (D A part I P). unfold settled in *. destruct (plan_for c (fst A) (fst part)) as [p|].
+    { intros A part I P. specialize (D A part I P). unfold settled in *.
+      destruct (plan_for c (fst A) (fst part)) as [p|].
       - apply in_enumerated in I, P. destruct part as [k [L q]]. cbn [fst snd] in *. apply in_level_queries in P.
-        apply (settled_sound L q) with p; [apply in_concat; now exists (snd A) | apply P |]. rewrite D. now destruct (value _).
+        apply (settled_sound L q) with p; [apply in_concat; now exists (snd A) | apply P |].
+          rewrite D. now destruct (value _).
       - split; apply how_many_nonneg. }
     apply (certified_count v (n_ctx cfg) answers (answered cfg net)); [exact cover | |];
       intros A part I P; now apply bounds.

@@ -1,4 +1,5 @@
-(** * Rule `tree` is sound (theorems [node_counts], [total_most], [total_least]): what is known of the inputs below a node
+(** * Rule `tree` is sound (theorems [node_counts], [total_most], [total_least]): what is known of the inputs below a
+    node
 
     What a position's items stand for is abstract here: each for a class of tokens, whose terms enclose real numbers
     [phi]. A completion of a node gives every position behind it a token. *)
@@ -238,15 +239,19 @@ Section Tree.
     Forall2 (way_covers p) (nth state ways []) (nth state here []).
   Proof. intros H. revert state. induction H as [|w h ways here W _ IH]; intros [|state]; cbn; auto. Qed.
 
-  Lemma way_of p (ws : list way) hs w : Forall2 (way_covers p) ws hs -> In w ws -> exists h, In h hs /\ way_covers p w h.
+  Lemma way_of p (ws : list way) hs w : Forall2 (way_covers p) ws hs -> In w ws ->
+    exists h, In h hs /\ way_covers p w h.
   Proof.
-    induction 1 as [|w' h ws hs W _ IH]; intros I; [destruct I|]. destruct I as [->|I]; [exists h; split; [now left | exact W]|].
+    induction 1 as [|w' h ws hs W _ IH]; intros I; [destruct I|]. destruct I as [->|I]; [exists h; split;
+      [now left | exact W]|].
     destruct (IH I) as (h' & I' & W'). exists h'. split; [now right | exact W'].
   Qed.
 
-  Lemma way_to p (ws : list way) hs h : Forall2 (way_covers p) ws hs -> In h hs -> exists w, In w ws /\ way_covers p w h.
+  Lemma way_to p (ws : list way) hs h : Forall2 (way_covers p) ws hs -> In h hs ->
+    exists w, In w ws /\ way_covers p w h.
   Proof.
-    induction 1 as [|w h' ws hs W _ IH]; intros I; [destruct I|]. destruct I as [->|I]; [exists w; split; [now left | exact W]|].
+    induction 1 as [|w h' ws hs W _ IH]; intros I; [destruct I|]. destruct I as [->|I]; [exists w; split;
+      [now left | exact W]|].
     destruct (IH I) as (w' & I' & W'). exists w'. split; [now right | exact W'].
   Qed.
 
@@ -284,15 +289,18 @@ Section Tree.
     Qed.
 
     Lemma row_total_sane steps x :
-      (forall s state, match steps with [] => True | next :: _ => s = next -> sane (get (nth state (side s) []) g) end) ->
+      (forall s state, match steps with [] => True | next :: _ => s = next ->
+        sane (get (nth state (side s) []) g) end) ->
       sane (get x g) -> forall state, sane (get (row_total side steps state x) g).
     Proof.
-      intros S X state. destruct steps as [|next behind]; [exact X|]. cbn [row_total]. specialize (S next state eq_refl).
+      intros S X state. destruct steps as [|next behind]; [exact X|]. cbn [row_total].
+        specialize (S next state eq_refl).
       destruct (get_map2 add x (nth state (side next) []) g) as [-> | ->]; [now apply sane_add | apply sane_everything].
     Qed.
 
     Lemma side_at ways behind state : nth state (side (step_of ways behind)) []
-      = best_of op (map (fun way => row_total side behind (snd way) (items_bound by_item (fst way))) (nth state ways [])).
+      = best_of op (map (fun way => row_total side behind (snd way) (items_bound by_item (fst way))) (nth state ways
+        [])).
     Proof.
       rewrite side_step. unfold bounds_by_state. set (f := fun ways => _). exact (map_nth f ways [] state).
     Qed.
@@ -334,7 +342,8 @@ Section Tree.
           now apply item_bounds with (fst h).
     Qed.
 
-    Lemma total_side steps layers places state ts sum x : follow steps layers places -> In ts (completed layers state) ->
+    Lemma total_side steps layers places state ts sum x : follow steps layers places ->
+      In ts (completed layers state) ->
       bounds sum x -> bounds (total side steps state g sum) (outcome j x places ts).
     Proof.
       intros F I A. pose proof (side_completions _ _ _ F state ts I) as M. destruct F; cbn [total].
@@ -361,49 +370,30 @@ Section Tree.
 
   (** *** Bounds of the first so many items *)
 
-  Lemma part_above p its cs count t g j : covers p its cs -> In t (concat (firstn count cs)) -> In j (answers g) ->
-    above (get (best_of imax (map terms_of (firstn count its))) g) (phi j p t).
-  Proof.
-    intros C T J. pose proof (covers_part _ _ _ C count) as H. revert H T. generalize (firstn count its), (firstn count cs).
-    intros l l' H T.
-    assert (forall i, In i l -> exists c, In c l' /\ stands_for p (terms_of i, times_of i) c) as each.
-    { clear T. remember (map (fun i => (terms_of i, times_of i)) l) as found eqn:E. revert l E.
-      induction H as [|x c found cs' S _ IH]; intros [|i l] E; try discriminate; [easy|]. injection E as -> ->.
-      intros i' [<-|I]; [exists c; split; [now left | exact S]|]. destruct (IH l eq_refl i' I) as (c' & I' & S').
-      exists c'. split; [now right | exact S']. }
-    assert (exists i, In i l /\ above (get (terms_of i) g) (phi j p t)) as (i & I & A).
-    { clear each. remember (map (fun i => (terms_of i, times_of i)) l) as found eqn:E. revert l E.
-      induction H as [|x c found cs' S _ IH]; intros [|i l] E; try discriminate; [easy|]. injection E as -> ->.
-      cbn [concat] in T. apply in_app_iff in T. destruct T as [T|T].
-      - exists i. split; [now left|]. exact (terms_above _ _ _ S t g j T J).
-      - destruct (IH T l eq_refl) as (i' & I' & A). exists i'. split; [now right | exact A]. }
-    apply (best_bounds _ _ from_above) with (r := terms_of i); [|now apply in_map | exact A].
-    intros r R. apply in_map_iff in R. destruct R as (i' & <- & R). destruct (each i' R) as (c & _ & S).
-    pose proof (some_token _ _ _ S). destruct c as [|t' c]; [easy|].
-    exact (above_sane _ _ (terms_above _ _ _ S t' g j (or_introl eq_refl) J)).
-  Qed.
+  Section Part.
+    Context (op : ival -> ival -> ival) (bounds : ival -> R -> Prop) (side_is : sided op bounds).
+    Variables (g j p : nat).
+    Hypothesis terms_bound : forall found c, stands_for p found c ->
+      forall t, In t c -> bounds (get (fst found) g) (phi j p t).
 
-  Lemma part_below p its cs count t g j : covers p its cs -> In t (concat (firstn count cs)) -> In j (answers g) ->
-    nth g shows false = true -> below (get (best_of imin (map terms_of (firstn count its))) g) (phi j p t).
-  Proof.
-    intros C T J G. pose proof (covers_part _ _ _ C count) as H. revert H T. generalize (firstn count its), (firstn count cs).
-    intros l l' H T.
-    assert (forall i, In i l -> exists c, In c l' /\ stands_for p (terms_of i, times_of i) c) as each.
-    { clear T. remember (map (fun i => (terms_of i, times_of i)) l) as found eqn:E. revert l E.
-      induction H as [|x c found cs' S _ IH]; intros [|i l] E; try discriminate; [easy|]. injection E as -> ->.
-      intros i' [<-|I]; [exists c; split; [now left | exact S]|]. destruct (IH l eq_refl i' I) as (c' & I' & S').
-      exists c'. split; [now right | exact S']. }
-    assert (exists i, In i l /\ below (get (terms_of i) g) (phi j p t)) as (i & I & A).
-    { clear each. remember (map (fun i => (terms_of i, times_of i)) l) as found eqn:E. revert l E.
-      induction H as [|x c found cs' S _ IH]; intros [|i l] E; try discriminate; [easy|]. injection E as -> ->.
-      cbn [concat] in T. apply in_app_iff in T. destruct T as [T|T].
-      - exists i. split; [now left|]. exact (terms_below _ _ _ S t g j T J G).
-      - destruct (IH T l eq_refl) as (i' & I' & A). exists i'. split; [now right | exact A]. }
-    apply (best_bounds _ _ from_below) with (r := terms_of i); [|now apply in_map | exact A].
-    intros r R. apply in_map_iff in R. destruct R as (i' & <- & R). destruct (each i' R) as (c & _ & S).
-    pose proof (some_token _ _ _ S). destruct c as [|t' c]; [easy|].
-    exact (below_sane _ _ (terms_below _ _ _ S t' g j (or_introl eq_refl) J G)).
-  Qed.
+    Lemma part_bounds its cs count t : covers p its cs -> In t (concat (firstn count cs)) ->
+      bounds (get (best_of op (map terms_of (firstn count its))) g) (phi j p t).
+    Proof.
+      intros C T. pose proof (covers_part _ _ _ C count) as H. revert H T.
+      generalize (firstn count its), (firstn count cs). intros l l' H T.
+      assert (forall r, In r (map terms_of l) -> sane (get r g)) as Sane.
+      { clear T. revert l' H. induction l as [|i l IH]; intros l' H; [easy|]. inversion_clear H as [|? c ? cs' S H'].
+        intros r [<-|I]; [|now apply (IH cs')]. pose proof (some_token _ _ _ S). destruct c as [|t' c]; [easy|].
+        apply (bounds_sane _ _ side_is _ (phi j p t')). exact (terms_bound _ _ S t' (or_introl eq_refl)). }
+      assert (exists i, In i l /\ bounds (get (terms_of i) g) (phi j p t)) as (i & I & A).
+      { clear Sane. revert l' H T. induction l as [|i l IH]; intros [|c cs'] H T; try (now inversion H).
+        cbn [map] in H. inversion_clear H as [|? ? ? ? S H']. cbn [concat] in T. apply in_app_iff in T.
+          destruct T as [T|T].
+        - exists i. split; [now left | exact (terms_bound _ _ S t T)].
+        - destruct (IH cs' H' T) as (i' & I & A). exists i'. split; [now right | exact A]. }
+      apply (best_bounds _ _ side_is) with (r := terms_of i); [exact Sane | now apply in_map | exact A].
+    Qed.
+  End Part.
 
   (** ** Open groups, with their sums *)
 
@@ -457,7 +447,8 @@ Section Tree.
   Qed.
 
   (** The counts are lower bounds of how many of some inputs are right, and of how many are wrong. *)
-  Definition sound (f : found) (inputs : list (list nat)) (places : list nat) (open : opened) (prefix : nat -> R) : Prop :=
+  Definition sound (f : found) (inputs : list (list nat)) (places : list nat) (open : opened) (prefix : nat ->
+    R) : Prop :=
     fst f <= how_many (all_negative (map fst open) prefix places) inputs
     /\ snd f <= how_many (some_wrong (map fst open) prefix places) inputs.
 
@@ -473,13 +464,15 @@ Section Tree.
     Variables (most_of least_of : nat -> nat -> ival -> ival) (may_split has_items : bool).
     Hypothesis most_is : forall count ts g sum j, In ts (inputs count) -> In j (answers g) -> above sum (prefix j) ->
       above (most_of count g sum) (outcome j (prefix j) places ts).
-    Hypothesis least_is : forall count ts g sum j, In ts (inputs count) -> In j (answers g) -> nth g shows false = true ->
+    Hypothesis least_is : forall count ts g sum j, In ts (inputs count) -> In j (answers g) ->
+      nth g shows false = true ->
       below sum (prefix j) -> below (least_of count g sum) (outcome j (prefix j) places ts).
 
     Let negative_by := all_negative_by most_of.
     Let wrong_by := shows_wrong shows least_of.
 
-    Lemma negative_group count open g sum ts j : sums open prefix -> In (g, sum) open -> negative_by count (g, sum) = true ->
+    Lemma negative_group count open g sum ts j : sums open prefix -> In (g, sum) open ->
+      negative_by count (g, sum) = true ->
       In ts (inputs count) -> In j (answers g) -> (outcome j (prefix j) places ts < 0)%R.
     Proof.
       intros S I N T J. refine (above_negative _ _ _ N). apply most_is; auto. now apply (sum_above _ _ S g).
@@ -507,7 +500,8 @@ Section Tree.
     Proof. intros [I N] [I' N']. split; [eapply incl_tran; eauto | auto]. Qed.
 
     Lemma keeps_filter keep open : sums open prefix ->
-      (forall entry, In entry open -> keep entry = false -> negative_by 0 entry = true) -> keeps open (filter keep open).
+      (forall entry, In entry open -> keep entry = false -> negative_by 0 entry = true) ->
+        keeps open (filter keep open).
     Proof.
       intros S K. split; [apply incl_filter|]. intros ts T. rewrite !all_negative_iff. intros N g j G J.
       apply in_map_iff in G. destruct G as ([g' sum] & <- & G). cbn [fst] in *. destruct (keep (g', sum)) eqn:E.
@@ -539,7 +533,8 @@ Section Tree.
 
     Lemma holds_keeps open open' v : keeps open open' -> holds_of open' v -> holds_of open v.
     Proof.
-      intros K. destruct v as [d count open''|open'']; intros [K' H]; (split; [now apply keeps_trans with open' | exact H]).
+      intros K. destruct v as [d count open''|open'']; intros [K' H]; (split;
+        [now apply keeps_trans with open' | exact H]).
     Qed.
 
     Lemma judged_holds open : sums open prefix -> holds_of open (judged shows most_of least_of may_split open).
@@ -548,7 +543,8 @@ Section Tree.
       pose proof (sums_incl (entry :: open) open prefix (fun e I => or_intror I) S) as S'. specialize (IH S').
       fold negative_by wrong_by. destruct (negative_by 0 entry) eqn:N.
       - assert (keeps (entry :: open) open) as K.
-        { split; [intros e I; now right|]. intros ts T. rewrite !all_negative_iff. intros H g j [<-|G] J; [|now apply (H g)].
+        { split; [intros e I; now right|]. intros ts T. rewrite !all_negative_iff. intros H g j [<-|G] J;
+          [|now apply (H g)].
           destruct entry as [g sum]. now apply (negative_group 0 _ g sum ts j S (or_introl eq_refl)). }
         now apply holds_keeps with open.
       - destruct (wrong_by 0 entry) eqn:W.
@@ -568,7 +564,8 @@ Section Tree.
       cbn [read]. fold negative_by wrong_by.
       destruct word as [|[|[|word]]].
       - destruct (count_word has_items script) as [count rest]. cbn [fst]. split; [apply keeps_refl|].
-        destruct (forallb (negative_by count) open) eqn:N; [|exact I]. intros ts T. apply all_negative_iff. intros g j G J.
+        destruct (forallb (negative_by count) open) eqn:N; [|exact I].
+          intros ts T. apply all_negative_iff. intros g j G J.
         apply in_map_iff in G. destruct G as ([g' sum] & <- & G). rewrite forallb_forall in N.
         exact (negative_group count open g' sum ts j S G (N _ G) T J).
       - cbn [fst]. destruct may_split eqn:M; (split; [apply keeps_refl|]); [exact M | exact I].
@@ -647,7 +644,8 @@ Section Tree.
         rewrite !extended_groups in *; assumption.
     Qed.
 
-    Lemma sound_app f f' l l' open prefix : sound f l (p :: places) open prefix -> sound f' l' (p :: places) open prefix ->
+    Lemma sound_app f f' l l' open prefix : sound f l (p :: places) open prefix ->
+      sound f' l' (p :: places) open prefix ->
       forall h, fst h = fst f + fst f' -> snd h = snd f + snd f' -> sound h (l ++ l') (p :: places) open prefix.
     Proof. intros [A B] [A' B'] h E E'. split; rewrite how_many_app; lia. Qed.
 
@@ -665,12 +663,18 @@ Section Tree.
       { destruct (all || _).
         - injection E as <- <-. split; [apply keeps_refl | reflexivity].
         - change v with (fst (v, script')). rewrite <- E. apply place_holds; [| |exact O].
-          + intros count ts g sum j T J X. apply in_inputs_by in T. destruct T as (t & rest & T & R & ->). cbn [outcome].
+          + intros count ts g sum j T J X. apply in_inputs_by in T. destruct T as (t & rest & T & R & ->).
+            cbn [outcome].
             apply total_most with layers; auto. apply above_add; [exact X|].
-            destruct count as [|count]; [now apply A | now apply part_above with (c :: cs)].
-          + intros count ts g sum j T J G X. apply in_inputs_by in T. destruct T as (t & rest & T & R & ->). cbn [outcome].
+            destruct count as [|count]; [now apply A|].
+            refine (part_bounds _ _ from_above g j p _ (i :: its) (c :: cs) _ t Cov T).
+            intros found c' S' t' T'. exact (terms_above _ _ _ S' t' g j T' J).
+          + intros count ts g sum j T J G X. apply in_inputs_by in T. destruct T as (t & rest & T & R & ->).
+            cbn [outcome].
             apply total_least with layers; auto. apply below_add; [exact X|].
-            destruct count as [|count]; [now apply B | now apply part_below with (c :: cs)]. }
+            destruct count as [|count]; [now apply B|].
+            refine (part_bounds _ _ from_below g j p _ (i :: its) (c :: cs) _ t Cov T).
+            intros found c' S' t' T'. exact (terms_below _ _ _ S' t' g j T' J G). }
       clear E. destruct v as [d count open'|open'].
       - destruct H as [H D]. apply (keeps_sound _ _ inputs _ _ _ H). pose proof (sums_incl _ _ _ (proj1 H) O) as O'.
         assert (match count with 0%nat => tokens_from i | _ => count_items (map times_of (firstn count (i :: its))) end
@@ -702,7 +706,8 @@ Section Tree.
     sums open prefix -> sound (fst (node shows steps state open script)) (completed layers state) places open prefix.
   Proof.
     induction 1 as [|ways behind p here layers places D F IH]; intros state open prefix script S.
-    - cbn [node]. set (most_of := fun _ : nat => total most [] state). set (least_of := fun _ : nat => total least [] state).
+    - cbn [node]. set (most_of := fun _ : nat => total most [] state).
+      set (least_of := fun _ : nat => total least [] state).
       pose proof (place_holds [] prefix (fun _ => completed [] state) most_of least_of false false) as H.
       specialize (H ltac:(intros; now apply (total_most [] [] []); auto using follow_nil)
         ltac:(intros; now apply (total_least [] [] []); auto using follow_nil) open script S).
@@ -752,7 +757,8 @@ Section Tree.
         pose proof (items_counts behind layers places (snd w) p F (node shows behind (snd w)) (IH (snd w))
           _ _ Cw 0%nat all open' prefix script0 S') as X. cbn [fst snd skipn] in *.
         destruct (among_items _ _ behind (snd w) all _ _ open' script0) as [below script1].
-        specialize (IHw (found_plus start 1 below) script1). cbv zeta in IHw. unfold found_plus in *. cbn [fst snd] in *.
+        specialize (IHw (found_plus start 1 below) script1). cbv zeta in IHw. unfold found_plus in *.
+          cbn [fst snd] in *.
         destruct X as [X Y]. rewrite how_many_inputs in X, Y. rewrite E in X, Y.
         change (fst below <= rights h) in X. change (snd below <= wrongs h) in Y. lia.
   Qed.

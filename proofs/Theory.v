@@ -1,4 +1,5 @@
-(** * The theory of the checker: the network's paths as tables, and correctness without division (docs/theory.md, T0, T1).
+(** * The theory of the checker: the network's paths as tables, and correctness without division (docs/theory.md, T0,
+    T1).
 
     An input is answered correctly if and only if, for every wrong answer, a sum over its positions is negative. *)
 

@@ -1,4 +1,5 @@
-(** * Bounds of the terms whose sums decide correctness (`src/checker/levels`, rules `attention`, `margins`, `window`). *)
+(** * Bounds of the terms whose sums decide correctness (`src/checker/levels`, rules `attention`, `margins`, `window`).
+    *)
 
 From Coq Require Import Reals List Arith Lia Lra.
 From gbmi Require Export Theory.
