@@ -43,20 +43,20 @@ Definition well_formed (w : weights) : bool :=
 (** The number of inputs. *)
 Definition total_inputs (w : weights) : Z := Z.of_nat (d_vocab (sizes w)) ^ Z.of_nat (n_ctx (sizes w)).
 
-(** At least so many inputs are answered correctly, and at most so many, of a task's levels by answer. The last answer
-    first. *)
-Definition derive_levels (w : weights) (c : cert) (levels : list (list level)) : result (Z * Z) :=
+(** At least so many inputs are answered correctly, and at most so many, of a task's levels by answer; [total] is the
+    number of inputs. The last answer first. *)
+Definition derive_levels (w : weights) (c : cert) (total : Z) (levels : list (list level)) : result (Z * Z) :=
   if well_formed w then
     let T := tables_of w c in
     let found := fold_left (fun sum (answer : nat * list level) => bind sum (fun sum =>
                    bind (certified_answer T c (fst answer) (snd answer)) (fun found => Derived (plus sum found))))
                    (rev (enumerated levels)) (Derived (0, 0)) in
-    bind found (fun found => Derived (fst found, total_inputs w - snd found))
+    bind found (fun found => Derived (fst found, total - snd found))
   else Declined.
 
 (** For Max-of-n. *)
 Definition derive (w : weights) (c : cert) : result (Z * Z) :=
-  derive_levels w c (max_levels (d_vocab (sizes w)) (n_ctx (sizes w))).
+  derive_levels w c (total_inputs w) (max_levels (d_vocab (sizes w)) (n_ctx (sizes w))).
 
 Definition certify (w : weights) (c : cert) : option (Z * Z) :=
   match derive w c with Derived found => Some found | _ => None end.

@@ -34,9 +34,6 @@ Section Level.
   Let q := query V.
   Let X := reals_of T n q unit_A unit_B offset.
   Hypothesis V_is : encloses_view V X.
-  (** The level's right answer is the task's. *)
-  Hypothesis answer_is : forall s, In s (inputs_of V) -> answer (s ++ [q]) = r.
-
   Lemma phi_term j p t : phi X r j p t = unit_A * unit_B * Theory.term T q r j t p.
   Proof.
     unfold phi, weight_of, margin_of_reals, Theory.term, Theory.margin, X, reals_of. cbn. rewrite exp_plus. ring.
@@ -56,9 +53,9 @@ Section Level.
     unfold token. rewrite app_nth1 by lia. apply phi_term.
   Qed.
 
-  Lemma right_input_right s : In s (inputs_of V) -> right_input V X s = true <-> Theory.right T v n (s ++ [q]).
+  Lemma right_input_wins s : In s (inputs_of V) -> right_input V X s = true <-> wins T v n r (s ++ [q]).
   Proof.
-    intros I. rewrite right_input_iff. fold r v n q. unfold Theory.right. rewrite answer_is by exact I.
+    intros I. rewrite right_input_iff. fold r v n q. unfold wins.
     assert (0 < unit_A * unit_B) as P by now apply Rmult_lt_0_compat.
     split; intros H j J D; specialize (H j J D); rewrite input_sum_phi in * by exact I.
     - apply Rmult_lt_reg_l with (1 := P). now rewrite Rmult_0_r.
@@ -66,14 +63,14 @@ Section Level.
   Qed.
 
   Theorem partition_sound plan certified wrong (P : list nat -> bool) :
-    (forall s, In s (inputs_of V) -> P (s ++ [q]) = true <-> Theory.right T v n (s ++ [q])) ->
+    (forall s, In s (inputs_of V) -> P (s ++ [q]) = true <-> wins T v n r (s ++ [q])) ->
     settle V plan = Derived (certified, wrong) ->
     (certified <= how_many (fun s => P (s ++ [q])) (inputs_of V))%Z
     /\ (wrong <= how_many (fun s => negb (P (s ++ [q]))) (inputs_of V))%Z.
   Proof.
     intros P_is E. destruct (settle_sound mul_scaled_encloses_sane V X V_is plan certified wrong E) as [C W].
     assert (forall s, In s (inputs_of V) -> right_input V X s = P (s ++ [q])) as same.
-    { intros s I. apply eq_true_iff_eq. now rewrite right_input_right, P_is. }
+    { intros s I. apply eq_true_iff_eq. now rewrite right_input_wins, P_is. }
     split; (eapply Z.le_trans; [eassumption|]).
     - apply how_many_le. intros s I R. now rewrite <- same.
     - apply how_many_le. intros s I R. now rewrite <- same.

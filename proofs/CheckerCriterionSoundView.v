@@ -183,7 +183,7 @@ Section Sound.
   Let n := context (shared V).
 
   Lemma right_below : (r < v)%nat.
-  Proof. exact (answer_below _ _ _ (level_is_ok V X V_is)). Qed.
+  Proof. exact (answer_is_below _ _ _ (level_is_ok V X V_is)). Qed.
 
   Lemma unit_of_pos t : 0 < unit_of V t.
   Proof. apply power_pos. Qed.

@@ -240,7 +240,7 @@ Qed.
 
 (** What is asked of a level, for [v] tokens and [n] positions. *)
 Record level_ok (v n : nat) (L : level) : Prop := {
-  answer_below : (right_answer L < v)%nat;
+  answer_is_below : (right_answer L < v)%nat;
   positions_are : length (moves L) = n;
   tokens_below : forall c t, In t (class_of L c) -> (t < v)%nat;
   classes_apart : NoDup (concat (classes L));
@@ -257,19 +257,30 @@ Qed.
 Lemma query_below v L q : In q (queries v L) -> (q < v)%nat.
 Proof. unfold queries. intros I. apply filter_In in I. destruct I as [I _]. apply in_seq in I. lia. Qed.
 
+(** An input of a level, with its query. *)
+Lemma level_input v n L q s : (1 <= n)%nat -> level_ok v n L -> (q < v)%nat -> In s (level_inputs L q) ->
+  In (s ++ [q]) (sequences v n).
+Proof.
+  intros N ok Q S. pose proof (completions_length _ _ _ _ _ S) as Len.
+  pose proof (free_moves_length v n L ok) as F. apply in_sequences. rewrite app_length, Forall_app. cbn [length].
+  repeat split; [lia | |repeat constructor; exact Q]. apply Forall_forall. intros t T. apply (In_nth _ _ O) in T.
+  destruct T as (p & P & <-). destruct (completions_tokens _ _ _ _ _ p S) as (c & _ & C); [lia|].
+  exact (tokens_below v n L ok c _ C).
+Qed.
+
 (** Levels hold all inputs, each once. *)
-Definition levels_cover (v n : nat) (levels : list level) : Prop :=
-  Permutation (sequences v n)
+Definition levels_cover (v : nat) (all : list (list nat)) (levels : list level) : Prop :=
+  Permutation all
     (flat_map (fun L => flat_map (fun q => map (fun s => s ++ [q]) (level_inputs L q)) (queries v L)) levels).
 
-Theorem levels_cover_all v n levels (which : list nat -> level) : NoDup levels ->
+Theorem levels_cover_all v all levels (which : list nat -> level) : NoDup all -> NoDup levels ->
   (forall L q, In L levels -> NoDup (level_inputs L q)) ->
   (forall L q s, In L levels -> In q (queries v L) -> In s (level_inputs L q) -> which (s ++ [q]) = L) ->
-  (forall x, In x (sequences v n)
+  (forall x, In x all
     <-> exists L q s, In L levels /\ In q (queries v L) /\ In s (level_inputs L q) /\ x = s ++ [q]) ->
-  levels_cover v n levels.
+  levels_cover v all levels.
 Proof.
-  intros D Each Which All. apply NoDup_Permutation; [apply Counting.sequences_NoDup | |].
+  intros Da D Each Which All. apply NoDup_Permutation; [exact Da | |].
   - apply (Counting.NoDup_flat_map which); [exact D | |].
     + intros L I. apply (Counting.NoDup_flat_map (fun x => last x O)); [apply NoDup_filter, seq_NoDup | |].
       * intros q _. apply FinFun.Injective_map_NoDup; [|now apply Each]. intros s s' E. now apply app_inv_tail in E.
@@ -312,8 +323,8 @@ Lemma levels_sum_le v answers f g :
 Proof. intros H. apply zsum_le. intros A I. apply zsum_le. intros part P. now apply H. Qed.
 
 (** T3: every input is one of one level and one query. *)
-Theorem count_by_levels v n answers P : levels_cover v n (concat answers) ->
-  how_many P (sequences v n) = levels_sum v answers (fun _ part =>
+Theorem count_by_levels v all answers P : levels_cover v all (concat answers) ->
+  how_many P all = levels_sum v answers (fun _ part =>
     how_many (fun s => P (s ++ [snd (snd part)])) (level_inputs (fst (snd part)) (snd (snd part)))).
 Proof.
   intros C. rewrite (how_many_permutation P _ _ C), how_many_flat_map, zsum_concat. unfold levels_sum.
@@ -327,24 +338,23 @@ Qed.
 
 (** Lower bounds of the right and of the wrong inputs of every level and query bound the right inputs from both sides.
     *)
-Theorem certified_count v n answers (P : list nat -> bool) (certified wrong : nat -> nat * (level * nat) -> Z) :
-  levels_cover v n (concat answers) ->
+Theorem certified_count v all answers (P : list nat -> bool) (certified wrong : nat -> nat * (level * nat) -> Z) :
+  levels_cover v all (concat answers) ->
   (forall A part, In A (enumerated answers) -> In part (enumerated (level_queries v (snd A))) ->
     certified (fst A) part
       <= how_many (fun s => P (s ++ [snd (snd part)])) (level_inputs (fst (snd part)) (snd (snd part)))) ->
   (forall A part, In A (enumerated answers) -> In part (enumerated (level_queries v (snd A))) ->
     wrong (fst A) part
       <= how_many (fun s => negb (P (s ++ [snd (snd part)]))) (level_inputs (fst (snd part)) (snd (snd part)))) ->
-  levels_sum v answers certified <= how_many P (sequences v n)
-    <= Z.of_nat v ^ Z.of_nat n - levels_sum v answers wrong.
+  levels_sum v answers certified <= how_many P all <= Z.of_nat (length all) - levels_sum v answers wrong.
 Proof.
   intros Cover C W. apply levels_sum_le with (g := fun _ part =>
     how_many (fun s => P (s ++ [snd (snd part)])) (level_inputs (fst (snd part)) (snd (snd part)))) in C.
   apply levels_sum_le with (g := fun _ part =>
     how_many (fun s => negb (P (s ++ [snd (snd part)]))) (level_inputs (fst (snd part)) (snd (snd part)))) in W.
-  rewrite <- (count_by_levels v n) in C by exact Cover.
-  rewrite <- (count_by_levels v n answers (fun x => negb (P x))) in W by exact Cover.
-  rewrite <- Nat2Z.inj_pow, <- (Counting.sequences_length v n), <- (how_many_split P). lia.
+  rewrite <- (count_by_levels v all) in C by exact Cover.
+  rewrite <- (count_by_levels v all answers (fun x => negb (P x))) in W by exact Cover.
+  rewrite <- (how_many_split P all). lia.
 Qed.
 
 (** ** Max-of-n *)
@@ -517,9 +527,10 @@ Proof.
   rewrite max_queries in Q by lia. apply in_seq in Q. apply (max_answer v n m) with (q := q); auto; lia.
 Qed.
 
-Theorem max_levels_cover v n : (1 <= n)%nat -> levels_cover v n (concat (max_levels v n)).
+Theorem max_levels_cover v n : (1 <= n)%nat -> levels_cover v (sequences v n) (concat (max_levels v n)).
 Proof.
   intros N. apply levels_cover_all with (which := fun x => max_level n (answer x)).
+  - apply Counting.sequences_NoDup.
   - rewrite all_max_levels. apply FinFun.Injective_map_NoDup; [|apply seq_NoDup].
     intros m m' E. exact (f_equal right_answer E).
   - intros L q I. apply in_max_levels in I. destruct I as (m & <- & M). apply in_seq in M.
@@ -527,7 +538,7 @@ Proof.
   - intros L q s I Q S. rewrite (max_levels_answer v n L q s N I Q S). apply in_max_levels in I.
     now destruct I as (m & <- & _).
   - intros x. split.
-    + intros X. pose proof (Theory.answer_below v n x N X) as M. apply in_sequences in X as [Len F].
+    + intros X. pose proof (answer_below v n x N X) as M. apply in_sequences in X as [Len F].
       destruct (exists_last (l := x)) as (s & q & ->); [now intros -> ; cbn in Len; lia|].
       pose proof (Counting.list_max_most (s ++ [q])) as most. pose proof (Counting.list_max_in (s ++ [q])) as attained.
       fold (answer (s ++ [q])) in most, attained. set (m := answer (s ++ [q])) in *.

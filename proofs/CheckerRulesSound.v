@@ -242,10 +242,10 @@ Definition with_constants (v : nat) (T : Theory.tables) (a e g : nat -> R) : The
   tD q j := (tD T q j + g q)%R
 |}.
 
-Theorem with_constants_right v n T a e g x : 1 <= n -> In x (sequences v n) ->
-  right T v n x <-> right (with_constants v T a e g) v n x.
+Theorem with_constants_wins v n T a e g r x : 1 <= n -> r < v -> In x (sequences v n) ->
+  wins T v n r x <-> wins (with_constants v T a e g) v n r x.
 Proof.
-  intros N X. apply right_shift with (a := a) (b := a) (e := e) (f := fun p => e (v + p)) (g := g); try easy.
+  intros N Rv X. apply wins_shift with (a := a) (b := a) (e := e) (f := fun p => e (v + p)) (g := g); try easy.
 Qed.
 
 Section Rules.
@@ -406,7 +406,7 @@ Section Rules.
     - intros j p t J L P. set (r := right_answer level).
       apply above_le with (logit_at p t r - logit_at p t j + (direct_at q r - direct_at q j))%R.
       + right. change (right_of V) with r. unfold logit_at, direct_at, X, margin_of_reals. cbn. ring.
-      + apply widest_above; auto. exact (answer_below _ _ _ level_is).
+      + apply widest_above; auto. exact (answer_is_below _ _ _ level_is).
     - intros t. apply Rmult_lt_0_compat; [apply exp_pos | apply pow2_pos].
     - intros p. apply Rmult_lt_0_compat; [apply exp_pos | apply pow2_pos].
     - intros t p L P. apply encloses_sane_iff. unfold weight_of. cbn [by_token_of by_position_of X reals_of].

@@ -74,20 +74,20 @@ Proof.
 Qed.
 
 Section Sums.
-  Variables (w : weights) (c : cert) (answers : list (list level)).
+  Variables (w : weights) (c : cert) (total : Z) (answers : list (list level)).
   Let cfg := sizes w.
   Let T := CheckerRules.tables_of w c.
   Let v := d_vocab cfg.
 
-  Lemma derive_shapes found : derive_levels w c answers = Derived found -> well_formed w = true.
+  Lemma derive_shapes found : derive_levels w c total answers = Derived found -> well_formed w = true.
   Proof. unfold derive_levels. now destruct (well_formed w). Qed.
 
   (** Every level's and query's counts are derived, and they add up. *)
-  Lemma derive_sums correct upper : derive_levels w c answers = Derived (correct, upper) ->
+  Lemma derive_sums correct upper : derive_levels w c total answers = Derived (correct, upper) ->
     (forall A part, In A (enumerated answers) -> In part (enumerated (level_queries v (snd A))) ->
       settled T c (fst A) part = Derived (value (settled T c (fst A) part)))
     /\ correct = levels_sum v answers (fun answer part => fst (value (settled T c answer part)))
-    /\ upper = total_inputs w - levels_sum v answers (fun answer part => snd (value (settled T c answer part))).
+    /\ upper = total - levels_sum v answers (fun answer part => snd (value (settled T c answer part))).
   Proof.
     intros E. unfold derive_levels in E. rewrite (derive_shapes _ E) in E. cbv zeta in E. fold cfg T in E.
     destruct (fold_left _ (rev (enumerated answers)) _) as [found| |] eqn:F; [|easy|easy].
@@ -110,31 +110,32 @@ Section Sums.
     - rewrite <- E', G. f_equal. unfold levels_sum. f_equal. apply map_ext_in. intros A I. now apply each.
   Qed.
 
-  Variable net : network.
-  Hypothesis cover : levels_cover v (n_ctx cfg) (concat answers).
+  (** All inputs, and any way to tell those that are right. *)
+  Variables (all : list (list nat)) (P : list nat -> bool).
+  Hypothesis total_is : total = Z.of_nat (length all).
+  Hypothesis cover : levels_cover v all (concat answers).
   Hypothesis settled_sound : forall L q, In L (concat answers) -> In q (queries v L) -> forall p certified wrong,
     settle (view_of T (level_view_of T L) q) p = Derived (certified, wrong) ->
-    certified <= how_many (fun s => answered cfg net (s ++ [q])) (level_inputs L q)
-    /\ wrong <= how_many (fun s => negb (answered cfg net (s ++ [q]))) (level_inputs L q).
+    certified <= how_many (fun s => P (s ++ [q])) (level_inputs L q)
+    /\ wrong <= how_many (fun s => negb (P (s ++ [q]))) (level_inputs L q).
 
-  Theorem sums_sound correct upper : derive_levels w c answers = Derived (correct, upper) ->
-    correct <= Z.of_nat (count_correct cfg net) <= upper.
+  Theorem sums_sound correct upper : derive_levels w c total answers = Derived (correct, upper) ->
+    correct <= how_many P all <= upper.
   Proof.
     intros E. destruct (derive_sums _ _ E) as (D & -> & ->).
     assert (forall A part, In A (enumerated answers) -> In part (enumerated (level_queries v (snd A))) ->
       fst (value (settled T c (fst A) part))
-        <= how_many (fun s => answered cfg net (s ++ [snd (snd part)])) (level_inputs (fst (snd part)) (snd (snd part)))
+        <= how_many (fun s => P (s ++ [snd (snd part)])) (level_inputs (fst (snd part)) (snd (snd part)))
       /\ snd (value (settled T c (fst A) part))
-        <= how_many (fun s => negb (answered cfg net (s ++ [snd (snd part)])))
+        <= how_many (fun s => negb (P (s ++ [snd (snd part)])))
           (level_inputs (fst (snd part)) (snd (snd part)))) as bounds.
-    { intros A part I P. specialize (D A part I P). unfold settled in *.
+    { intros A part I Pt. specialize (D A part I Pt). unfold settled in *.
       destruct (plan_for c (fst A) (fst part)) as [p|].
-      - apply in_enumerated in I, P. destruct part as [k [L q]]. cbn [fst snd] in *. apply in_level_queries in P.
-        apply (settled_sound L q) with p; [apply in_concat; now exists (snd A) | apply P |].
+      - apply in_enumerated in I, Pt. destruct part as [k [L q]]. cbn [fst snd] in *. apply in_level_queries in Pt.
+        apply (settled_sound L q) with p; [apply in_concat; now exists (snd A) | apply Pt |].
           rewrite D. now destruct (value _).
       - split; apply how_many_nonneg. }
-    apply (certified_count v (n_ctx cfg) answers (answered cfg net)); [exact cover | |];
-      intros A part I P; now apply bounds.
+    rewrite total_is. apply (certified_count v all answers P); [exact cover | |]; intros A part I Pt; now apply bounds.
   Qed.
 End Sums.
 

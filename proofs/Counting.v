@@ -64,17 +64,12 @@ Qed.
 
 (** ** The network's inputs *)
 
-Definition answered (cfg : config) (net : network) (x : list nat) : bool :=
-  if correct_dec cfg net x then true else false.
+(** Is r answered? *)
+Definition answered (cfg : config) (net : network) (r : nat) (x : list nat) : bool :=
+  if gives_dec cfg net x r then true else false.
 
-Lemma answered_right cfg net x : 1 <= n_ctx cfg ->
-  answered cfg net x = true <-> right (tables_of cfg net) (d_vocab cfg) (n_ctx cfg) x.
+Lemma answered_wins cfg net r x : 1 <= n_ctx cfg ->
+  answered cfg net r x = true <-> wins (tables_of cfg net) (d_vocab cfg) (n_ctx cfg) r x.
 Proof.
-  intros N. rewrite <- correct_iff_right by exact N. unfold answered. destruct (correct_dec cfg net x); easy.
-Qed.
-
-Lemma answered_wrong cfg net x : 1 <= n_ctx cfg ->
-  negb (answered cfg net x) = true <-> ~ right (tables_of cfg net) (d_vocab cfg) (n_ctx cfg) x.
-Proof.
-  intros N. rewrite <- answered_right by exact N. now rewrite negb_true_iff, not_true_iff_false.
+  intros N. rewrite <- gives_iff_wins by exact N. unfold answered. destruct (gives_dec cfg net x r); easy.
 Qed.
