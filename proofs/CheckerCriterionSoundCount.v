@@ -68,7 +68,6 @@ Section Lists.
     induction l as [|x l IH]; intros H; cbn [map zsum length]; [lia|].
     specialize (IH (fun y I => H y (or_intror I))). specialize (H x (or_introl eq_refl)). lia.
   Qed.
-
 End Lists.
 
 Section Lists.
@@ -87,15 +86,6 @@ Section Lists.
     induction ls as [|l ls IH]; [reflexivity|]. cbn [concat map zsum]. rewrite <- IH.
     rewrite map_app. induction (map h l); cbn; lia.
   Qed.
-
-  Lemma zsum_combine h l (ls : list B) : (forall x, In x l -> 0 <= h x) ->
-    zsum (map (fun pair => h (fst pair)) (combine l ls)) <= zsum (map h l).
-  Proof.
-    revert ls. induction l as [|x l IH]; intros ls H; [reflexivity|].
-    specialize (IH (tl ls) (fun y I => H y (or_intror I))).
-    pose proof (zsum_nonneg h l (fun y I => H y (or_intror I))).
-    specialize (H x (or_introl eq_refl)). destruct ls; cbn in *; lia.
-  Qed.
 End Lists.
 
 Lemma count_items_zsum times : count_items times = zsum times.
@@ -112,17 +102,6 @@ Proof. induction l; cbn; [reflexivity|]. rewrite app_length. lia. Qed.
 Lemma length_concat {A} (ls : list (list A)) :
   Z.of_nat (length (concat ls)) = zsum (map (fun l => Z.of_nat (length l)) ls).
 Proof. induction ls; cbn; [reflexivity|]. rewrite app_length. lia. Qed.
-
-Lemma Forall2_nth {A B} (P : A -> B -> Prop) a b : forall xs ys, length xs = length ys ->
-  (forall i, (i < length xs)%nat -> P (nth i xs a) (nth i ys b)) -> Forall2 P xs ys.
-Proof.
-  induction xs as [|x xs IH]; intros [|y ys] L H; try discriminate; constructor.
-  - apply (H O). cbn. lia.
-  - apply IH; [now injection L|]. intros i I. apply (H (S i)). cbn. lia.
-Qed.
-
-Lemma Forall2_skipn {A B} (P : A -> B -> Prop) : forall n xs ys, Forall2 P xs ys -> Forall2 P (skipn n xs) (skipn n ys).
-Proof. induction n; intros xs ys H; [exact H|]. destruct H; [constructor | now apply IHn]. Qed.
 
 Lemma zsum_permutation l l' : Permutation l l' -> zsum l = zsum l'.
 Proof. induction 1; cbn [zsum]; lia. Qed.

@@ -29,12 +29,6 @@ Proof.
     induction k as [|k IH]; cbn [sum]; [reflexivity|]. rewrite IH. do 2 f_equal. lia.
 Qed.
 
-Lemma how_many_filter {A} (f g : A -> bool) l : how_many f (filter g l) = how_many (fun x => g x && f x) l.
-Proof.
-  induction l as [|x l IH]; [reflexivity|]. rewrite how_many_cons, <- IH. cbn [filter].
-  destruct (g x); [now rewrite how_many_cons | reflexivity].
-Qed.
-
 Lemma in_numbered {A} : forall (l : list A) a g x, In (g, x) (combine (seq a (length l)) l) ->
   exists i, g = (a + i)%nat /\ nth_error l i = Some x.
 Proof.

@@ -176,13 +176,6 @@ Qed.
 Lemma sane_upper x : sane x -> sane (upper x).
 Proof. intros _. apply new_cases. lia. Qed.
 
-Lemma above_upper x a : above x a -> above (upper x) a.
-Proof.
-  intros [_ X]. unfold upper. destruct (new_cases (hi x) (hi x) (Z.le_refl _)) as [S [-> | (-> & low & high)]];
-    [apply above_everything|].
-  destruct X as [X|X]; [exfalso; ends|]. split; [constructor; ends | auto].
-Qed.
-
 (** [largest]: an upper bound of what any of its entries bounds. *)
 Lemma sane_fold_imax l : forall x, sane x -> Forall sane l -> sane (fold_left imax l x).
 Proof. induction l; intros x S A; [exact S|]. inversion_clear A. apply IHl; [apply sane_imax|]; auto. Qed.

@@ -11,16 +11,6 @@ Definition count {A} (P : A -> bool) (l : list A) : nat := length (filter P l).
 Lemma count_map {A B} (P : B -> bool) (f : A -> B) l : count P (map f l) = count (fun a => P (f a)) l.
 Proof. unfold count. induction l as [|a l IH]; cbn; [easy|]. destruct (P (f a)); cbn; now rewrite IH. Qed.
 
-Lemma count_negb {A} (P : A -> bool) l : count P l + count (fun a => negb (P a)) l = length l.
-Proof. unfold count. induction l as [|a l IH]; cbn; [easy|]. destruct (P a); cbn; lia. Qed.
-
-Lemma count_le {A} (P Q : A -> bool) l : (forall a, In a l -> P a = true -> Q a = true) -> count P l <= count Q l.
-Proof.
-  unfold count. induction l as [|a l IH]; cbn; intros H; [lia|].
-  assert (length (filter P l) <= length (filter Q l)) by (apply IH; auto).
-  destruct (P a) eqn:E; [rewrite (H a) by auto | destruct (Q a)]; cbn; lia.
-Qed.
-
 (** If the elements of each list show which list they are from, and none has duplicates, all together have none. *)
 Lemma NoDup_flat_map {A B} (key : B -> A) (f : A -> list B) l :
   NoDup l -> (forall a, In a l -> NoDup (f a)) -> (forall a b, In a l -> In b (f a) -> key b = a) ->
