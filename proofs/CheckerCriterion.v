@@ -515,8 +515,8 @@ Section Walk.
         | [] => ((0, 0), script)
         | next :: behind =>
             let ways := nth state (ways next) [] in
-            (* One way on alone: its items are all that the node stands for. *)
-            let all := match ways with [_] => true | _ => false end in
+            (* By the rule, all items of one way on alone were looked at with the node. *)
+            let all := match ways, script with [_], None => true | _, _ => false end in
             fold_left (fun state (way : way) =>
               let '(below, script) :=
                 among_items (node behind (snd way)) behind (snd way) all (fst way) O open (snd state) in

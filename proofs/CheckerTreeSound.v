@@ -729,7 +729,7 @@ Section Tree.
           | Decided d _ _ => (found_by d (inputs_at steps state), script)
           | Apart open =>
               let ways := nth state ways [] in
-              let all := match ways with [_] => true | _ => false end in
+              let all := match ways, script with [_], None => true | _, _ => false end in
               fold_left (fun state (way : way) =>
                 let '(below, script) :=
                   among_items shows (node shows behind (snd way)) behind (snd way) all (fst way) O open (snd state) in
@@ -740,7 +740,7 @@ Section Tree.
         apply (keeps_sound _ _ (fun _ => completed (here :: layers) state) _ _ _ H).
       + now apply (decided_sound _ _ (fun _ => completed (here :: layers) state) open' d count).
       + pose proof (sums_incl _ _ _ (proj1 H) S) as S'. clear H H'.
-        cbv zeta. generalize (match nth state ways [] with [_] => true | _ => false end). intros all.
+        cbv zeta. generalize (match nth state ways [], script' with [_], None => true | _, _ => false end). intros all.
         unfold sound. rewrite !how_many_completed.
         set (rights := fun way : list (list nat) * nat => zsum (map _ (concat (fst way)))).
         set (wrongs := fun way : list (list nat) * nat => zsum (map _ (concat (fst way)))).
