@@ -89,25 +89,44 @@ Local Open Scope Z_scope.
 Record item := {
   terms_of : row;     (** by group *)
   times_of : Z;       (** how many tokens it stands for *)
-  (** Of it and those that follow it: *)
+  gap : list row;     (** the terms of those between it and the next of its way, which are of other ways *)
+  (** Of it, those that follow it, and all between them: *)
   most_from : row;
   least_from : row;
   tokens_from : Z
 }.
 
-(** Items from terms and numbers of tokens. *)
-Fixpoint items_of (found : list (row * Z)) : list item :=
+Definition best_of (op : ival -> ival -> ival) (rows : list row) : row :=
+  match reduce (map2 op) rows with Some best => best | None => [] end.
+
+(** The terms of those that are not of a way, up to the next that is. *)
+Fixpoint gap_of (found : list (bool * (row * Z))) : list row :=
+  match found with (false, (terms, _)) :: found => terms :: gap_of found | _ => [] end.
+
+(** The items of a way among others, from terms and numbers of tokens. *)
+Fixpoint items_of (found : list (bool * (row * Z))) : list item :=
   match found with
   | [] => []
-  | (terms, times) :: found =>
+  | (false, _) :: found => items_of found
+  | (true, (terms, times)) :: found =>
       match items_of found with
-      | [] => [{| terms_of := terms; times_of := times; most_from := terms; least_from := terms;
+      | [] => [{| terms_of := terms; times_of := times; gap := []; most_from := terms; least_from := terms;
                   tokens_from := times |}]
       | next :: rest =>
-          {| terms_of := terms; times_of := times; most_from := map2 imax terms (most_from next);
-             least_from := map2 imin terms (least_from next); tokens_from := times + tokens_from next |}
-          :: next :: rest
+          let gap := gap_of found in
+          {| terms_of := terms; times_of := times; gap := gap;
+             most_from := best_of imax (terms :: most_from next :: gap);
+             least_from := best_of imin (terms :: least_from next :: gap);
+             tokens_from := times + tokens_from next |} :: next :: rest
       end
+  end.
+
+(** The terms of some items, and of those between them. *)
+Fixpoint rows_between (items : list item) : list row :=
+  match items with
+  | [] => []
+  | [item] => [terms_of item]
+  | item :: items => terms_of item :: gap item ++ rows_between items
   end.
 
 (** Some items, and the state behind them. *)
@@ -135,9 +154,6 @@ Definition row_total (side : step -> list row) (behind : list step) (state : nat
 Definition items_bound (side : item -> row) (items : list item) : row :=
   match items with [] => [] | first :: _ => side first end.
 Definition items_tokens (items : list item) : Z := match items with [] => 0 | first :: _ => tokens_from first end.
-
-Definition best_of (op : ival -> ival -> ival) (rows : list row) : row :=
-  match reduce (map2 op) rows with Some best => best | None => [] end.
 
 (** By state: the bound of all ways on, each with what is behind it. *)
 Definition bounds_by_state (op : ival -> ival -> ival) (by_item : item -> row) (side : step -> list row)
@@ -308,11 +324,11 @@ Section View.
     | move :: moves => snd move :: filter (fun state => negb (state =? snd move)%nat) (targets moves)
     end.
 
-  (** Classes behind which the state is the same go on together. *)
+  (** Classes behind which the state is the same go on together; they are bounded together with all between them. *)
   Definition ways_on (found : list (nat * (row * Z))) (moves : list (nat * nat)) : list way :=
     map (fun state =>
       let classes := map fst (filter (fun move => (snd move =? state)%nat) moves) in
-      (items_of (map snd (filter (fun entry => among classes (fst entry)) found)), state)) (targets moves).
+      (items_of (map (fun entry => (among classes (fst entry), snd entry)) found), state)) (targets moves).
 
   (** Terms of a piece at position p < n - 1; is their lower end a bound, that of far ones too? *)
   Definition found_at (bounded : bool) (groups : list margin) (W : window) (p : nat) (x : piece) : row * Z :=
@@ -325,7 +341,9 @@ Section View.
 
   Definition steps_at (bounded : bool) (groups : list margin) (W : window) (order : list nat) : list step :=
     let ps := in_order (vocab T) order (pieces W) in
-    steps_of (map2 (fun here p => map (ways_on (map (fun x => (class x, found_at bounded groups W p x)) ps)) here)
+    steps_of (map2 (fun here p =>
+      let standing := filter (fun x => among (map fst (concat here)) (class x)) ps in
+      map (ways_on (map (fun x => (class x, found_at bounded groups W p x)) standing)) here)
       (used V) (seq 0 (context T - 1))).
 
   (** *** Rule `whole` (`whole.rs`) *)
@@ -476,7 +494,7 @@ Section Walk.
         | O =>
             let bound (side : step -> list row) (op : ival -> ival -> ival) (from : row) (count : nat) (group : nat)
                 (sum : ival) :=
-              let here := match count with O => from | _ => best_of op (map terms_of (firstn count items)) end in
+              let here := match count with O => from | _ => best_of op (rows_between (firstn count items)) end in
               total side behind state group (add sum (get here group)) in
             let '(verdict, script) :=
               if all || match others with [] => true | _ => false end then (Apart open, script)

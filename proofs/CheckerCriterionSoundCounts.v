@@ -428,25 +428,37 @@ Section Counts.
       - destruct I as [F ->]. now apply far_stands.
     Qed.
 
-    Theorem ways_covered here : Forall2 (Forall2 (way_covers (phi X r) answers_of shows_of p))
-      (map (ways_on (map (fun x => (class x, found_at V bounded groups W p x)) ps)) here) (map (ways_tokens V W ps)
-        here).
+    (** The items of a way, among those of all ways on from the position. *)
+    Theorem ways_covered here : let standing := filter (fun x => among (map fst (concat here)) (class x)) ps in
+      Forall2 (Forall2 (way_covers (phi X r) answers_of shows_of p))
+        (map (ways_on (map (fun x => (class x, found_at V bounded groups W p x)) standing)) here)
+        (map (ways_tokens V W ps) here).
     Proof.
-      apply maps_related. intros moves _. unfold ways_on, ways_tokens. apply maps_related. intros state _.
-      split; [|reflexivity]. cbn [fst]. apply items_cover.
-      set (test := fun c => among (map fst (filter (fun move : nat * nat => (snd move =? state)%nat) moves)) c).
-      assert (forall l, incl l ps -> Forall2 (stands_for (phi X r) answers_of shows_of p)
-        (map snd (filter (fun entry => test (fst entry)) (map (fun x => (class x, found_at V bounded groups W p x)) l)))
-        (map (piece_tokens V W) (filter (fun x => test (class x)) l))) as all; [|apply all, incl_refl].
-      induction l as [|x l IH]; intros I; [constructor|]. cbn [map filter fst].
-      specialize (IH (fun y J => I y (or_intror J))). destruct (test (class x)); [|exact IH]. cbn [map snd].
-      constructor; [|exact IH]. apply piece_stands, I. now left.
+      cbn zeta. apply maps_related. intros moves M. unfold ways_on, ways_tokens. apply maps_related. intros state _.
+      split; [|reflexivity]. cbn [fst].
+      set (classes := map fst (filter (fun move : nat * nat => (snd move =? state)%nat) moves)).
+      set (stands := fun c => among (map fst (concat here)) c).
+      set (found := found_at V bounded groups W p). rewrite map_map. cbn [fst snd].
+      assert (forall c, among classes c = true -> stands c = true) as sub.
+      { intros c C. apply among_iff in C. apply among_iff. unfold classes in C. apply in_map_iff in C.
+        destruct C as (move & <- & C). apply filter_In in C. apply in_map, in_concat. exists moves. now split. }
+      assert (map (piece_tokens V W) (filter (fun x => among classes (class x)) ps)
+        = map snd (filter (fun x => fst (fst x)) (map (fun x => (among classes (class x), found x, piece_tokens V W x))
+            (filter (fun x => stands (class x)) ps)))) as ->.
+      { induction ps as [|x xs IH]; [reflexivity|]. cbn [filter]. pose proof (sub (class x)) as C.
+        destruct (among classes (class x)) eqn:A.
+        - rewrite (C eq_refl). cbn [map filter fst snd]. rewrite A. cbn [map snd]. now rewrite IH.
+        - rewrite IH. destruct (stands (class x)); [|reflexivity]. cbn [map filter fst]. now rewrite A. }
+      rewrite <- (map_map (fun x => (among classes (class x), found x, piece_tokens V W x)) fst). apply items_cover.
+      apply Forall_map, Forall_forall. intros x I. cbn [fst snd]. apply filter_In in I. now apply piece_stands.
     Qed.
   End Position.
 
   Lemma steps_follow : forall layers a, (a + length layers <= n - 1)%nat ->
     follow (phi X r) answers_of shows_of
-      (steps_of (map2 (fun here p => map (ways_on (map (fun x => (class x, found_at V bounded groups W p x)) ps)) here)
+      (steps_of (map2 (fun here p =>
+        let standing := filter (fun x => among (map fst (concat here)) (class x)) ps in
+        map (ways_on (map (fun x => (class x, found_at V bounded groups W p x)) standing)) here)
         layers (seq a (length layers)))) (map (map (ways_tokens V W ps)) layers) (seq a (length layers)).
   Proof.
     induction layers as [|here layers IH]; intros a B; [constructor|]. cbn [length seq map map2 steps_of] in *.

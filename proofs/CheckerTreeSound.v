@@ -177,30 +177,52 @@ Section Tree.
       (forall t g j, In t (concat (c :: cs)) -> In j (answers g) -> above (get (most_from i) g) (phi j p t)) ->
       (forall t g j, In t (concat (c :: cs)) -> In j (answers g) -> nth g shows false = true ->
         below (get (least_from i) g) (phi j p t)) ->
+      (forall r g j, In r (gap i) -> In j (answers g) -> sane (get r g)) ->
       covers p its cs -> covers p (i :: its) (c :: cs).
 
-  Lemma items_cover p found cs : Forall2 (stands_for p) found cs -> covers p (items_of found) cs.
+  Lemma stands_sane p found c g j : stands_for p found c -> In j (answers g) -> sane (get (fst found) g).
   Proof.
-    induction 1 as [|[terms times] c found cs S H IH]; [constructor|]. cbn [items_of].
-    pose proof (some_token _ _ _ S) as N. pose proof (times_are _ _ _ S) as T. cbn [snd] in T.
-    assert (exists t, In t c) as (t0 & T0) by (destruct c as [|t c]; [easy | exists t; now left]).
-    destruct IH as [|i its c' cs' S' K A B IH].
-    - constructor; cbn [terms_of times_of tokens_from most_from least_from concat]; rewrite ?app_nil_r; auto.
+    intros S J. pose proof (some_token _ _ _ S). destruct c as [|t c]; [easy|].
+    exact (above_sane _ _ (terms_above _ _ _ S t g j (or_introl eq_refl) J)).
+  Qed.
+
+  (** Those of a way among others, each with the tokens that it stands for. *)
+  Lemma items_cover p (all : list (bool * (row * Z) * list nat)) :
+    Forall (fun x => stands_for p (snd (fst x)) (snd x)) all ->
+    covers p (items_of (map fst all)) (map snd (filter (fun x => fst (fst x)) all)).
+  Proof.
+    induction 1 as [|[[mine [terms times]] c] all S H IH]; [constructor|]. cbn [map items_of filter fst snd] in *.
+    destruct mine; [|exact IH]. cbn [map snd].
+    pose proof (times_are _ _ _ S) as T. cbn [snd] in T.
+    pose proof (fun g j => stands_sane p _ c g j S) as Sane. cbn [fst] in Sane.
+    revert IH. generalize (items_of (map fst all)), (map snd (filter (fun x => fst (fst x)) all)).
+    intros its0 cs0 IH. destruct IH as [|i its c' cs' S' K A B G IH].
+    - constructor; cbn [terms_of times_of tokens_from most_from least_from gap concat]; rewrite ?app_nil_r; auto.
       + apply (terms_above _ _ _ S).
       + apply (terms_below _ _ _ S).
+      + easy.
       + constructor.
     - assert (exists t, In t (concat (c' :: cs'))) as (t1 & T1).
       { pose proof (some_token _ _ _ S'). destruct c' as [|t c']; [easy | exists t; now left]. }
-      constructor; cbn [terms_of times_of tokens_from most_from least_from]; auto.
+      assert (forall r g j, In r (gap_of (map fst all)) -> In j (answers g) -> sane (get r g)) as Gap.
+      { clear - H. induction H as [|[[mine [terms times]] c] all S H IH]; [easy|]. cbn [map gap_of fst].
+        destruct mine; [easy|]. intros r g j [<-|I] J; [exact (stands_sane p _ c g j S J) | now apply (IH r g j)]. }
+      constructor; cbn [terms_of times_of tokens_from most_from least_from gap]; auto.
       + rewrite T, K. cbn [concat]. rewrite (app_length c). lia.
       + intros t g j I J. change (concat (c :: c' :: cs')) with (c ++ concat (c' :: cs')) in I.
-        apply in_app_iff in I. destruct I as [I|I].
-        * apply (get_op_l _ _ from_above); [now apply (terms_above _ _ _ S)|]. exact (above_sane _ _ (A t1 g j T1 J)).
-        * apply (get_op_r _ _ from_above); [|now apply A]. exact (above_sane _ _ (terms_above _ _ _ S t0 g j T0 J)).
-      + intros t g j I J G. change (concat (c :: c' :: cs')) with (c ++ concat (c' :: cs')) in I.
-        apply in_app_iff in I. destruct I as [I|I].
-        * apply (get_op_l _ _ from_below); [now apply (terms_below _ _ _ S)|]. exact (below_sane _ _ (B t1 g j T1 J G)).
-        * apply (get_op_r _ _ from_below); [|now apply B]. exact (below_sane _ _ (terms_below _ _ _ S t0 g j T0 J G)).
+        apply in_app_iff in I.
+        assert (forall r, In r (terms :: most_from i :: gap_of (map fst all)) -> sane (get r g)) as Rows.
+        { intros r [<-|[<-|R]]; [now apply (Sane g j) | exact (above_sane _ _ (A t1 g j T1 J)) | now apply (Gap r g j)]. }
+        destruct I as [I|I].
+        * apply (best_bounds _ _ from_above) with (r := terms); [exact Rows | now left | now apply (terms_above _ _ _ S)].
+        * apply (best_bounds _ _ from_above) with (r := most_from i); [exact Rows | right; now left | now apply A].
+      + intros t g j I J Sh. change (concat (c :: c' :: cs')) with (c ++ concat (c' :: cs')) in I.
+        apply in_app_iff in I.
+        assert (forall r, In r (terms :: least_from i :: gap_of (map fst all)) -> sane (get r g)) as Rows.
+        { intros r [<-|[<-|R]]; [now apply (Sane g j) | exact (below_sane _ _ (B t1 g j T1 J Sh)) | now apply (Gap r g j)]. }
+        destruct I as [I|I].
+        * apply (best_bounds _ _ from_below) with (r := terms); [exact Rows | now left | now apply (terms_below _ _ _ S)].
+        * apply (best_bounds _ _ from_below) with (r := least_from i); [exact Rows | right; now left | now apply B].
       + now constructor.
   Qed.
 
@@ -211,7 +233,7 @@ Section Tree.
   Lemma covers_part p its cs : covers p its cs -> forall count,
     Forall2 (stands_for p) (map (fun i => (terms_of i, times_of i)) (firstn count its)) (firstn count cs).
   Proof.
-    induction 1 as [|i its c cs S K A B C IH]; intros [|count]; cbn [firstn map]; constructor; auto.
+    induction 1 as [|i its c cs S K A B G C IH]; intros [|count]; cbn [firstn map]; constructor; auto.
   Qed.
 
   Lemma part_tokens p its cs count : covers p its cs ->
@@ -357,7 +379,7 @@ Section Tree.
     above sum x -> above (total most steps state g sum) (outcome j x places ts).
   Proof.
     intros F I J. apply (total_side _ _ from_above most_from most (fun _ _ => eq_refl) g j) with layers; auto.
-    intros p its cs [|i its' c cs' S K A B _] t T; [easy | now apply A].
+    intros p its cs [|i its' c cs' S K A B _ _] t T; [easy | now apply A].
   Qed.
 
   Theorem total_least steps layers places state ts g j sum x : follow steps layers places ->
@@ -365,7 +387,7 @@ Section Tree.
     below sum x -> below (total least steps state g sum) (outcome j x places ts).
   Proof.
     intros F I J G. apply (total_side _ _ from_below least_from least (fun _ _ => eq_refl) g j) with layers; auto.
-    intros p its cs [|i its' c cs' S K A B _] t T; [easy | now apply B].
+    intros p its cs [|i its' c cs' S K A B _ _] t T; [easy | now apply B].
   Qed.
 
   (** *** Bounds of the first so many items *)
@@ -376,22 +398,32 @@ Section Tree.
     Hypothesis terms_bound : forall found c, stands_for p found c ->
       forall t, In t c -> bounds (get (fst found) g) (phi j p t).
 
-    Lemma part_bounds its cs count t : covers p its cs -> In t (concat (firstn count cs)) ->
-      bounds (get (best_of op (map terms_of (firstn count its))) g) (phi j p t).
+    Lemma part_bounds its cs count t : In j (answers g) -> covers p its cs -> In t (concat (firstn count cs)) ->
+      bounds (get (best_of op (rows_between (firstn count its))) g) (phi j p t).
     Proof.
-      intros C T. pose proof (covers_part _ _ _ C count) as H. revert H T.
-      generalize (firstn count its), (firstn count cs). intros l l' H T.
-      assert (forall r, In r (map terms_of l) -> sane (get r g)) as Sane.
-      { clear T. revert l' H. induction l as [|i l IH]; intros l' H; [easy|]. inversion_clear H as [|? c ? cs' S H'].
-        intros r [<-|I]; [|now apply (IH cs')]. pose proof (some_token _ _ _ S). destruct c as [|t' c]; [easy|].
-        apply (bounds_sane _ _ side_is _ (phi j p t')). exact (terms_bound _ _ S t' (or_introl eq_refl)). }
-      assert (exists i, In i l /\ bounds (get (terms_of i) g) (phi j p t)) as (i & I & A).
-      { clear Sane. revert l' H T. induction l as [|i l IH]; intros [|c cs'] H T; try (now inversion H).
-        cbn [map] in H. inversion_clear H as [|? ? ? ? S H']. cbn [concat] in T. apply in_app_iff in T.
-          destruct T as [T|T].
-        - exists i. split; [now left | exact (terms_bound _ _ S t T)].
-        - destruct (IH cs' H' T) as (i' & I & A). exists i'. split; [now right | exact A]. }
-      apply (best_bounds _ _ side_is) with (r := terms_of i); [exact Sane | now apply in_map | exact A].
+      intros J C T.
+      assert ((forall r, In r (rows_between (firstn count its)) -> sane (get r g))
+        /\ exists r, In r (rows_between (firstn count its)) /\ bounds (get r g) (phi j p t)) as [Sane (r & I & A)];
+        [|now apply (best_bounds _ _ side_is) with (r := r)].
+      revert count T. induction C as [|i its c cs S K A B G C IH]; intros [|count] T; [destruct T|destruct T|destruct T|].
+      cbn [firstn concat] in *. apply in_app_iff in T.
+      assert (sane (get (terms_of i) g)) as Si by exact (stands_sane p _ c g j S J).
+      assert (forall l, (forall r, In r (rows_between l) -> sane (get r g)) ->
+        forall r, In r (rows_between (i :: l)) -> sane (get r g)) as more.
+      { intros [|i' l] H r.
+        - intros [<-|[]]. exact Si.
+        - intros [<-|R]; [exact Si|]. apply in_app_iff in R. destruct R as [R|R]; [now apply (G r g j) | now apply H]. }
+      assert (forall l r, In r (rows_between l) -> In r (rows_between (i :: l))) as later.
+      { intros [|i' l] r R; [destruct R|]. right. apply in_app_iff. now right. }
+      assert (forall l, In (terms_of i) (rows_between (i :: l))) as first by (intros [|i' l]; now left).
+      destruct T as [T|T].
+      - split; [|exists (terms_of i); split; [apply first | exact (terms_bound _ _ S t T)]].
+        apply more. clear - C G J. revert count. induction C as [|i' its c cs S K A B G' C IH]; intros [|count]; try easy.
+        cbn [firstn]. specialize (IH count). destruct (firstn count its) as [|i2 l].
+        + intros r [<-|[]]. exact (stands_sane p _ c g j S J).
+        + intros r [<-|R]; [exact (stands_sane p _ c g j S J)|]. apply in_app_iff in R.
+          destruct R as [R|R]; [now apply (G' r g j) | now apply IH].
+      - destruct (IH count T) as [Sane (r & I & X)]. split; [now apply more|]. exists r. split; [now apply later | exact X].
     Qed.
   End Part.
 
@@ -653,7 +685,7 @@ Section Tree.
       sound (fst (among_items shows child behind state all its decided open script))
         (inputs_by layers state (concat (skipn decided cs))) (p :: places) open prefix.
     Proof.
-      induction 1 as [|i its c cs S K A B C IH]; intros decided all open prefix script O; [apply sound_nothing|].
+      induction 1 as [|i its c cs S K A B G C IH]; intros decided all open prefix script O; [apply sound_nothing|].
       cbn [among_items]. destruct decided as [|decided]; [|now apply IH]. cbv zeta.
       assert (covers p (i :: its) (c :: cs)) as Cov by now constructor.
       set (inputs := fun count => inputs_by layers state (concat (part_of count (c :: cs)))).
@@ -667,14 +699,14 @@ Section Tree.
             cbn [outcome].
             apply total_most with layers; auto. apply above_add; [exact X|].
             destruct count as [|count]; [now apply A|].
-            refine (part_bounds _ _ from_above g j p _ (i :: its) (c :: cs) _ t Cov T).
+            refine (part_bounds _ _ from_above g j p _ (i :: its) (c :: cs) _ t J Cov T).
             intros found c' S' t' T'. exact (terms_above _ _ _ S' t' g j T' J).
-          + intros count ts g sum j T J G X. apply in_inputs_by in T. destruct T as (t & rest & T & R & ->).
+          + intros count ts g sum j T J Sh X. apply in_inputs_by in T. destruct T as (t & rest & T & R & ->).
             cbn [outcome].
             apply total_least with layers; auto. apply below_add; [exact X|].
             destruct count as [|count]; [now apply B|].
-            refine (part_bounds _ _ from_below g j p _ (i :: its) (c :: cs) _ t Cov T).
-            intros found c' S' t' T'. exact (terms_below _ _ _ S' t' g j T' J G). }
+            refine (part_bounds _ _ from_below g j p _ (i :: its) (c :: cs) _ t J Cov T).
+            intros found c' S' t' T'. exact (terms_below _ _ _ S' t' g j T' J Sh). }
       clear E. destruct v as [d count open'|open'].
       - destruct H as [H D]. apply (keeps_sound _ _ inputs _ _ _ H). pose proof (sums_incl _ _ _ (proj1 H) O) as O'.
         assert (match count with 0%nat => tokens_from i | _ => count_items (map times_of (firstn count (i :: its))) end
