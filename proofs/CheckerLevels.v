@@ -53,6 +53,28 @@ Section Used.
     end.
 End Used.
 
+(** For each entry of a list, where the first one is that equals it. *)
+Fixpoint first_like {A} (equal : A -> A -> bool) (x : A) (l : list A) : nat :=
+  match l with y :: l => if equal y x then O else S (first_like equal x l) | [] => O end.
+Definition firsts {A} (equal : A -> A -> bool) (l : list A) : list nat := map (fun x => first_like equal x l) l.
+
+Fixpoint moves_equal (a b : list (nat * nat)) : bool :=
+  match a, b with
+  | [], [] => true
+  | x :: a, y :: b => (fst x =? fst y)%nat && (snd x =? snd y)%nat && moves_equal a b
+  | _, _ => false
+  end.
+
+(** States that go on alike are one: the first of them. With where each state's first is, by state of the first layer. *)
+Fixpoint merged_moves (ends : list Z) (layers : list layer) : list layer * list nat :=
+  match layers with
+  | [] => ([], firsts Z.eqb ends)
+  | here :: layers =>
+      let '(merged, same) := merged_moves ends layers in
+      let here := map (map (fun move => (fst move, nth (snd move) same (snd move)))) here in
+      (here :: merged, firsts moves_equal here)
+  end.
+
 (** Without the moves of states that are not reached from some. *)
 Fixpoint reached_moves (states : list nat) (layers : list layer) : list layer :=
   match layers with
@@ -70,7 +92,7 @@ Definition sizes_of (L : level) : list Z := map (fun tokens => Z.of_nat (length 
 (** The moves that are left of those before the last position, and the number of inputs. *)
 Definition moves_left (L : level) (q : nat) (layers : list layer) : list layer * Z :=
   let '(used, counts) := used_moves (sizes_of L) (ends L q) layers in
-  (reached_moves [O] used, inputs_from counts O).
+  (reached_moves [O] (fst (merged_moves (ends L q) used)), inputs_from counts O).
 
 Definition free_classes (L : level) (used : list layer) : list nat :=
   let found := map fst (concat (concat used)) in

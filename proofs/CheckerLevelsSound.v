@@ -130,6 +130,43 @@ Section Completions.
   Qed.
 End Completions.
 
+(** *** States that go on alike *)
+
+Lemma firsts_alike {A} (equal : A -> A -> bool) (d : A) : (forall x y, equal x y = true <-> x = y) -> forall l state,
+  nth (nth state (firsts equal l) state) l d = nth state l d.
+Proof.
+  intros E l state. unfold firsts. destruct (Nat.lt_ge_cases state (length l)) as [B|B].
+  - rewrite nth_indep with (d' := (fun x => first_like equal x l) d) by (rewrite map_length; exact B).
+    rewrite (map_nth (fun x => first_like equal x l)). pose proof (nth_In l d B) as I. revert I.
+    generalize (nth state l d). intros x. clear B. induction l as [|y l IH]; intros I; [destruct I|]. cbn [first_like].
+    destruct (equal y x) eqn:Y; [now apply E|]. destruct I as [->|I]; [|now apply IH].
+    rewrite (proj2 (E x x) eq_refl) in Y. discriminate.
+  - now rewrite (nth_overflow (map _ l)) by (rewrite map_length; exact B).
+Qed.
+
+Lemma moves_equal_iff : forall a b, moves_equal a b = true <-> a = b.
+Proof.
+  induction a as [|[c s] a IH]; intros [|[c' s'] b]; cbn [moves_equal fst snd]; try easy.
+  rewrite !andb_true_iff, !Nat.eqb_eq, IH. split; [now intros [[-> ->] ->] | now intros [= -> -> ->]].
+Qed.
+
+Lemma merged_completions tokens ends : forall layers,
+  (forall state, completions tokens (fun _ => true) (fst (merged_moves ends layers)) state
+    = completions tokens (fun _ => true) layers state)
+  /\ forall state, completions tokens (fun _ => true) (fst (merged_moves ends layers))
+      (nth state (snd (merged_moves ends layers)) state)
+    = completions tokens (fun _ => true) (fst (merged_moves ends layers)) state.
+Proof.
+  induction layers as [|here layers [Same Alike]]; [now split|]. cbn [merged_moves].
+  destruct (merged_moves ends layers) as [merged same]. cbn [fst snd] in *.
+  set (merge := fun move : nat * nat => (fst move, nth (snd move) same (snd move))).
+  set (here' := map (map merge) here). split; intros state; cbn [completions].
+  - assert (moves_at here' state = map merge (moves_at here state)) as -> by exact (map_nth (map merge) here [] state).
+    induction (moves_at here state) as [|move moves IH]; [reflexivity|]. cbn [map flat_map merge fst snd].
+    now rewrite Alike, Same, IH.
+  - unfold moves_at. now rewrite (firsts_alike moves_equal [] moves_equal_iff).
+Qed.
+
 (** The order of a class' tokens does not matter. *)
 Lemma completions_permutation accepts tokens tokens' : forall layers,
   (forall c, In c (map fst (concat (concat layers))) -> Permutation (tokens c) (tokens' c)) ->
@@ -235,7 +272,7 @@ Proof.
   unfold moves_left. pose proof (counts_are L q layers 0) as C. pose proof (used_completions L q layers 0) as U.
   destruct (used_moves (sizes_of L) (ends L q) layers) as [used counts] eqn:E. cbv beta in C, U. rewrite E in C, U.
   intros [= <- <-]. split; [exact C|]. intros N. rewrite <- U by now left.
-  apply reached_completions. now left.
+  rewrite reached_completions by now left. apply merged_completions.
 Qed.
 
 (** What is asked of a level, for [v] tokens and [n] positions. *)
@@ -573,8 +610,9 @@ Proof.
   assert (length (fst (used_moves (sizes_of L) (ends L q) layers)) = length layers) as E.
   { induction layers as [|here layers IH]; [reflexivity|]. cbn [used_moves].
     destruct (used_moves (sizes_of L) (ends L q) layers) as [used counts]. cbn [fst length] in *. now rewrite IH. }
-  unfold moves_left. destruct (used_moves _ _ layers) as [used counts].
-    cbn [fst] in *. now rewrite reached_moves_length.
+  unfold moves_left. destruct (used_moves _ _ layers) as [used counts]. cbn [fst] in *.
+  rewrite reached_moves_length, <- E. clear. induction used as [|here used IH]; [reflexivity|]. cbn [merged_moves].
+  destruct (merged_moves (ends L q) used) as [merged same]. cbn [fst length] in *. now rewrite IH.
 Qed.
 
 (** *** A state goes on by a class in one way *)
@@ -594,8 +632,16 @@ Proof.
     induction (moves_at here state) as [|m ms IHm]; intros D; [constructor|]. inversion_clear D as [|? ? N D'].
     cbn [filter]. destruct (0 <? _); [|now apply IHm]. cbn [map]. constructor; [|now apply IHm]. contradict N.
     apply in_map_iff in N. destruct N as (x & E & I). apply filter_In in I. apply in_map_iff. now exists x. }
-  unfold moves_left. destruct (used_moves _ _ layers) as [us counts].
-    cbn [fst] in *. clear D. revert used. generalize [O].
+  unfold moves_left. destruct (used_moves _ _ layers) as [us' counts]. cbn [fst] in *. clear D.
+  assert (forall here state, In here (fst (merged_moves (ends L q) us')) -> NoDup (map fst (moves_at here state)))
+    as merged.
+  { induction us' as [|here us IH]; [easy|]. specialize (IH (fun h s I => used h s (or_intror I))). cbn [merged_moves].
+    destruct (merged_moves (ends L q) us) as [merged same]. cbn [fst] in *. intros h state [<-|I]; [|now apply IH].
+    set (merge := fun move : nat * nat => (fst move, nth (snd move) same (snd move))).
+    assert (moves_at (map (map merge) here) state = map merge (moves_at here state)) as ->
+      by exact (map_nth (map merge) here [] state).
+    rewrite map_map. cbn [merge fst]. exact (used here state (or_introl eq_refl)). }
+  clear used. revert merged. generalize (fst (merged_moves (ends L q) us')), [O]. intros us.
   induction us as [|here us IH]; intros states used h state I; [destruct I|]. cbn [reached_moves] in I.
   destruct I as [<-|I]; [|apply (IH (map snd (concat (map (fun state => if among states state then moves_at here state
     else []) (seq 0 (length here)))))); [intros; apply used; now right | exact I]].
