@@ -65,7 +65,7 @@ Fixpoint moves_equal (a b : list (nat * nat)) : bool :=
   | _, _ => false
   end.
 
-(** States that go on alike are one: the first of them. With where each state's first is, by state of the first layer. *)
+(** States that go on alike are one: the first of them. With where that is, for each state of the first layer. *)
 Fixpoint merged_moves (ends : list Z) (layers : list layer) : list layer * list nat :=
   match layers with
   | [] => ([], firsts Z.eqb ends)

@@ -45,7 +45,8 @@ Proof.
     wrong S) as B. cbv zeta in B.
   rewrite (how_many_ext _ (fun s => answered (sizes w) (network_of w) (right_answer L) (s ++ [q])))
     by (intros s H; now rewrite (right L q s)).
-  rewrite (how_many_ext (fun s => negb _) (fun s => negb (answered (sizes w) (network_of w) (right_answer L) (s ++ [q]))))
+  rewrite (how_many_ext (fun s => negb _)
+    (fun s => negb (answered (sizes w) (network_of w) (right_answer L) (s ++ [q]))))
     by (intros s H; now rewrite (right L q s)).
   exact B.
 Qed.

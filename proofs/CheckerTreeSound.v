@@ -212,16 +212,20 @@ Section Tree.
       + intros t g j I J. change (concat (c :: c' :: cs')) with (c ++ concat (c' :: cs')) in I.
         apply in_app_iff in I.
         assert (forall r, In r (terms :: most_from i :: gap_of (map fst all)) -> sane (get r g)) as Rows.
-        { intros r [<-|[<-|R]]; [now apply (Sane g j) | exact (above_sane _ _ (A t1 g j T1 J)) | now apply (Gap r g j)]. }
+        { intros r [<-|[<-|R]]; [now apply (Sane g j) | exact (above_sane _ _ (A t1 g j T1 J)) |].
+          now apply (Gap r g j). }
         destruct I as [I|I].
-        * apply (best_bounds _ _ from_above) with (r := terms); [exact Rows | now left | now apply (terms_above _ _ _ S)].
+        * apply (best_bounds _ _ from_above) with (r := terms); [exact Rows | now left |].
+          now apply (terms_above _ _ _ S).
         * apply (best_bounds _ _ from_above) with (r := most_from i); [exact Rows | right; now left | now apply A].
       + intros t g j I J Sh. change (concat (c :: c' :: cs')) with (c ++ concat (c' :: cs')) in I.
         apply in_app_iff in I.
         assert (forall r, In r (terms :: least_from i :: gap_of (map fst all)) -> sane (get r g)) as Rows.
-        { intros r [<-|[<-|R]]; [now apply (Sane g j) | exact (below_sane _ _ (B t1 g j T1 J Sh)) | now apply (Gap r g j)]. }
+        { intros r [<-|[<-|R]]; [now apply (Sane g j) | exact (below_sane _ _ (B t1 g j T1 J Sh)) |].
+          now apply (Gap r g j). }
         destruct I as [I|I].
-        * apply (best_bounds _ _ from_below) with (r := terms); [exact Rows | now left | now apply (terms_below _ _ _ S)].
+        * apply (best_bounds _ _ from_below) with (r := terms); [exact Rows | now left |].
+          now apply (terms_below _ _ _ S).
         * apply (best_bounds _ _ from_below) with (r := least_from i); [exact Rows | right; now left | now apply B].
       + now constructor.
   Qed.
@@ -405,7 +409,8 @@ Section Tree.
       assert ((forall r, In r (rows_between (firstn count its)) -> sane (get r g))
         /\ exists r, In r (rows_between (firstn count its)) /\ bounds (get r g) (phi j p t)) as [Sane (r & I & A)];
         [|now apply (best_bounds _ _ side_is) with (r := r)].
-      revert count T. induction C as [|i its c cs S K A B G C IH]; intros [|count] T; [destruct T|destruct T|destruct T|].
+      revert count T. induction C as [|i its c cs S K A B G C IH]; intros [|count] T;
+        [destruct T|destruct T|destruct T|].
       cbn [firstn concat] in *. apply in_app_iff in T.
       assert (sane (get (terms_of i) g)) as Si by exact (stands_sane p _ c g j S J).
       assert (forall l, (forall r, In r (rows_between l) -> sane (get r g)) ->
@@ -418,12 +423,14 @@ Section Tree.
       assert (forall l, In (terms_of i) (rows_between (i :: l))) as first by (intros [|i' l]; now left).
       destruct T as [T|T].
       - split; [|exists (terms_of i); split; [apply first | exact (terms_bound _ _ S t T)]].
-        apply more. clear - C G J. revert count. induction C as [|i' its c cs S K A B G' C IH]; intros [|count]; try easy.
+        apply more. clear - C G J. revert count. induction C as [|i' its c cs S K A B G' C IH]; intros [|count];
+          try easy.
         cbn [firstn]. specialize (IH count). destruct (firstn count its) as [|i2 l].
         + intros r [<-|[]]. exact (stands_sane p _ c g j S J).
         + intros r [<-|R]; [exact (stands_sane p _ c g j S J)|]. apply in_app_iff in R.
           destruct R as [R|R]; [now apply (G' r g j) | now apply IH].
-      - destruct (IH count T) as [Sane (r & I & X)]. split; [now apply more|]. exists r. split; [now apply later | exact X].
+      - destruct (IH count T) as [Sane (r & I & X)]. split; [now apply more|]. exists r.
+        split; [now apply later | exact X].
     Qed.
   End Part.
 
