@@ -39,7 +39,8 @@ Record view := {
   used : list layer;    (** moves with inputs behind them, of states that are reached; positions but the last *)
   free : list nat;      (** the classes of those moves *)
   all_inputs : Z;       (** how many inputs have this query *)
-  unit_of_level : Z;    (** the largest k(q,t) over the tokens t of free classes and q *)
+  (** k(q,t) of the first token t that is a free class by itself, or the largest of the free classes' tokens and q *)
+  unit_of_level : Z;
   far_tokens : list ival;    (** [class_tops] of all free classes, by position *)
   far_token_pooled : ival;   (** and over all positions *)
   query_row : ordered;
@@ -72,7 +73,10 @@ Definition view_of (T : tables) (L : level_view) (q : nat) : view :=
   let far := map far (seq 0 (context T - 1)) in
   {| shared := T; at_level := L; query := q; own := h; used := fst left; free := free; all_inputs := snd left;
      unit_of_level :=
-       fold_left (fun most c => fold_left Z.max (picked 0 (class_of level c) exponents) most) free of_query;
+       match concat (filter is_single (map (class_of level) free)) with
+       | t :: _ => nth t exponents 0%Z
+       | [] => fold_left (fun most c => fold_left Z.max (picked 0 (class_of level c) exponents) most) free of_query
+       end;
      far_tokens := far; far_token_pooled := largest far;
      query_row := entries; last_row := nth q (last_rows T) no_row;
      far_query := query_margin r (wrong_answers L) entries |}.
