@@ -1,16 +1,21 @@
 (** What the theorems rest on: `make -C proofs assumptions` compares what this prints with `assumptions.txt`. *)
 
-From gbmi Require Import Theory TheoryMatrix TheoryBounds Counting FixedSound CheckerSound.
+From gbmi Require Import Theory TheoryMatrix FixedSound CheckerLevelsSound CheckerCriterionSoundCounts.
+From gbmi Require Import CheckerCriterionSoundWhole CheckerGridSound CheckerCriterionSoundLevel CheckerSound.
 From gbmi Require Import Margin Exhaustive ExhaustiveColumns Decoder.
 
 Print Assumptions correct_iff_right.
 Print Assumptions right_shift.
 Print Assumptions entry_bound.
 Print Assumptions TheoryMatrix.winograd.
-Print Assumptions certified_correct.
-Print Assumptions pair_right.
+Print Assumptions certified_count.
+Print Assumptions max_levels_cover.
 Print Assumptions whole_pooled.
 Print Assumptions whole_unpooled.
+Print Assumptions whole_wrong.
+Print Assumptions tree_counts.
+Print Assumptions grid_counts.
+Print Assumptions partition_sound.
 Print Assumptions mul_scaled_encloses.
 Print Assumptions dot_encloses.
 Print Assumptions exp_encloses.

@@ -5,27 +5,30 @@
 
 From Coq Require Import ZArith List Bool.
 From gbmi Require Import Model Fixed CheckerFast CheckerCertificate CheckerTable CheckerPaths CheckerRules.
-From gbmi Require Import CheckerCriterion.
+From gbmi Require Import CheckerLevels CheckerCriterion.
 Import ListNotations.
 Local Open Scope Z_scope.
 
-(** The plan that query q and maximum m follow. *)
-Definition plan_for (c : cert) (q m : nat) : option plan :=
+(** The plan for an answer and one of the queries of its levels, by number. *)
+Definition plan_for (c : cert) (answer number : nat) : option plan :=
   match assignment c with
   | [] => nth_error (plans c) 0
-  | rows => match nth_error (nth m rows []) q with Some i => nth_error (plans c) i | None => None end
+  | rows => match nth_error (nth answer rows []) number with Some i => nth_error (plans c) i | None => None end
   end.
 
 Definition plus (x y : Z * Z) : Z * Z := (fst x + fst y, snd x + snd y).
 
-(** Of the inputs whose maximum is m: how many are certified, and how many are wrong. *)
-Definition certified_level (T : tables) (c : cert) (m : nat) : result (Z * Z) :=
-  let L := level_of T m in
-  fold_left (fun sum q => bind sum (fun sum =>
-    match plan_for c q m with
+(** All levels of an answer with their queries, in order. *)
+Definition parts_of (T : tables) (levels : list level) : list (level_view * nat) :=
+  flat_map (fun L => let of_level := level_view_of T L in map (pair of_level) (queries (vocab T) L)) levels.
+
+(** Of the inputs of an answer's levels: how many are certified, and how many are wrong. *)
+Definition certified_answer (T : tables) (c : cert) (answer : nat) (levels : list level) : result (Z * Z) :=
+  fold_left (fun sum (part : nat * (level_view * nat)) => bind sum (fun sum =>
+    match plan_for c answer (fst part) with
     | None => Derived sum
-    | Some p => bind (settle (view_of T L q) p) (fun found => Derived (plus sum found))
-    end)) (seq 0 (S m)) (Derived (0, 0)).
+    | Some p => bind (settle (view_of T (fst (snd part)) (snd (snd part))) p) (fun found => Derived (plus sum found))
+    end)) (enumerated (parts_of T levels)) (Derived (0, 0)).
 
 (** Are the tensors of the sizes that the configuration says? *)
 Definition well_formed (w : weights) : bool :=
@@ -40,15 +43,20 @@ Definition well_formed (w : weights) : bool :=
 (** The number of inputs. *)
 Definition total_inputs (w : weights) : Z := Z.of_nat (d_vocab (sizes w)) ^ Z.of_nat (n_ctx (sizes w)).
 
-(** At least so many inputs are answered correctly, and at most so many. The largest maximum first. *)
-Definition derive (w : weights) (c : cert) : result (Z * Z) :=
+(** At least so many inputs are answered correctly, and at most so many, of a task's levels by answer; [total] is the
+    number of inputs. The last answer first. *)
+Definition derive_levels (w : weights) (c : cert) (total : Z) (levels : list (list level)) : result (Z * Z) :=
   if well_formed w then
     let T := tables_of w c in
-    let found := fold_left (fun sum m => bind sum (fun sum =>
-                   bind (certified_level T c m) (fun found => Derived (plus sum found))))
-                   (rev (seq 0 (d_vocab (sizes w)))) (Derived (0, 0)) in
-    bind found (fun found => Derived (fst found, total_inputs w - snd found))
+    let found := fold_left (fun sum (answer : nat * list level) => bind sum (fun sum =>
+                   bind (certified_answer T c (fst answer) (snd answer)) (fun found => Derived (plus sum found))))
+                   (rev (enumerated levels)) (Derived (0, 0)) in
+    bind found (fun found => Derived (fst found, total - snd found))
   else Declined.
+
+(** For Max-of-n. *)
+Definition derive (w : weights) (c : cert) : result (Z * Z) :=
+  derive_levels w c (total_inputs w) (max_levels (d_vocab (sizes w)) (n_ctx (sizes w))).
 
 Definition certify (w : weights) (c : cert) : option (Z * Z) :=
   match derive w c with Derived found => Some found | _ => None end.

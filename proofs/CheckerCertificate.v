@@ -29,14 +29,15 @@ Record entries := {
 }.
 
 Inductive answers := These (answers : list nat) | Rest | Each.
-Inductive test := Pooled | Unpooled | Count | Forfeit.
+Inductive test := Pooled | Unpooled | Wrong | Count | Forfeit.
 
 (** Windows: [None] is `all`. *)
 Record group := { group_answers : answers; group_test : test; group_window : option nat }.
 
-Record script := { upper_hints : list (list nat); lower_hints : list (list nat); steps_hint : list nat }.
 Record grid_script := { grid_bits : nat; without : list (list nat); wrong_groups : list nat }.
-Inductive count := Tree (s : script) | Grid (g : grid_script).
+(** Tokens that come first among a position's items, the number of tokens for those that are far; and the words of a
+    walk, none for the walk by the rule. *)
+Inductive count := Tree (order walk : list nat) | Grid (g : grid_script).
 Record plan := { groups : list group; plan_count : count; plan_window : option nat }.
 
 Record cert := {
@@ -49,5 +50,5 @@ Record cert := {
   logit_entries : option entries;
   direct_entries : option entries;
   plans : list plan;
-  assignment : list (list nat)
+  assignment : list (list nat)  (** by level: the plan of each query, ascending *)
 }.

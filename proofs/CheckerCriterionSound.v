@@ -1,15 +1,15 @@
-(** * The criterion settles a query and a maximum soundly (theorem [partition_sound])
+(** * The criterion settles a query and a level soundly (theorem [settle_sound])
 
     What a plan certifies for them is at most the number of their inputs that are answered correctly, and what it shows
     to be wrong is at most the number of the others: if the view's enclosures enclose. *)
 
 From Coq Require Import Reals ZArith List Bool Lia Lra.
-From gbmi Require Import Model Fixed CheckerFast CheckerCertificate CheckerTable CheckerPaths CheckerRules.
-From gbmi Require Import CheckerCriterion CheckerCriterionSoundHalves CheckerCriterionSoundCount.
+From gbmi Require Import Model Fixed CheckerFast CheckerCertificate CheckerTable CheckerPaths CheckerRules
+  CheckerLevels.
+From gbmi Require Import CheckerCriterion CheckerLevelsSound CheckerCriterionSoundHalves CheckerCriterionSoundCount.
 From gbmi Require Import CheckerTreeSound CheckerCriterionSoundView CheckerCriterionSoundWindow.
 From gbmi Require Import CheckerCriterionSoundPartition CheckerCriterionSoundCounts CheckerCriterionSoundWhole.
 From gbmi Require Import CheckerGridSound.
-From gbmi Require Counting.
 Import ListNotations.
 Local Open Scope Z_scope.
 Local Opaque everything LIMIT add.
@@ -20,108 +20,117 @@ Section Settle.
 
   Variables (V : view) (X : reals).
   Hypothesis V_is : encloses_view V X.
-  Let m := the_max (at_max V).
+  Let r := right_of V.
   Let v := vocab (shared V).
   Let n := context (shared V).
   Let q := query V.
 
-  (** The inputs of the pair: their tokens before the last one. *)
-  Definition inputs_of_pair : list (list nat) := Counting.pair_inputs n m q.
-
   (** Every wrong answer's sum is negative. *)
   Definition right_input (input : list nat) : bool :=
-    forallb (fun j => (j =? m)%nat || negative (input_sum X m q n j input)) (seq 0 v).
+    forallb (fun j => (j =? r)%nat || negative (input_sum X r q n j input)) (seq 0 v).
 
   Lemma right_input_iff input : right_input input = true
-    <-> forall j, (j < v)%nat -> j <> m -> (input_sum X m q n j input < 0)%R.
+    <-> forall j, (j < v)%nat -> j <> r -> (input_sum X r q n j input < 0)%R.
   Proof.
     unfold right_input. rewrite forallb_forall. split.
     - intros H j J N. specialize (H j ltac:(apply in_seq; lia)). apply orb_true_iff in H.
       destruct H as [H|H]; [now apply Nat.eqb_eq in H | now apply negative_iff].
-    - intros H j J. apply in_seq in J. destruct (Nat.eqb_spec j m); [reflexivity|]. apply negative_iff, H; auto; lia.
-  Qed.
-
-  Lemma inputs_of_length : inputs_of V = Z.of_nat (length inputs_of_pair).
-  Proof.
-    unfold inputs_of, inputs_of_pair. fold m n q. rewrite Counting.pair_inputs_length.
-    destruct (q =? m)%nat.
-    - rewrite Nat.sub_0_r, Nat2Z.inj_pow, Nat.add_1_r. reflexivity.
-    - rewrite (Nat2Z.inj_sub (_ ^ _)) by (apply Nat.pow_le_mono_l; lia). rewrite !Nat2Z.inj_pow, Nat.add_1_r.
-      reflexivity.
+    - intros H j J. apply in_seq in J. destruct (Nat.eqb_spec j r); [reflexivity|]. apply negative_iff, H; auto; lia.
   Qed.
 
   (** A set is counted, or a whole-level test settles it. *)
-  Lemma tested_spec sets holds counted : tested V sets = (holds, counted) ->
-    exists csets, counted = map (margin_of V) csets
-      /\ (forall s, In s csets -> exists g, In (s, g) sets)
-      /\ (holds = true -> forall s g, In (s, g) sets -> In s csets
-          \/ pooled_holds V (margin_of V s) (group_window g) = true
-          \/ unpooled_holds V (margin_of V s) (group_window g) = true).
+  Record tests_say (sets : list (answer_set * group)) (csets : list answer_set) (f : findings) : Prop := {
+    counted_are : counted f = map (margin_of V) csets;
+    counted_from : forall s, In s csets -> exists g, In (s, g) sets;
+    holds_all : holds f = true -> forall s g, In (s, g) sets -> In s csets
+      \/ pooled_holds V (margin_of V s) (group_window g) = true
+      \/ unpooled_holds V (margin_of V s) (group_window g) = true;
+    wrong_by_one : shown_wrong f = true -> exists s g, In (s, g) sets
+      /\ wrong_holds V (margin_of V s) (group_window g) = true
+  }.
+
+  Lemma tested_spec sets : exists csets, tests_say sets csets (tested V sets).
   Proof.
-    unfold tested. set (one := fun (state : bool * list margin) (entry : answer_set * group) => _).
-    assert (forall sets h c, fold_left one sets (h, c) = (holds, counted) ->
-      exists csets, counted = c ++ map (margin_of V) csets
-        /\ (forall s, In s csets -> exists g, In (s, g) sets)
-        /\ (holds = true -> h = true /\ forall s g, In (s, g) sets -> In s csets
+    unfold tested. set (one := fun (state : findings) (entry : answer_set * group) => _).
+    assert (forall later done csets f, tests_say done csets f ->
+      exists csets', tests_say (done ++ later) csets' (fold_left one later f)) as all.
+    { induction later as [|[s g] later IH]; intros done csets f H.
+      - exists csets. now rewrite app_nil_r.
+      - cbn [fold_left]. destruct H as [C F A W].
+        assert (forall s', In s' csets -> exists g', In (s', g') (done ++ [(s, g)])) as F'.
+        { intros s' I. destruct (F s' I) as (g' & I'). exists g'. apply in_app_iff. now left. }
+        assert (shown_wrong f = true -> exists s' g', In (s', g') (done ++ [(s, g)])
+          /\ wrong_holds V (margin_of V s') (group_window g') = true) as W'.
+        { intros S. destruct (W S) as (s' & g' & I & H). exists s', g'. split; [apply in_app_iff; now left | exact H]. }
+        assert (forall holds' csets', incl csets csets' -> (holds' = true -> holds f = true /\ (In s csets'
             \/ pooled_holds V (margin_of V s) (group_window g) = true
-            \/ unpooled_holds V (margin_of V s) (group_window g) = true)) as G.
-    { clear sets. induction sets as [|[s g] sets IH]; intros h c E.
-      - cbn in E. injection E as -> ->. exists []. rewrite app_nil_r. repeat split; easy.
-      - cbn [fold_left] in E. unfold one in E at 2. destruct (group_test g) eqn:Gt;
-          apply IH in E; destruct E as (csets & -> & Sub & H).
-        + exists csets. split; [reflexivity|].
-          split; [intros s' I; destruct (Sub s' I) as (g' & I'); exists g'; now right|].
-          intros Hh. destruct (H Hh) as [Hc Ha]. apply andb_true_iff in Hc. split; [easy|].
-          intros s' g' [[= <- <-]|I]; [now right; left | now apply Ha].
-        + exists csets. split; [reflexivity|].
-          split; [intros s' I; destruct (Sub s' I) as (g' & I'); exists g'; now right|].
-          intros Hh. destruct (H Hh) as [Hc Ha]. apply andb_true_iff in Hc. split; [easy|].
-          intros s' g' [[= <- <-]|I]; [now right; right | now apply Ha].
-        + exists (s :: csets). split; [now rewrite <- app_assoc|]. split.
-          * intros s' [<-|I]; [exists g; now left|]. destruct (Sub s' I) as (g' & I'). exists g'. now right.
-          * intros Hh. destruct (H Hh) as [Hc Ha]. split; [exact Hc|].
-            intros s' g' [[= <- <-]|I]; [left; now left|].
-            destruct (Ha s' g' I) as [K|K]; [left; now right | now right].
-        + exists csets. split; [reflexivity|].
-          split; [intros s' I; destruct (Sub s' I) as (g' & I'); exists g'; now right|].
-          intros Hh. destruct (H Hh) as [Hc _]. discriminate. }
-    intros E. destruct (G sets true [] E) as (csets & C & Sub & H). exists csets. split; [exact C|].
-    split; [exact Sub|].
-    intros Hh. now apply H.
+            \/ unpooled_holds V (margin_of V s) (group_window g) = true)) ->
+          holds' = true -> forall s' g', In (s', g') (done ++ [(s, g)]) -> In s' csets'
+          \/ pooled_holds V (margin_of V s') (group_window g') = true
+          \/ unpooled_holds V (margin_of V s') (group_window g') = true) as A'.
+        { intros holds' csets' I H Hh s' g' J. destruct (H Hh) as [Hf Hs]. apply in_app_iff in J.
+          destruct J as [J|[[= <- <-]|[]]]; [|exact Hs]. destruct (A Hf s' g' J) as [K|K];
+            [left; now apply I | now right]. }
+        assert (exists csets', tests_say (done ++ [(s, g)]) csets' (one f (s, g))) as (csets' & H).
+        { unfold one. destruct (group_test g).
+          - exists csets. split; cbn [counted holds shown_wrong]; auto. apply A'; [apply incl_refl|].
+            intros [Hp Hh]%andb_true_iff. split; [exact Hh | right; now left].
+          - exists csets. split; cbn [counted holds shown_wrong]; auto. apply A'; [apply incl_refl|].
+            intros [Hp Hh]%andb_true_iff. split; [exact Hh | right; now right].
+          - exists csets. split; cbn [counted holds shown_wrong]; auto; [discriminate|].
+            intros S. apply orb_true_iff in S. destruct S as [S|S]; [|now apply W'].
+            exists s, g. split; [apply in_app_iff; right; now left | exact S].
+          - exists (csets ++ [s]). split; cbn [counted holds shown_wrong]; auto.
+            + now rewrite C, map_app.
+            + intros s' I. apply in_app_iff in I. destruct I as [I|[<-|[]]]; [now apply F'|].
+              exists g. apply in_app_iff. right. now left.
+            + apply A'; [apply incl_appl, incl_refl|]. intros Hh. split; [exact Hh|].
+              left. apply in_app_iff. right. now left.
+          - exists csets. split; cbn [counted holds shown_wrong]; auto. discriminate. }
+        destruct (IH _ _ _ H) as (csets'' & H'). exists csets''. now rewrite <- app_assoc in H'. }
+    apply (all sets [] []). split; cbn [counted holds shown_wrong map]; easy.
   Qed.
 
   Theorem settle_sound p certified wrong : settle V p = Derived (certified, wrong) ->
-    certified <= how_many right_input inputs_of_pair
-    /\ wrong <= how_many (fun input => negb (right_input input)) inputs_of_pair.
+    certified <= how_many right_input (inputs_of V)
+    /\ wrong <= how_many (fun input => negb (right_input input)) (inputs_of V).
   Proof.
-    unfold settle. fold m v. destruct (partition_of v m p) as [sets|] eqn:Ep; [|discriminate].
-    destruct (partition_covers v m p sets Ep) as [Cover Only].
-    destruct (tested V sets) as [holds counted] eqn:Et.
-    destruct (tested_spec sets holds counted Et) as (csets & -> & Sub & Holds).
-    assert (forall s j, In s csets -> In j (members v s) -> (j < v)%nat /\ j <> m) as Wrong.
+    unfold settle. fold (the_level V) (right_of V). fold r v.
+    destruct (partition_of v r p) as [sets|] eqn:Ep; [|discriminate].
+    destruct (partition_covers v r p sets Ep) as [Cover Only].
+    destruct (tested_spec sets) as (csets & Say). set (f := tested V sets) in *.
+      destruct Say as [Counted Sub Holds Wrong].
+    pose proof (all_inputs_are V X V_is) as All.
+    destruct (shown_wrong f) eqn:Sw.
+    { intros [= <- <-]. split; [apply how_many_nonneg|]. rewrite All, how_many_all; [lia|].
+      intros input I. destruct (Wrong eq_refl) as (s & g & Is & H).
+      destruct (whole_wrong mul_encloses V X V_is s (fun j => Only s g j Is) (group_window g) H) as (j & J & least).
+      destruct (Only s g j Is J) as [Jv Jr]. apply negb_true_iff, not_true_iff_false. rewrite right_input_iff.
+      intros R. specialize (R j Jv Jr). specialize (least input I). unfold r, q, n in *. lra. }
+    clear Wrong Sw. rewrite Counted. clear Counted.
+    assert (forall s j, In s csets -> In j (members v s) -> (j < v)%nat /\ j <> r) as Wrong.
     { intros s j I J. destruct (Sub s I) as (g & I'). now apply (Only s g j). }
     set (count := match map (margin_of V) csets, plan_count p with [], _ => _ | _, _ => _ end).
     destruct count as [[uncertified wrong']| |] eqn:Ec; try discriminate. cbn [bind]. intros [= <- <-].
-    assert (inputs_of V - uncertified <= how_many (sets_right V X csets) inputs_of_pair
-            /\ wrong' <= how_many (fun input => negb (sets_right V X csets input)) inputs_of_pair) as [A B].
+    assert (all_inputs V - uncertified <= how_many (sets_right V X csets) (inputs_of V)
+            /\ wrong' <= how_many (fun input => negb (sets_right V X csets input)) (inputs_of V)) as [A B].
     { unfold count in Ec. destruct csets as [|s0 csets'].
       - cbn [map] in Ec. injection Ec as <- <-. split; [|apply how_many_nonneg].
-        rewrite inputs_of_length, how_many_all by reflexivity. lia.
+        rewrite All, how_many_all by reflexivity. lia.
       - cbn [map] in Ec.
         change (margin_of V s0 :: map (margin_of V) csets') with (map (margin_of V) (s0 :: csets')) in Ec.
         pose proof (window_sound V X V_is (plan_window p)) as W_ok.
-        destruct (plan_count p) as [s|hint].
-        + apply (tree_counts mul_encloses V X V_is (s0 :: csets') Wrong (window_of V (plan_window p)) s W_ok _ _ Ec).
-        + destruct (classes_m V X _ W_ok) as (others & classes_are & _).
-          pose proof (grid_counts mul_encloses V X V_is (s0 :: csets') Wrong _ hint W_ok others classes_are) as [A B].
+        destruct (plan_count p) as [order walk|hint].
+        + apply (tree_counts mul_encloses V X V_is (s0 :: csets') Wrong (window_of V (plan_window p)) W_ok order walk _
+          _ Ec).
+        + pose proof (grid_counts mul_encloses V X V_is (s0 :: csets') Wrong _ hint W_ok) as [A B].
           apply (f_equal (fun found => match found with Derived x => x | _ => (0, 0) end)) in Ec.
-          cbv beta iota in Ec. rewrite Ec in A, B. split; [|exact B]. rewrite inputs_of_length.
-          fold m n q in A. fold inputs_of_pair in A. cbn [fst] in A.
+          cbv beta iota in Ec. rewrite Ec in A, B. split; [|exact B]. rewrite All. cbn [fst] in A.
           rewrite <- (how_many_split (sets_right V X (s0 :: csets'))). lia. }
-    pose proof inputs_of_length as All. split.
-    - destruct holds; [|pose proof (how_many_nonneg right_input inputs_of_pair); lia].
-      enough (how_many (sets_right V X csets) inputs_of_pair <= how_many right_input inputs_of_pair).
-      { pose proof (how_many_nonneg right_input inputs_of_pair). lia. }
+    split.
+    - destruct (holds f) eqn:Hf; [|pose proof (how_many_nonneg right_input (inputs_of V)); lia].
+      enough (how_many (sets_right V X csets) (inputs_of V) <= how_many right_input (inputs_of V)).
+      { pose proof (how_many_nonneg right_input (inputs_of V)). lia. }
       apply how_many_le. intros input I R. apply right_input_iff. intros j J N.
       destruct (Cover j J N) as (s & g & Is & Js). destruct (Holds eq_refl s g Is) as [K|[K|K]].
       + unfold sets_right in R. rewrite forallb_forall in R. apply negative_iff, R, in_flat_map. now exists s.

@@ -1,7 +1,7 @@
 (** * Counting with integers *)
 
-From Coq Require Import ZArith List Bool Lia.
-From gbmi Require Import CheckerCriterion.
+From Coq Require Import ZArith List Bool Lia Permutation.
+From gbmi Require Import CheckerLevels.
 Import ListNotations.
 Local Open Scope Z_scope.
 
@@ -68,7 +68,6 @@ Section Lists.
     induction l as [|x l IH]; intros H; cbn [map zsum length]; [lia|].
     specialize (IH (fun y I => H y (or_intror I))). specialize (H x (or_introl eq_refl)). lia.
   Qed.
-
 End Lists.
 
 Section Lists.
@@ -87,15 +86,6 @@ Section Lists.
     induction ls as [|l ls IH]; [reflexivity|]. cbn [concat map zsum]. rewrite <- IH.
     rewrite map_app. induction (map h l); cbn; lia.
   Qed.
-
-  Lemma zsum_combine h l (ls : list B) : (forall x, In x l -> 0 <= h x) ->
-    zsum (map (fun pair => h (fst pair)) (combine l ls)) <= zsum (map h l).
-  Proof.
-    revert ls. induction l as [|x l IH]; intros ls H; [reflexivity|].
-    specialize (IH (tl ls) (fun y I => H y (or_intror I))).
-    pose proof (zsum_nonneg h l (fun y I => H y (or_intror I))).
-    specialize (H x (or_introl eq_refl)). destruct ls; cbn in *; lia.
-  Qed.
 End Lists.
 
 Lemma count_items_zsum times : count_items times = zsum times.
@@ -113,13 +103,43 @@ Lemma length_concat {A} (ls : list (list A)) :
   Z.of_nat (length (concat ls)) = zsum (map (fun l => Z.of_nat (length l)) ls).
 Proof. induction ls; cbn; [reflexivity|]. rewrite app_length. lia. Qed.
 
-Lemma Forall2_nth {A B} (P : A -> B -> Prop) a b : forall xs ys, length xs = length ys ->
-  (forall i, (i < length xs)%nat -> P (nth i xs a) (nth i ys b)) -> Forall2 P xs ys.
+Lemma zsum_permutation l l' : Permutation l l' -> zsum l = zsum l'.
+Proof. induction 1; cbn [zsum]; lia. Qed.
+
+Lemma zsum_exchange {A B} (h : A -> B -> Z) (xs : list A) (ys : list B) :
+  zsum (map (fun x => zsum (map (h x) ys)) xs) = zsum (map (fun y => zsum (map (fun x => h x y) xs)) ys).
 Proof.
-  induction xs as [|x xs IH]; intros [|y ys] L H; try discriminate; constructor.
-  - apply (H O). cbn. lia.
-  - apply IH; [now injection L|]. intros i I. apply (H (S i)). cbn. lia.
+  induction xs as [|x xs IH]; cbn [map zsum].
+  - induction ys; cbn [map zsum]; lia.
+  - rewrite IH. apply zsum_plus.
 Qed.
 
-Lemma Forall2_skipn {A B} (P : A -> B -> Prop) : forall n xs ys, Forall2 P xs ys -> Forall2 P (skipn n xs) (skipn n ys).
-Proof. induction n; intros xs ys H; [exact H|]. destruct H; [constructor | now apply IHn]. Qed.
+Lemma how_many_permutation {A} (f : A -> bool) l l' : Permutation l l' -> how_many f l = how_many f l'.
+Proof. induction 1; rewrite ?how_many_cons; lia. Qed.
+
+Lemma zsum_zero {A} (l : list A) : zsum (map (fun _ => 0) l) = 0.
+Proof. induction l; cbn [map zsum]; lia. Qed.
+
+(** All of a list, by a key. *)
+Lemma zsum_by_key {A} (key : A -> nat) (F : nat -> A -> Z) keys l : NoDup keys -> (forall x, In x l ->
+  In (key x) keys) ->
+  zsum (map (fun k => zsum (map (F k) (filter (fun x => (key x =? k)%nat) l))) keys)
+    = zsum (map (fun x => F (key x) x) l).
+Proof.
+  intros D. induction l as [|x l IH]; intros B; [apply zsum_zero|].
+  cbn [map zsum]. rewrite <- IH by (intros y I; apply B; now right).
+  assert (zsum (map (fun k => if (key x =? k)%nat then F k x else 0) keys) = F (key x) x) as <-.
+  { specialize (B x (or_introl eq_refl)). clear IH.
+    assert (forall ks, ~ In (key x) ks -> zsum (map (fun k => if (key x =? k)%nat then F k x else 0) ks) = 0) as none.
+    { induction ks as [|k ks IH]; intros N; [reflexivity|]. cbn [map zsum]. rewrite IH by (intros I; apply N;
+      now right).
+      destruct (Nat.eqb_spec (key x) k) as [E|]; [|lia]. destruct N. now left. }
+    induction D as [|k ks N D IH]; [destruct B|]. cbn [map zsum]. destruct (Nat.eqb_spec (key x) k) as [E|E].
+    - rewrite none by now rewrite E. rewrite <- E. lia.
+    - destruct B as [B|B]; [congruence|]. rewrite IH by exact B. lia. }
+  rewrite zsum_plus. f_equal. apply map_ext. intros k. cbn [filter]. destruct (key x =? k)%nat; cbn [map zsum]; lia.
+Qed.
+
+Lemma maps_related {A B C} (R : B -> C -> Prop) (f : A -> B) (g : A -> C) l : (forall x, In x l -> R (f x) (g x)) ->
+  Forall2 R (map f l) (map g l).
+Proof. induction l as [|x l IH]; intros H; constructor; [apply H; now left | apply IH; intros; apply H; now right]. Qed.

@@ -140,6 +140,9 @@ Proof. intros [] []. unfold hull. constructor; ends. Qed.
 Lemma sane_imax x y : sane x -> sane y -> sane (imax x y).
 Proof. intros [] []. unfold imax. constructor; ends. Qed.
 
+Lemma sane_imin x y : sane x -> sane y -> sane (imin x y).
+Proof. intros [] []. unfold imin. constructor; ends. Qed.
+
 Lemma above_hull x y a : above x a -> sane y -> above (hull x y) a.
 Proof.
   intros X S. refine (above_grow x _ a _ (sane_hull _ _ (above_sane _ _ X) S) X). unfold hull. cbn. lia.
@@ -160,15 +163,18 @@ Proof.
   intros S Y. refine (above_grow y _ a _ (sane_imax _ _ S (above_sane _ _ Y)) Y). unfold imax. cbn. lia.
 Qed.
 
+Lemma below_imin_l x y a : below x a -> sane y -> below (imin x y) a.
+Proof.
+  intros X S. refine (below_grow x _ a _ (sane_imin _ _ (below_sane _ _ X) S) X). unfold imin. cbn. lia.
+Qed.
+
+Lemma below_imin_r x y a : sane x -> below y a -> below (imin x y) a.
+Proof.
+  intros S Y. refine (below_grow y _ a _ (sane_imin _ _ S (below_sane _ _ Y)) Y). unfold imin. cbn. lia.
+Qed.
+
 Lemma sane_upper x : sane x -> sane (upper x).
 Proof. intros _. apply new_cases. lia. Qed.
-
-Lemma above_upper x a : above x a -> above (upper x) a.
-Proof.
-  intros [_ X]. unfold upper. destruct (new_cases (hi x) (hi x) (Z.le_refl _)) as [S [-> | (-> & low & high)]];
-    [apply above_everything|].
-  destruct X as [X|X]; [exfalso; ends|]. split; [constructor; ends | auto].
-Qed.
 
 (** [largest]: an upper bound of what any of its entries bounds. *)
 Lemma sane_fold_imax l : forall x, sane x -> Forall sane l -> sane (fold_left imax l x).

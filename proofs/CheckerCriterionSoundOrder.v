@@ -174,7 +174,7 @@ Section Order.
   Qed.
 End Order.
 
-(** ** By upper and by lower ends *)
+(** ** By upper ends *)
 
 Lemma get_error (r : row) k : (k < length r)%nat -> nth_error r k = Some (get r k).
 Proof. intros K. unfold get. now apply nth_error_nth'. Qed.
@@ -189,16 +189,6 @@ Proof.
   split; [eapply nth_error_In, P|]. intros k K M. apply Z.leb_le, (Q k); [now apply get_error | exact M].
 Qed.
 
-Lemma ascending_bound hint r member i best : bound member (ascending hint r) = Some (i, best) ->
-  In best r /\ forall k, (k < length r)%nat -> member k = true -> (lo best <= lo (get r k))%Z.
-Proof.
-  intros H. pose proof (order_bound lower_at_most) as O. unfold lower_at_most in O.
-  specialize (O ltac:(intros; apply Z.leb_gt in H0; apply Z.leb_le; lia)
-                ltac:(intros a b c; rewrite !Z.leb_le; lia) hint r member).
-  unfold ascending, lower_at_most in H. rewrite H in O. destruct O as [P Q].
-  split; [eapply nth_error_In, P|]. intros k K M. apply Z.leb_le, (Q k); [now apply get_error | exact M].
-Qed.
-
 (** What bounds an entry from above bounds it by the order's entry. *)
 Lemma descending_above hint r member i best k x : Forall sane r ->
   bound member (descending hint r) = Some (i, best) -> (k < length r)%nat -> member k = true ->
@@ -206,12 +196,4 @@ Lemma descending_above hint r member i best k x : Forall sane r ->
 Proof.
   intros S H K M X. destruct (descending_bound _ _ _ _ _ H) as [I B].
   refine (above_grow _ _ _ (B k K M) _ X). now apply (proj1 (Forall_forall sane r)).
-Qed.
-
-Lemma ascending_below hint r member i best k x : Forall sane r ->
-  bound member (ascending hint r) = Some (i, best) -> (k < length r)%nat -> member k = true ->
-  below (get r k) x -> below best x.
-Proof.
-  intros S H K M X. destruct (ascending_bound _ _ _ _ _ H) as [I B].
-  refine (below_grow _ _ _ (B k K M) _ X). now apply (proj1 (Forall_forall sane r)).
 Qed.

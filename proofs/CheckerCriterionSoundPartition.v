@@ -2,7 +2,7 @@
 
 From Coq Require Import Reals ZArith List Bool Lia.
 From gbmi Require Import Fixed CheckerCertificate CheckerTable CheckerRules CheckerCriterion.
-From gbmi Require Import CheckerCriterionSoundHalves CheckerCriterionSoundView.
+From gbmi Require Import CheckerCriterionSoundHalves CheckerCriterionSoundView CheckerCriterionSoundWindow.
 Import ListNotations.
 
 Lemma mark_spec : forall marks a marks', mark a marks = Some marks' ->
@@ -81,34 +81,26 @@ Proof.
         destruct x; [now right | exact I].
 Qed.
 
-Lemma NoDup_concat_in {A} (ls : list (list A)) l : NoDup (concat ls) -> In l ls -> NoDup l.
-Proof.
-  induction ls as [|l' ls IH]; intros D I; [easy|]. cbn in D. destruct I as [->|I].
-  - clear IH. induction l as [|x l IH]; [constructor|]. inversion_clear D as [|? ? N D']. constructor; [|now apply IH].
-    contradict N. apply in_app_iff. now left.
-  - apply IH; [|exact I]. clear IH I. induction l' as [|x l' IH]; [exact D|]. inversion_clear D. now apply IH.
-Qed.
-
-Theorem partition_covers v m p sets : partition_of v m p = Some sets ->
-  (forall j, (j < v)%nat -> j <> m -> exists s g, In (s, g) sets /\ In j (members v s))
-  /\ forall s g j, In (s, g) sets -> In j (members v s) -> (j < v)%nat /\ j <> m.
+Theorem partition_covers v r p sets : partition_of v r p = Some sets ->
+  (forall j, (j < v)%nat -> j <> r -> exists s g, In (s, g) sets /\ In j (members v s))
+  /\ forall s g j, In (s, g) sets -> In j (members v s) -> (j < v)%nat /\ j <> r.
 Proof.
   unfold partition_of. destruct (v <? length (groups p))%nat; [discriminate|].
   set (all := concat (map named (groups p))).
-  destruct (mark_all (m :: all) (repeat false v)) as [taken|] eqn:E; [|discriminate].
+  destruct (mark_all (r :: all) (repeat false v)) as [taken|] eqn:E; [|discriminate].
   destruct (mark_all_spec _ _ _ E) as (L & D & A & T). rewrite repeat_length in L, A.
-  assert (forall k, nth k taken false = true <-> k = m \/ In k all) as taken_iff.
+  assert (forall k, nth k taken false = true <-> k = r \/ In k all) as taken_iff.
   { intros k. rewrite T, nth_repeat_false. cbn [In]. intuition congruence. }
   set (rest := map negb taken).
-  assert (forall k, nth k rest false = true <-> (k < v)%nat /\ k <> m /\ ~ In k all) as rest_iff.
+  assert (forall k, nth k rest false = true <-> (k < v)%nat /\ k <> r /\ ~ In k all) as rest_iff.
   { intros k. specialize (taken_iff k). destruct (Nat.lt_ge_cases k v) as [K|K].
     - unfold rest. rewrite nth_indep with (d' := negb false) by (rewrite map_length; lia). rewrite map_nth.
       destruct (nth k taken false); cbn; intuition congruence.
     - unfold rest. rewrite nth_overflow by (rewrite map_length; lia). split; [discriminate | lia]. }
   inversion_clear D as [|? ? Nm D'].
-  assert (forall k, In k all -> (k < v)%nat /\ k <> m) as all_below.
+  assert (forall k, In k all -> (k < v)%nat /\ k <> r) as all_below.
   { intros k I. split; [apply A; now right | congruence]. }
-  assert (forall k, In k (places rest) <-> (k < v)%nat /\ k <> m /\ ~ In k all) as left_iff.
+  assert (forall k, In k (places rest) <-> (k < v)%nat /\ k <> r /\ ~ In k all) as left_iff.
   { intros k. rewrite in_places. apply rest_iff. }
   set (together := fun (g : group) (answers : list nat) (marks : list bool) =>
     match answers with [] => [] | [one] => [(One one, g)] | _ => [(Marked marks, g)] end).

@@ -1,14 +1,14 @@
-(** * Enclosures of one query and one maximum: terms, the far class, whole-level tests *)
+(** * Enclosures of one query and one level: terms of tokens *)
 
 From Coq Require Import Reals ZArith List Bool Lia Lra.
-From gbmi Require Import Fixed CheckerFast CheckerCertificate CheckerTable CheckerRules CheckerCriterion.
-From gbmi Require Import CheckerCriterionSoundHalves CheckerCriterionSoundOrder.
+From gbmi Require Import Fixed CheckerFast CheckerCertificate CheckerTable CheckerRules CheckerLevels CheckerCriterion.
+From gbmi Require Import CheckerLevelsSound CheckerCriterionSoundHalves CheckerCriterionSoundOrder.
 Import ListNotations.
 Local Open Scope R_scope.
 
 (** ** What a view encloses *)
 
-(** The numbers that are enclosed, for a query q and a maximum m; weights in units of (q, m). *)
+(** The numbers that are enclosed, for a query q and a level with right answer r; weights in the level's unit. *)
 Record reals := {
   score_of : nat -> R;             (** A(q,t) *)
   by_token_of : nat -> R;          (** exp A(q,t) *)
@@ -20,11 +20,11 @@ Record reals := {
 
 Definition weight_of (X : reals) (t p : nat) : R := by_token_of X t * by_position_of X p.
 
-(** By how much answer j exceeds m, at token t and position p < n - 1, and at the last one; in any unit. *)
-Definition margin_of_reals (X : reals) (m j p t : nat) : R :=
-  (logit_of X j p t - logit_of X m p t) + (query_of X j - query_of X m).
-Definition phi (X : reals) (m j p t : nat) : R := weight_of X t p * margin_of_reals X m j p t.
-Definition phi_last (X : reals) (m q n j : nat) : R := weight_of X q (n - 1) * (last_of X j - last_of X m).
+(** By how much answer j exceeds r, at token t and position p < n - 1, and at the last one; in any unit. *)
+Definition margin_of_reals (X : reals) (r j p t : nat) : R :=
+  (logit_of X j p t - logit_of X r p t) + (query_of X j - query_of X r).
+Definition phi (X : reals) (r j p t : nat) : R := weight_of X t p * margin_of_reals X r j p t.
+Definition phi_last (X : reals) (r q n j : nat) : R := weight_of X q (n - 1) * (last_of X j - last_of X r).
 
 (** A row of [v] entries that enclose [f], in order by a hint if at all. *)
 Record row_encloses (v : nat) (r : ordered) (f : nat -> R) : Prop := {
@@ -33,18 +33,21 @@ Record row_encloses (v : nat) (r : ordered) (f : nat -> R) : Prop := {
   row_order : match order_of r with Some o => exists hint, o = descending hint (row_of r) | None => True end
 }.
 
+Definition the_level (V : view) : level := of_level (at_level V).
+Definition right_of (V : view) : nat := right_answer (the_level V).
+
 Section Scaled.
   Variable V : view.
-  (** The unit of a token's weights in that of (q, m). *)
+  (** The unit of a token's weights in that of the level. *)
   Definition unit_of (t : nat) : R := powerRZ 2 (shift V (source_at V t)).
 End Scaled.
 
 Record encloses_view (V : view) (X : reals) : Prop := {
-  max_below : (the_max (at_max V) < vocab (shared V))%nat;
-  query_upto : (query V <= the_max (at_max V))%nat;
+  level_is_ok : level_ok (vocab (shared V)) (context (shared V)) (the_level V);
+  query_is_below : (query V < vocab (shared V))%nat;
   two_positions : (2 <= context (shared V))%nat;
-  level_is : at_max V = level_of (shared V) (the_max (at_max V));
-  far_query_is : far_query V = query_margin (the_max (at_max V)) (wrong_answers (at_max V)) (query_row V);
+  at_level_is : at_level V = level_view_of (shared V) (the_level V);
+  view_is : V = view_of (shared V) (at_level V) (query V);
   positions_count : length (token_rows (shared V)) = (context (shared V) - 1)%nat;
   position_rows : forall rows, In rows (token_rows (shared V)) -> length rows = vocab (shared V);
   token_rows_are : forall t p, (t < vocab (shared V))%nat -> (p < context (shared V) - 1)%nat ->
@@ -53,7 +56,7 @@ Record encloses_view (V : view) (X : reals) : Prop := {
   last_row_is : row_encloses (vocab (shared V)) (last_row V) (last_of X);
   widest_is : forall j p t, (j < vocab (shared V))%nat -> (t < vocab (shared V))%nat ->
     (p < context (shared V) - 1)%nat ->
-    above (widest (shared V)) (- margin_of_reals X (the_max (at_max V)) j p t);
+    above (widest (shared V)) (- margin_of_reals X (right_of V) j p t);
   by_token_pos : forall t, 0 < by_token_of X t;
   by_position_pos : forall p, 0 < by_position_of X p;
   weights_are : forall t p, (t < vocab (shared V))%nat -> (p < context (shared V))%nat ->
@@ -175,9 +178,12 @@ Section Sound.
 
   Variables (V : view) (X : reals).
   Hypothesis V_is : encloses_view V X.
-  Let m := the_max (at_max V).
+  Let r := right_of V.
   Let v := vocab (shared V).
   Let n := context (shared V).
+
+  Lemma right_below : (r < v)%nat.
+  Proof. exact (answer_is_below _ _ _ (level_is_ok V X V_is)). Qed.
 
   Lemma unit_of_pos t : 0 < unit_of V t.
   Proof. apply power_pos. Qed.
@@ -191,18 +197,18 @@ Section Sound.
   Lemma back_in_units x y t : x / unit_of V t * y * powerRZ 2 (shift V (source_at V t)) = x * y.
   Proof. fold (unit_of V t). field. apply Rgt_not_eq, unit_of_pos. Qed.
 
-  Lemma row_sane r f : row_encloses v r f -> Forall sane (row_of r).
+  Lemma row_sane e f : row_encloses v e f -> Forall sane (row_of e).
   Proof.
     intros R. apply Forall_forall. intros x I. apply (In_nth _ _ everything) in I. destruct I as (j & J & <-).
     rewrite (row_length _ _ _ R) in J. exact (above_sane _ _ (proj1 (row_entries _ _ _ R j J))).
   Qed.
 
-  Lemma top_above s r f j : row_encloses v r f -> (j < v)%nat -> In j (members v s) ->
-    above (or_everything (top s r)) (f j).
+  Lemma top_above s e f j : row_encloses v e f -> (j < v)%nat -> In j (members v s) ->
+    above (or_everything (top s e)) (f j).
   Proof.
     intros R J I. destruct s as [one|marks]; cbn [members top] in *.
     - destruct I as [<-|[]]. apply (row_entries _ _ _ R), J.
-    - pose proof (row_order _ _ _ R) as O. destruct (order_of r) as [o|]; [|apply above_everything].
+    - pose proof (row_order _ _ _ R) as O. destruct (order_of e) as [o|]; [|apply above_everything].
       destruct O as (hint & ->). destruct (bound _ _) as [[i best]|] eqn:E; [|apply above_everything].
       cbn [option_map or_everything snd]. apply filter_In in I. destruct I as [_ I].
       refine (descending_above hint _ _ _ _ j _ (row_sane _ _ R) E _ I _).
@@ -210,43 +216,45 @@ Section Sound.
       + apply (row_entries _ _ _ R), J.
   Qed.
 
-  Lemma difference_above s r f j : row_encloses v r f -> (j < v)%nat -> In j (members v s) ->
-    above (or_everything (difference m s r)) (f j - f m).
+  Lemma difference_above s e f j : row_encloses v e f -> (j < v)%nat -> In j (members v s) ->
+    above (or_everything (difference r s e)) (f j - f r).
   Proof.
-    intros R J I. pose proof (top_above s r f j R J I) as T. unfold difference.
-    destruct (top s r) as [best|]; cbn [option_map or_everything] in *; [|apply above_everything].
-    apply above_sub; [exact T|]. apply (row_entries _ _ _ R), (max_below V X V_is).
+    intros R J I. pose proof (top_above s e f j R J I) as T. unfold difference.
+    destruct (top s e) as [best|]; cbn [option_map or_everything] in *; [|apply above_everything].
+    apply above_sub; [exact T|]. apply (row_entries _ _ _ R), right_below.
   Qed.
 
   (** One answer's difference is exact. *)
-  Lemma difference_below r f j : row_encloses v r f -> (j < v)%nat ->
-    below (or_everything (difference m (One j) r)) (f j - f m).
+  Lemma difference_below e f j : row_encloses v e f -> (j < v)%nat ->
+    below (or_everything (difference r (One j) e)) (f j - f r).
   Proof.
     intros R J. cbn. apply below_sub; [apply (row_entries _ _ _ R), J|].
-    apply (row_entries _ _ _ R), (max_below V X V_is).
+    apply (row_entries _ _ _ R), right_below.
   Qed.
 
-  Lemma margin_at_above s r f j : row_encloses v r f -> (j < v)%nat -> In j (members v s) ->
-    above (margin_at V (margin_of V s) r) (f j - f m + (query_of X j - query_of X m)).
+  Lemma margin_at_above s e f j : row_encloses v e f -> (j < v)%nat -> In j (members v s) ->
+    above (margin_at V (margin_of V s) e) (f j - f r + (query_of X j - query_of X r)).
   Proof.
-    intros R J I. pose proof (difference_above s r f j R J I) as D. unfold margin_at. cbn [set margin_of].
-    fold m. destruct (difference m s r) as [d|]; cbn [or_everything] in D; [|apply above_everything].
+    intros R J I. pose proof (difference_above s e f j R J I) as D. unfold margin_at. cbn [set margin_of].
+    fold (the_level V) (right_of V) r. destruct (difference r s e) as [d|]; cbn [or_everything] in D;
+      [|apply above_everything].
     apply above_add; [exact D|]. cbn [of_query margin_of]. unfold query_margin.
     apply (difference_above s _ _ j (query_row_is V X V_is) J I).
   Qed.
 
-  Lemma margin_at_below r f j : row_encloses v r f -> (j < v)%nat ->
-    below (margin_at V (margin_of V (One j)) r) (f j - f m + (query_of X j - query_of X m)).
+  Lemma margin_at_below e f j : row_encloses v e f -> (j < v)%nat ->
+    below (margin_at V (margin_of V (One j)) e) (f j - f r + (query_of X j - query_of X r)).
   Proof.
-    intros R J. pose proof (difference_below r f j R J) as D. unfold margin_at. cbn [set margin_of].
-    fold m. destruct (difference m (One j) r) as [d|]; cbn [or_everything] in D; [|apply below_everything].
+    intros R J. pose proof (difference_below e f j R J) as D. unfold margin_at. cbn [set margin_of].
+    fold (the_level V) (right_of V) r. destruct (difference r (One j) e) as [d|]; cbn [or_everything] in D;
+      [|apply below_everything].
     apply below_add; [exact D|]. cbn [of_query margin_of]. unfold query_margin.
     apply (difference_below _ _ j (query_row_is V X V_is) J).
   Qed.
 
   Lemma terms_above groups g s t p j : nth_error groups g = Some (margin_of V s) ->
     (t < v)%nat -> (p < n - 1)%nat -> (j < v)%nat -> In j (members v s) ->
-    above (get (terms V groups t p) g) (phi X m j p t).
+    above (get (terms V groups t p) g) (phi X r j p t).
   Proof.
     intros G T P J I. unfold terms, get. erewrite nth_error_nth; [|apply map_nth_error; exact G].
     rewrite fast_mul_scaled_eq. unfold phi. rewrite <- (back_in_units _ _ t).
@@ -257,7 +265,7 @@ Section Sound.
 
   Lemma terms_below groups g t p j : nth_error groups g = Some (margin_of V (One j)) ->
     (t < v)%nat -> (p < n - 1)%nat -> (j < v)%nat ->
-    below (get (terms V groups t p) g) (phi X m j p t).
+    below (get (terms V groups t p) g) (phi X r j p t).
   Proof.
     intros G T P J. unfold terms, get. erewrite nth_error_nth; [|apply map_nth_error; exact G].
     rewrite fast_mul_scaled_eq. unfold phi. rewrite <- (back_in_units _ _ t).
@@ -267,24 +275,24 @@ Section Sound.
   Qed.
 
   Lemma last_term_above s j : (j < v)%nat -> In j (members v s) ->
-    above (last_term V (margin_of V s)) (phi_last X m (query V) n j).
+    above (last_term V (margin_of V s)) (phi_last X r (query V) n j).
   Proof.
     intros J I. unfold last_term. rewrite fast_mul_scaled_eq. unfold phi_last. rewrite <- (back_in_units _ _ (query V)).
-    pose proof (max_below V X V_is). pose proof (query_upto V X V_is). pose proof (two_positions V X V_is).
+    pose proof (query_is_below V X V_is). pose proof (two_positions V X V_is).
     apply mul_above; [apply (weights_are V X V_is); fold n; lia | apply quotient_nonneg, weight_of_pos |].
     unfold last_margin. cbn [set margin_of]. apply above_sub.
     - apply (top_above s _ _ j (last_row_is V X V_is) J I).
-    - apply (row_entries _ _ _ (last_row_is V X V_is)), (max_below V X V_is).
+    - apply (row_entries _ _ _ (last_row_is V X V_is)), right_below.
   Qed.
 
   Lemma last_term_below j : (j < v)%nat ->
-    below (last_term V (margin_of V (One j))) (phi_last X m (query V) n j).
+    below (last_term V (margin_of V (One j))) (phi_last X r (query V) n j).
   Proof.
     intros J. unfold last_term. rewrite fast_mul_scaled_eq. unfold phi_last. rewrite <- (back_in_units _ _ (query V)).
-    pose proof (max_below V X V_is). pose proof (query_upto V X V_is). pose proof (two_positions V X V_is).
+    pose proof (query_is_below V X V_is). pose proof (two_positions V X V_is).
     apply mul_below; [apply (weights_are V X V_is); fold n; lia | apply quotient_nonneg, weight_of_pos |].
     unfold last_margin. cbn [set margin_of top or_everything]. apply below_sub.
     - apply (row_entries _ _ _ (last_row_is V X V_is)), J.
-    - apply (row_entries _ _ _ (last_row_is V X V_is)), (max_below V X V_is).
+    - apply (row_entries _ _ _ (last_row_is V X V_is)), right_below.
   Qed.
 End Sound.

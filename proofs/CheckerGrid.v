@@ -4,7 +4,7 @@
     is one integer. Both counts are exact: the integers are the same. *)
 
 From Coq Require Import ZArith List Bool.
-From gbmi Require Import Fixed.
+From gbmi Require Import Fixed CheckerLevels.
 Import ListNotations.
 Local Open Scope Z_scope.
 
@@ -93,6 +93,14 @@ Definition cells_of (first second times : list Z) : cells :=
   merge_all (merge Z.add)
     (map (fun item => [(snd (fst item), [(fst (fst item), snd item)])]) (combine (combine first second) times)).
 
+(** A position: moves by state, and items by class. *)
+Record position := { moves_here : layer; cells_here : list cells }.
+
+Definition cells_at (P : position) (c : nat) : cells := nth c (cells_here P) [].
+
+(** The items of all moves. *)
+Definition all_cells (P : position) : cells := concat (map (fun move => cells_at P (fst move)) (concat (moves_here P))).
+
 (** The least and the greatest sums, first and second. *)
 Record reach := { least_first : Z; most_first : Z; least_second : Z; most_second : Z }.
 
@@ -108,44 +116,62 @@ Definition reach_plus (P : cells) (behind : reach) : reach :=
      most_second := most_in (seconds P) + most_second behind |}.
 
 (** Each position with what the positions behind it reach, and what all reach. *)
-Fixpoint reaching (positions : list cells) : list (cells * reach) * reach :=
+Fixpoint reaching (positions : list position) : list (position * reach) * reach :=
   match positions with
   | [] => ([], {| least_first := 0; most_first := 0; least_second := 0; most_second := 0 |})
-  | P :: positions => let '(steps, behind) := reaching positions in ((P, behind) :: steps, reach_plus P behind)
+  | P :: positions =>
+      let '(steps, behind) := reaching positions in ((P, behind) :: steps, reach_plus (all_cells P) behind)
   end.
 
 (** Prefix sums with one more position: numbers of first sums by the second sum. A second sum that stays at least zero
     is dropped, one that stays below is as good as the greatest that does. *)
-Definition extended_by {A} (plus : A -> A -> A) (spread : bag Z -> A -> A) (P : cells) (behind : reach)
-    (rows : bag A) : bag A :=
+Definition extended_by {A} (plus : A -> A -> A) (spread : bag Z -> A -> A) (behind : reach) (rows : bag A) (P : cells)
+    : list (bag A) :=
   let other_stays := -1 - most_second behind in
   let with_items (entry : Z * bag Z) : bag A :=
     fold_right (fun row result =>
       let second := Z.max (fst row + fst entry) other_stays in
       if second <? - least_second behind then put plus (second, spread (snd entry) (snd row)) result
       else result) [] rows in
-  merge_all plus (map with_items P).
+  map with_items P.
 
 Definition each {A B} (f : A -> B) (rows : bag A) : bag B := map (fun row => (fst row, f (snd row))) rows.
 
+(** The rows of all states, with the items of the moves to a state. *)
+Definition moved_to {A} (plus : A -> A -> A) (spread : bag Z -> A -> A) (P : position) (behind : reach)
+    (rows : list (bag A)) (next : nat) : bag A :=
+  merge_all plus (concat (map (fun pair =>
+    concat (map (fun move => extended_by plus spread behind (fst pair) (cells_at P (fst move)))
+      (filter (fun move => (snd move =? next)%nat) (snd pair)))) (combine rows (moves_here P)))).
+
+(** By the next state. *)
+Definition moved_on {A} (plus : A -> A -> A) (spread : bag Z -> A -> A) (P : position) (behind : reach)
+    (rows : list (bag A)) : list (bag A) :=
+  map (moved_to plus spread P behind rows) (seq 0 (S (list_max (map snd (concat (moves_here P)))))).
+
 (** A row's least digit is the least first sum that can still reach zero; the greatest is the first that surely does. *)
-Definition with_position (size : Z) (rows : bag digits) (step : cells * reach) : bag digits :=
+Definition with_position (size : Z) (rows : list (bag digits)) (step : position * reach) : list (bag digits) :=
   let '(P, behind) := step in
   let width := most_first behind - least_first behind in
-  each (capped size width) (extended_by (plus size) (spread size (most_in (firsts P)) width) P behind rows).
+  map (each (capped size width))
+    (moved_on (plus size) (spread size (most_in (firsts (all_cells P))) width) P behind rows).
 
 (** How many sequences have a first sum of at least zero, and a second one below. *)
 Definition reached (size : Z) (rows : bag digits) : Z :=
   fold_left (fun sum row => if fst row <? 0 then sum + digit_sum size (snd (snd row)) else sum) rows 0.
 
 (** At least the number of all sequences. *)
-Definition choices (positions : list cells) : Z :=
-  fold_right (fun P product => Z.max 1 (fold_right Z.add 0 (map snd (concat (map snd P)))) * product) 1 positions.
+Definition times_in (P : cells) : Z := fold_right Z.add 0 (map snd (concat (map snd P))).
+Definition choices_of (P : position) : Z :=
+  fold_right Z.max 1
+    (map (fun moves => fold_right Z.add 0 (map (fun move => times_in (cells_at P (fst move))) moves)) (moves_here P)).
+Definition choices (positions : list position) : Z := fold_right (fun P product => choices_of P * product) 1 positions.
 
-Definition sequences_of (positions : list cells) : Z :=
+Definition sequences_of (positions : list position) : Z :=
   let size := bit_length (choices positions) + 1 in
   let '(steps, all) := reaching positions in
-  reached size (fold_left (with_position size) steps [(0, without_last size (- most_first all) (0, 1))]).
+  count_items (map (reached size)
+    (fold_left (with_position size) steps [[(0, without_last size (- most_first all) (0, 1))]])).
 
 (** ** Two groups *)
 
@@ -153,20 +179,31 @@ Definition sequences_of (positions : list cells) : Z :=
 Definition coarse (bits : Z) (up : bool) (bin : Z) : Z :=
   if up then - Z.shiftr (- bin) bits else Z.shiftr bin bits.
 
-(** The sequences with [Σ first >= 0] and [Σ second < 0], at most or at least; at every position but the first (the
-    last of the input), the first item holds m. Those without m are left out if [needs_m] is set. *)
-Definition count_bins (bits : Z) (at_most needs_m : bool) (times : list Z) (first second : list (list Z)) : Z :=
-  let items (skipped : nat) (bins : list Z * list Z) : cells :=
-    cells_of (skipn skipped (map (coarse bits at_most) (fst bins)))
-      (skipn skipped (map (coarse bits (negb at_most)) (snd bins))) (skipn skipped times) in
-  let sequences (skipped : nat) : Z :=
-    sequences_of (match combine first second with
-                  | [] => []
-                  | last :: others => items O last :: map (items skipped) others
-                  end) in
-  let all := sequences O in
-  if needs_m then all - Z.min (sequences 1%nat) all else all.
+(** The bins of a group: of the last position, and of the items of every other position, by class. *)
+Record grid_bins := { last_bin : Z; item_bins : list (list (list Z)) }.
+
+(** The last position, which comes first: one item of state 0. *)
+Definition last_position (first second : Z) : position :=
+  {| moves_here := [[(0, 0)%nat]]; cells_here := [cells_of [first] [second] [1]] |}.
+
+(** A position; [times] says by class how many tokens the items stand for. *)
+Definition position_of (times : list (list Z)) (moves : layer) (first second : list (list Z)) : position :=
+  {| moves_here := moves;
+     cells_here := map (fun item => cells_of (fst (fst item)) (snd (fst item)) (snd item))
+       (combine (combine first second) times) |}.
+
+(** The sequences with [Σ first >= 0] and [Σ second < 0], at most or at least. *)
+Definition count_bins (bits : Z) (at_most : bool) (layers : list layer) (times : list (list Z))
+    (first second : grid_bins) : Z :=
+  let up := coarse bits at_most in
+  let down := coarse bits (negb at_most) in
+  sequences_of
+    (last_position (up (last_bin first)) (down (last_bin second))
+     :: map (fun at_position =>
+          position_of times (fst at_position) (map (map up) (fst (snd at_position)))
+            (map (map down) (snd (snd at_position))))
+          (combine layers (combine (item_bins first) (item_bins second)))).
 
 (** Bins whose sum is always negative. *)
-Definition no_bins (first : list (list Z)) : list (list Z) :=
-  match first with [] => [] | row :: rows => map (fun _ => -1) row :: map (map (fun _ => 0)) rows end.
+Definition no_bins (first : grid_bins) : grid_bins :=
+  {| last_bin := -1; item_bins := map (map (map (fun _ => 0))) (item_bins first) |}.

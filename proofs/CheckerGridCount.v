@@ -1,8 +1,7 @@
 (** * The counts on a grid are exact (theorems [count_at_most], [count_at_least]) *)
 
 From Coq Require Import ZArith List Bool Lia Permutation.
-From gbmi Require Import Fixed CheckerCriterion CheckerGrid CheckerCriterionSoundCount CheckerCriterionSoundRoots.
-From gbmi Require Import CheckerCriterionSoundCounts.
+From gbmi Require Import Fixed CheckerLevels CheckerGrid CheckerCriterionSoundCount CheckerLevelsSound.
 Import ListNotations.
 Local Open Scope Z_scope.
 
@@ -75,10 +74,6 @@ Proof.
   - repeat split; [exact k | exact r | apply (q key); now left].
   - apply IH. intros key' y' I. apply (q key'). now right.
 Qed.
-
-Lemma maps_related {A B C} (R : B -> C -> Prop) (f : A -> B) (g : A -> C) l : (forall x, In x l -> R (f x) (g x)) ->
-  Forall2 R (map f l) (map g l).
-Proof. induction l as [|x l IH]; intros H; constructor; [apply H; now left | apply IH; intros; apply H; now right]. Qed.
 
 Section Related.
   Context {A B : Type}.
@@ -298,11 +293,13 @@ End Digits.
 Definition over (P : cells) (h : Z -> Z -> Z) : Z :=
   bag_sum (fun second items => bag_sum (fun first times => times * h first second) items) P.
 
-(** How many sequences of items reach the set from two sums on. *)
-Fixpoint outcomes (positions : list cells) (a b : Z) : Z :=
+(** How many sequences of items reach the set from a state and two sums on. *)
+Fixpoint outcomes (positions : list position) (state : nat) (a b : Z) : Z :=
   match positions with
   | [] => if (0 <=? a) && (b <? 0) then 1 else 0
-  | P :: positions => over P (fun first second => outcomes positions (a + first) (b + second))
+  | P :: positions =>
+      zsum (map (fun move => over (cells_at P (fst move))
+        (fun first second => outcomes positions (snd move) (a + first) (b + second))) (moves_at (moves_here P) state))
   end.
 
 Lemma over_ext P h k :
@@ -342,32 +339,63 @@ Proof.
   - destruct I as [->|I]; [specialize (first l (Z.max y x)); lia | apply IH; now right].
 Qed.
 
+(** An item of a move is one of all items. *)
+Lemma all_cells_incl P state move : In move (moves_at (moves_here P) state) ->
+  (forall first, In first (firsts (cells_at P (fst move))) -> In first (firsts (all_cells P)))
+  /\ forall second, In second (seconds (cells_at P (fst move))) -> In second (seconds (all_cells P)).
+Proof.
+  intros M. assert (incl (cells_at P (fst move)) (all_cells P)) as I.
+  { intros e I. unfold all_cells. apply in_concat. exists (cells_at P (fst move)). split; [|exact I].
+    apply in_map_iff. exists move. split; [reflexivity|]. now apply in_moves with state. }
+  split.
+  - intros first F. unfold firsts in *. apply in_map_iff in F. destruct F as (e & <- & F). apply in_map.
+    apply in_concat in F. destruct F as (items & J & F). apply in_concat. exists items. split; [|exact F].
+    apply in_map_iff in J. destruct J as (x & <- & J). apply in_map. now apply I.
+  - intros second S. unfold seconds in *. apply in_map_iff in S. destruct S as (e & <- & S). apply in_map. now apply I.
+Qed.
+
 (** Where the rest of a sequence changes nothing. *)
-Record reaches_of (positions : list cells) (r : reach) : Prop := {
+Record reaches_of (positions : list position) (r : reach) : Prop := {
   first_width : least_first r <= most_first r;
-  first_low : forall a b, a < - most_first r -> outcomes positions a b = 0;
-  first_high : forall a a' b, - least_first r <= a -> - least_first r <= a' ->
-    outcomes positions a b = outcomes positions a' b;
-  second_high : forall a b, - least_second r <= b -> outcomes positions a b = 0;
-  second_low : forall a b b', b <= -1 - most_second r -> b' <= -1 - most_second r ->
-    outcomes positions a b = outcomes positions a b'
+  first_low : forall state a b, a < - most_first r -> outcomes positions state a b = 0;
+  first_high : forall state a a' b, - least_first r <= a -> - least_first r <= a' ->
+    outcomes positions state a b = outcomes positions state a' b;
+  second_high : forall state a b, - least_second r <= b -> outcomes positions state a b = 0;
+  second_low : forall state a b b', b <= -1 - most_second r -> b' <= -1 - most_second r ->
+    outcomes positions state a b = outcomes positions state a b'
 }.
 
-Lemma reaches_plus P positions r : reaches_of positions r -> reaches_of (P :: positions) (reach_plus P r).
+Lemma reaches_plus P positions r : reaches_of positions r -> reaches_of (P :: positions) (reach_plus (all_cells P) r).
 Proof.
-  intros [W A B C D]. split; unfold reach_plus; cbn [least_first most_first least_second most_second outcomes].
-  - enough (least_in (firsts P) <= most_in (firsts P)) by lia. destruct (firsts P) as [|x l]; [cbn; lia|].
+  intros [W A B C D].
+  assert (forall state h, (forall move first second, In move (moves_at (moves_here P) state) ->
+    In first (firsts (all_cells P)) -> In second (seconds (all_cells P)) -> h move first second = 0) ->
+    zsum (map (fun move => over (cells_at P (fst move)) (h move)) (moves_at (moves_here P) state)) = 0) as none.
+  { intros state h H. rewrite <- (zsum_zero (moves_at (moves_here P) state)). f_equal. apply map_ext_in. intros move M.
+    rewrite <- (over_zero (cells_at P (fst move))). apply over_ext. intros f o F O.
+    destruct (all_cells_incl P state move M) as [Fi Se]. apply H; auto. }
+  assert (forall state h h', (forall move first second, In move (moves_at (moves_here P) state) ->
+    In first (firsts (all_cells P)) -> In second (seconds (all_cells P)) ->
+      h move first second = h' move first second) ->
+    zsum (map (fun move => over (cells_at P (fst move)) (h move)) (moves_at (moves_here P) state))
+    = zsum (map (fun move => over (cells_at P (fst move)) (h' move)) (moves_at (moves_here P) state))) as same.
+  { intros state h h' H. f_equal. apply map_ext_in. intros move M. apply over_ext. intros f o F O.
+    destruct (all_cells_incl P state move M) as [Fi Se]. apply H; auto. }
+  split; unfold reach_plus; cbn [least_first most_first least_second most_second outcomes].
+  - enough (least_in (firsts (all_cells P)) <= most_in (firsts (all_cells P))) by lia.
+    destruct (firsts (all_cells P)) as [|x l]; [cbn; lia|].
     transitivity x; [apply least_in_le | apply most_in_ge]; now left.
-  - intros a b L. rewrite <- (over_zero P). apply over_ext. intros f o F O. apply A. apply most_in_ge in F. lia.
-  - intros a a' b L L'. apply over_ext. intros f o F O. apply least_in_le in F. apply B; lia.
-  - intros a b L. rewrite <- (over_zero P). apply over_ext. intros f o F O. apply C. apply least_in_le in O. lia.
-  - intros a b b' L L'. apply over_ext. intros f o F O. apply most_in_ge in O. apply D; lia.
+  - intros state a b Lt. apply none. intros move f o _ F O. apply A. apply most_in_ge in F. lia.
+  - intros state a a' b Lt Lt'. apply same. intros move f o _ F O. apply least_in_le in F. apply B; lia.
+  - intros state a b Lt. apply none. intros move f o _ F O. apply C. apply least_in_le in O. lia.
+  - intros state a b b' Lt Lt'. apply same. intros move f o _ F O. apply most_in_ge in O. apply D; lia.
 Qed.
 
 Lemma reaching_reaches positions : reaches_of positions (snd (reaching positions)).
 Proof.
   induction positions as [|P positions IH].
-  - split; cbn [reaching snd least_first most_first least_second most_second outcomes]; intros *;
+  - split; cbn [reaching snd least_first most_first least_second most_second outcomes];
+      try match goal with |- nat -> _ => intros _ end; intros *;
       repeat match goal with |- context [?x <=? ?y] => destruct (Z.leb_spec x y) end;
       repeat match goal with |- context [?x <? ?y] => destruct (Z.ltb_spec x y) end; cbn [andb]; lia.
   - cbn [reaching]. destruct (reaching positions) as [steps behind]. cbn [snd] in *. now apply reaches_plus.
@@ -388,23 +416,28 @@ Qed.
 Definition rows_sum (h : Z -> Z -> Z) (rows : bag (bag Z)) : Z :=
   bag_sum (fun b l => tally (fun a => h a b) l) rows.
 
+(** By state. *)
+Definition states_sum (h : nat -> Z -> Z -> Z) (rows : list (bag (bag Z))) : Z :=
+  zsum (map (fun state => rows_sum (h state) (nth state rows [])) (seq 0 (length rows))).
+
 (** [with_position] for bags of sums. *)
-Definition sums_with_position (rows : bag (bag Z)) (step : cells * reach) : bag (bag Z) :=
-  let '(P, behind) := step in each (cut (- least_first behind)) (extended_by (A := bag Z) (@app _) moved P behind rows).
+Definition sums_with_position (rows : list (bag (bag Z))) (step : position * reach) : list (bag (bag Z)) :=
+  let '(P, behind) := step in map (each (cut (- least_first behind))) (moved_on (A := bag Z) (@app _) moved P behind
+    rows).
 
 Lemma rows_sum_cut h high rows : rows_sum h (each (cut high) rows) = rows_sum (fun a b => h (Z.min a high) b) rows.
 Proof. unfold rows_sum, bag_sum, each. rewrite map_map. f_equal. apply map_ext. intros [b l]. apply tally_cut. Qed.
 
-Lemma rows_sum_with_position h P behind rows : rows_sum h (sums_with_position rows (P, behind))
+Lemma rows_sum_extended h P behind rows :
+  zsum (map (rows_sum h) (extended_by (A := bag Z) (@app _) moved behind rows P))
   = rows_sum (fun a b => over P (fun f o => let b' := Z.max (b + o) (-1 - most_second behind) in
-      if b' <? - least_second behind then h (Z.min (a + f) (- least_first behind)) b' else 0)) rows.
+      if b' <? - least_second behind then h (a + f) b' else 0)) rows.
 Proof.
-  cbn [sums_with_position]. set (h' := fun a b => let b' := Z.max b (-1 - most_second behind) in
-    if b' <? - least_second behind then h (Z.min a (- least_first behind)) b' else 0).
-  change (rows_sum h (each (cut (- least_first behind)) (extended_by (A := bag Z) (@app _) moved P behind rows))
+  set (h' := fun a b => let b' := Z.max b (-1 - most_second behind) in
+    if b' <? - least_second behind then h a b' else 0).
+  change (zsum (map (rows_sum h) (extended_by (A := bag Z) (@app _) moved behind rows P))
     = rows_sum (fun a b => over P (fun f o => h' (a + f) (b + o))) rows).
-  rewrite rows_sum_cut. unfold extended_by, rows_sum. set (with_items := fun entry : Z * bag Z => _).
-  rewrite sum_merge_all by (intros; apply tally_app). rewrite map_map.
+  unfold extended_by, rows_sum. set (with_items := fun entry : Z * bag Z => _). rewrite map_map.
   set (cell := fun (entry : Z * bag Z) (row : Z * bag Z) => bag_sum (fun f times =>
     times * tally (fun a => h' (a + f) (fst row + fst entry)) (snd row)) (snd entry)).
   transitivity (zsum (map (fun entry => zsum (map (cell entry) rows)) P)).
@@ -418,6 +451,67 @@ Proof.
   - rewrite zsum_exchange. unfold bag_sum at 1. f_equal. apply map_ext. intros [b l]. cbn [fst snd].
     unfold over. rewrite tally_sum. unfold cell. unfold bag_sum at 2. f_equal. apply map_ext. intros [o items].
     cbn [fst snd]. rewrite tally_sum. apply bag_sum_ext. intros f times _. now rewrite tally_times.
+Qed.
+
+Lemma zsum_combine_states {A B} (F : A -> list B -> Z) (d : A) : (forall a, F a [] = 0) -> forall rows ms,
+  zsum (map (fun pair => F (fst pair) (snd pair)) (combine rows ms))
+  = zsum (map (fun state => F (nth state rows d) (nth state ms [])) (seq 0 (length rows))).
+Proof.
+  intros H. induction rows as [|r rows IH]; intros ms; [reflexivity|]. cbn [length seq map zsum].
+    rewrite <- seq_shift, map_map.
+  destruct ms as [|m ms]; cbn [combine map zsum nth fst snd].
+  - rewrite H. rewrite (map_ext _ (fun _ => 0)) by (intros; apply H). now rewrite zsum_zero.
+  - f_equal. rewrite IH. reflexivity.
+Qed.
+
+Lemma zsum_map_concat {A} (h : A -> Z) (ls : list (list A)) : zsum (map h (concat ls))
+  = zsum (map (fun l => zsum (map h l)) ls).
+Proof. apply zsum_concat. Qed.
+
+Lemma states_sum_with_position h P behind rows : states_sum h (sums_with_position rows (P, behind))
+  = states_sum (fun state a b => zsum (map (fun move =>
+      over (cells_at P (fst move)) (fun f o => let b' := Z.max (b + o) (-1 - most_second behind) in
+        if b' <? - least_second behind then h (snd move) (Z.min (a + f) (- least_first behind)) b' else 0))
+      (moves_at (moves_here P) state))) rows.
+Proof.
+  cbn [sums_with_position]. unfold states_sum at 1, moved_on. rewrite !map_length, seq_length.
+  set (width := S (list_max _)). set (to := moved_to _ _ _ _ _).
+  set (E := fun (next : nat) (row : bag (bag Z)) (move : nat * nat) => rows_sum (fun a b =>
+      over (cells_at P (fst move)) (fun f o => let b' := Z.max (b + o) (-1 - most_second behind) in
+        if b' <? - least_second behind then h next (Z.min (a + f) (- least_first behind)) b' else 0)) row).
+  assert (forall next, (next < width)%nat -> rows_sum (h next) (nth next (map (each (cut (- least_first behind))) (map
+    to (seq 0 width))) [])
+    = zsum (map (fun pair : bag (bag Z) * list (nat * nat) =>
+        zsum (map (E next (fst pair)) (filter (fun move => (snd move =? next)%nat) (snd pair)))) (combine rows
+          (moves_here P)))) as one.
+  { intros next B. rewrite map_map.
+    rewrite nth_indep with (d' := each (cut (- least_first behind)) (to O)) by (rewrite map_length, seq_length;
+      exact B).
+    rewrite (map_nth (fun x => each (cut (- least_first behind)) (to x))), seq_nth by exact B. cbn [Nat.add].
+    rewrite rows_sum_cut. unfold to, moved_to. unfold rows_sum at 1. rewrite sum_merge_all by (intros; apply tally_app).
+    rewrite zsum_map_concat, map_map. f_equal. apply map_ext. intros pair. rewrite zsum_map_concat, map_map. f_equal.
+    apply map_ext. intros move.
+    exact (rows_sum_extended (fun a b => h next (Z.min a (- least_first behind)) b) (cells_at P (fst move)) behind
+      (fst pair)). }
+  rewrite (map_ext_in _ (fun next => zsum (map (fun pair : bag (bag Z) * list (nat * nat) =>
+        zsum (map (E next (fst pair)) (filter (fun move => (snd move =? next)%nat) (snd pair)))) (combine rows
+          (moves_here P)))))
+    by (intros next I; apply one; apply in_seq in I; lia).
+  rewrite zsum_exchange.
+  rewrite (map_ext_in _ (fun pair : bag (bag Z) * list (nat * nat) => zsum (map (fun move => E (snd move) (fst pair)
+    move) (snd pair)))).
+  - rewrite (zsum_combine_states (fun row moves => zsum (map (fun move => E (snd move) row move) moves)) []) by
+    reflexivity.
+    unfold states_sum. f_equal. apply map_ext. intros state. fold (moves_at (moves_here P) state). unfold E.
+    unfold rows_sum. unfold bag_sum. rewrite zsum_exchange. f_equal. apply map_ext. intros [b l]. cbn [fst snd].
+    unfold tally, bag_sum. rewrite zsum_exchange. f_equal. apply map_ext. intros [a c]. cbn [fst snd].
+    rewrite Z.mul_comm, <- zsum_times. f_equal. apply map_ext. intros move. lia.
+  - intros [row moves] I. cbn [fst snd].
+    apply (zsum_by_key (fun move : nat * nat => snd move) (fun next move => E next row move)); [apply seq_NoDup|].
+    intros move M. apply in_seq. split; [lia|]. unfold width. apply Nat.lt_succ_r.
+    assert (In (snd move) (map snd (concat (moves_here P)))) as J.
+    { apply in_map, in_concat. exists moves. split; [now apply in_combine_r in I | exact M]. }
+    revert J. apply (Forall_forall (fun k => (k <= _)%nat)). apply list_max_le. reflexivity.
 Qed.
 
 (** What stands for the bags of sums. *)
@@ -450,19 +544,21 @@ Proof.
   assert (0 <= total (snd row)) by (apply pos, (C (fst row)); left; now destruct row). lia.
 Qed.
 
+Lemma choices_of_pos P : 1 <= choices_of P.
+Proof. unfold choices_of. induction (map _ (moves_here P)) as [|x l IH]; cbn [fold_right]; lia. Qed.
+
 Lemma choices_pos positions : 1 <= choices positions.
 Proof.
-  unfold choices. induction positions as [|P positions IH]; cbn [fold_right]; [lia|].
-  match goal with |- _ <= ?x * _ => assert (1 <= x) by apply Z.le_max_l; nia end.
+  unfold choices. induction positions as [|P positions IH]; cbn [fold_right];
+    [lia|]. pose proof (choices_of_pos P). nia.
 Qed.
 
 (** Numbers of tokens are not negative. *)
 Definition cells_ok (P : cells) : Prop := forall o items f times, In (o, items) P -> In (f, times) items -> 0 <= times.
 
-Lemma over_at_most P h : cells_ok P -> (forall f o, h f o <= 1) ->
-  over P h <= fold_right Z.add 0 (map snd (concat (map snd P))).
+Lemma over_at_most P h : cells_ok P -> (forall f o, h f o <= 1) -> over P h <= times_in P.
 Proof.
-  intros ok L. unfold over. induction P as [|[o items] P IH]; [reflexivity|]. rewrite bag_sum_cons.
+  intros ok L. unfold times_in, over. induction P as [|[o items] P IH]; [reflexivity|]. rewrite bag_sum_cons.
   cbn [map concat fst snd]. rewrite map_app, fold_right_app.
   specialize (IH (fun o items f times J => ok o items f times (or_intror J))).
   pose proof (fun f times => ok o items f times (or_introl eq_refl)) as pos. clear ok. revert IH.
@@ -472,6 +568,21 @@ Proof.
   specialize (L f o). nia.
 Qed.
 
+(** All moves of a state. *)
+Lemma moves_at_most P state h : (forall c, cells_ok (cells_at P c)) -> (forall move f o, h move f o <= 1) ->
+  zsum (map (fun move => over (cells_at P (fst move)) (h move)) (moves_at (moves_here P) state)) <= choices_of P.
+Proof.
+  intros ok H. transitivity (zsum (map (fun move => times_in (cells_at P (fst move))) (moves_at (moves_here P) state))).
+  - apply zsum_le. intros move _. apply over_at_most; auto.
+  - unfold choices_of, moves_at.
+    assert (forall l, fold_right Z.add 0 l = zsum l) as E by (induction l; cbn; congruence).
+    destruct (nth_in_or_default state (moves_here P) []) as [I| ->]; [|pose proof (choices_of_pos P) as C;
+      unfold choices_of in C; cbn [map zsum]; lia].
+    revert I. generalize (nth state (moves_here P) []). intros ms.
+    induction (moves_here P) as [|moves l IH]; intros I; [destruct I|]. cbn [map fold_right].
+    destruct I as [->|I]; [rewrite <- E; lia|]. specialize (IH I). lia.
+Qed.
+
 Section Packed.
   Variable size : Z.
   Hypothesis size_pos : 0 < size.
@@ -479,11 +590,34 @@ Section Packed.
   Lemma packed_counts low rows sums : related (packed size low) rows sums -> forall b l, In (b, l) sums -> counts l.
   Proof. intros H b l I. destruct (related_in _ _ _ _ _ H I) as (x & C & _). exact C. Qed.
 
+  Lemma all_packed_counts low rows sums : Forall2 (related (packed size low)) rows sums ->
+    forall r b l, In r sums -> In (b, l) r -> counts l.
+  Proof.
+    induction 1 as [|x y rows sums H _ IH]; intros r b l I J; [destruct I|].
+    destruct I as [<-|I]; [now apply (packed_counts low x y H b) | now apply (IH r b)].
+  Qed.
+
   Lemma bounded low rows sums : related (packed size low) rows sums -> rows_sum (fun _ _ => 1) sums < 2 ^ size - 1 ->
     related (fun x l => packed size low x l /\ total l < 2 ^ size - 1) rows sums.
   Proof.
     intros H T. apply related_and; [|exact H]. intros b l I. eapply Z.le_lt_trans; [|exact T].
     apply row_total with b; [|exact I]. exact (packed_counts _ _ _ H).
+  Qed.
+
+  Lemma rows_sum_nonneg rows : (forall b l, In (b, l) rows -> counts l) -> 0 <= rows_sum (fun _ _ => 1) rows.
+  Proof.
+    intros C. transitivity (rows_sum (fun _ _ => 0) rows); [|apply rows_sum_le; [exact C | lia]].
+    apply Z.eq_le_incl. symmetry. apply bag_sum_zero. intros b l _. apply bag_sum_zero. intros. lia.
+  Qed.
+
+  Lemma state_total sums r : (forall r b l, In r sums -> In (b, l) r -> counts l) -> In r sums ->
+    rows_sum (fun _ _ => 1) r <= zsum (map (rows_sum (fun _ _ => 1)) sums).
+  Proof.
+    intros C I. induction sums as [|x sums IH]; [destruct I|]. cbn [map zsum].
+    pose proof (rows_sum_nonneg x (fun b l => C x b l (or_introl eq_refl))).
+    assert (0 <= zsum (map (rows_sum (fun _ _ => 1)) sums)).
+    { apply zsum_nonneg. intros y J. apply rows_sum_nonneg. intros b l. apply (C y). now right. }
+    destruct I as [<-|I]; [lia|]. specialize (IH (fun y b l J => C y b l (or_intror J)) I). lia.
   Qed.
 
   Lemma value_spread most items x : 0 <= fst x -> (forall f times, In (f, times) items -> f <= most) ->
@@ -505,7 +639,8 @@ Section Packed.
         + value size start) as rest.
     { intros y Y V. destruct (value_plus size size_pos y sum Y F) as [G ->]. split; [exact G|].
       rewrite V, E, E', bag_sum_cons. cbn [fst snd]. ring. }
-    apply rest; (destruct (Z.eqb_spec times 1) as [T|]; [try rewrite T|unfold value; cbn [fst snd]]); try assumption; ring.
+    apply rest; (destruct (Z.eqb_spec times 1) as [T|]; [try rewrite T|unfold value; cbn [fst snd]]); try assumption;
+      ring.
   Qed.
 
   Lemma bag_sum_filter {A} (h : Z -> A -> Z) p (b : bag A) :
@@ -515,7 +650,8 @@ Section Packed.
       ring.
   Qed.
 
-  Lemma counts_moved items l : (forall f times, In (f, times) items -> 0 <= times) -> counts l -> counts (moved items l).
+  Lemma counts_moved items l : (forall f times, In (f, times) items -> 0 <= times) -> counts l ->
+    counts (moved items l).
   Proof.
     intros ok C. apply Forall_forall. intros e I. apply in_flat_map in I. destruct I as ([f times] & I & J).
     apply in_map_iff in J. destruct J as (e' & <- & J). apply ok in I. pose proof (proj1 (Forall_forall _ _) C _ J).
@@ -545,7 +681,8 @@ Section Packed.
     - assert (0 <= fst start /\ value size start = times * (digit_sum size (snd x) * (2 ^ size) ^ width)) as [S V].
       { unfold start, value. destruct (Z.eqb_spec times 0) as [none|]; cbn [fst snd]; split; nia. }
       destruct (value_spread most within x X (fun f t I => proj1 (are_within f t I)) start S) as [F sum].
-      split; [exact F|]. etransitivity; [exact sum|]. clear F sum. rewrite V. unfold pack. rewrite tally_app, tally_cut, !tally_moved. f_equal.
+      split; [exact F|]. etransitivity; [exact sum|]. clear F sum. rewrite V. unfold pack.
+        rewrite tally_app, tally_cut, !tally_moved. f_equal.
       + apply bag_sum_ext. intros f t I. f_equal. destruct (are_within f t I).
         rewrite E, shifted_pack by (assumption || lia). apply bag_sum_ext. intros a c _. do 2 f_equal. lia.
       + rewrite <- digit_sum_value, E, digit_sum_pack by assumption.
@@ -565,36 +702,102 @@ Section Packed.
       apply bag_sum_ext. intros f t _. f_equal. apply bag_sum_ext. intros a c _. do 2 f_equal. lia.
   Qed.
 
-  Lemma with_position_packed P behind rows sums : cells_ok P -> least_first behind <= most_first behind ->
-    let next := sums_with_position sums (P, behind) in
-    related (packed size (- (most_in (firsts P) + most_first behind))) rows sums ->
-    rows_sum (fun _ _ => 1) sums < 2 ^ size - 1 -> rows_sum (fun _ _ => 1) next < 2 ^ size - 1 ->
-    related (packed size (- most_first behind)) (with_position size rows (P, behind)) next.
+  Lemma moved_to_nearly P behind rows sums next : (forall c, cells_ok (cells_at P c)) ->
+    least_first behind <= most_first behind ->
+    Forall2 (related (packed size (- (most_in (firsts (all_cells P)) + most_first behind)))) rows sums ->
+    zsum (map (rows_sum (fun _ _ => 1)) sums) < 2 ^ size - 1 ->
+    related (nearly size (- most_first behind) (- least_first behind))
+      (moved_to (plus size) (spread size (most_in (firsts (all_cells P))) (most_first behind - least_first behind)) P
+        behind
+        rows next)
+      (moved_to (A := bag Z) (@app _) moved P behind sums next).
   Proof.
-    cbn zeta. intros P_ok width H T T'. cbn [with_position sums_with_position] in *.
-    set (sums' := extended_by (A := bag Z) (@app _) moved P behind sums) in *. rewrite rows_sum_cut in T'.
-    cbn beta in T'.
-    set (high := - least_first behind) in *. set (width' := most_first behind - least_first behind) in *.
-    assert (related (nearly size (- most_first behind) high)
-      (extended_by (plus size) (spread size (most_in (firsts P)) width') P behind rows) sums') as all.
-    { clear T'. subst sums'.
-      assert (forall x y l l', nearly size (- most_first behind) high x l -> nearly size (- most_first behind) high y l' ->
-        nearly size (- most_first behind) high (plus size x y) (l ++ l')) as together.
-      { intros x y l l' (C & k & (Ck & X & E) & A) (C' & k' & (Ck' & Y & E') & A').
-        split; [now apply Forall_app|]. exists (k ++ k'). split; [split; [now apply Forall_app|]|].
-        - destruct (value_plus size size_pos x y X Y) as [F ->]. split; [exact F|]. unfold pack. now rewrite tally_app, E, E'.
-        - intros g. unfold cut. rewrite !map_app, !tally_app. f_equal; [apply A | apply A']. }
-      apply related_merge_all; [exact (fun x l y l' => together x y l l') |].
-      apply maps_related. intros [o items] within. cbn [fst snd]. apply bounded in H; [|exact T]. clear T.
-      induction H as [|row row' rows' sums'' [k [r t]] _ IHr]; cbn [fold_right]; [constructor|]. rewrite <- k.
+    intros P_ok width H T. set (high := - least_first behind). set (width' := most_first behind - least_first behind).
+    assert (forall x y l l', nearly size (- most_first behind) high x l ->
+      nearly size (- most_first behind) high y l' ->
+      nearly size (- most_first behind) high (plus size x y) (l ++ l')) as together.
+    { intros x y l l' (C & k & (Ck & X & E) & A) (C' & k' & (Ck' & Y & E') & A').
+      split; [now apply Forall_app|]. exists (k ++ k'). split; [split; [now apply Forall_app|]|].
+      - destruct (value_plus size size_pos x y X Y) as [F ->]. split;
+        [exact F|]. unfold pack. now rewrite tally_app, E, E'.
+      - intros g. unfold cut. rewrite !map_app, !tally_app. f_equal; [apply A | apply A']. }
+    unfold moved_to. apply related_merge_all; [exact (fun x l y l' => together x y l l') |].
+    assert (forall row row' (move : nat * nat), In move (concat (moves_here P)) ->
+      related (fun x l => packed size (- (most_in (firsts (all_cells P)) + most_first behind)) x l
+        /\ total l < 2 ^ size - 1) row row' ->
+      Forall2 (related (nearly size (- most_first behind) high))
+        (extended_by (plus size) (spread size (most_in (firsts (all_cells P))) width') behind row (cells_at P (fst
+          move)))
+        (extended_by (A := bag Z) (@app _) moved behind row' (cells_at P (fst move)))) as one.
+    { intros row row' move M R. unfold extended_by.
+      apply maps_related. intros [o items] within. cbn [fst snd].
+      induction R as [|x x' rows' sums'' [k [r t]] _ IHr]; cbn [fold_right]; [constructor|]. rewrite <- k.
       destruct (_ <? _); [|exact IHr]. apply related_put; auto. cbn [snd].
       unfold high. replace (- least_first behind) with (width' - most_first behind) by (unfold width'; ring).
       apply spread_nearly; [|unfold width'; lia | exact r | exact t]. intros f times I.
-      split; [|now apply (P_ok o items f)].
-      apply most_in_ge, in_map_iff. exists (f, times). split; [reflexivity|]. apply in_concat. exists items.
-      split; [|exact I]. apply in_map_iff. now exists (o, items). }
-    clear H. apply (related_and _ (fun l => total l < 2 ^ size - 1)) in all.
-    2: { intros b l I. eapply Z.le_lt_trans; [|exact T']. apply row_total with b; [|exact I].
+      split; [|now apply (P_ok (fst move) o items f)].
+      apply most_in_ge. unfold firsts. apply in_map_iff. exists (f, times). split; [reflexivity|]. apply in_concat.
+      exists items. split; [|exact I]. apply in_map_iff. exists (o, items). split; [reflexivity|].
+      unfold all_cells. apply in_concat. exists (cells_at P (fst move)). split;
+        [|exact within]. apply in_map_iff. now exists move. }
+    assert (Forall2 (related (fun x l => packed size (- (most_in (firsts (all_cells P)) + most_first behind)) x l
+        /\ total l < 2 ^ size - 1)) rows sums) as H'.
+    { pose proof (all_packed_counts _ _ _ H) as C. revert C T. clear - H.
+      assert (forall sums', incl sums sums' -> (forall r b l, In r sums' -> In (b, l) r -> counts l) ->
+        zsum (map (rows_sum (fun _ _ => 1)) sums') < 2 ^ size - 1 ->
+        Forall2 (related (fun x l => packed size (- (most_in (firsts (all_cells P)) + most_first behind)) x l
+          /\ total l < 2 ^ size - 1)) rows sums) as all; [|intros C T; exact (all sums (incl_refl _) C T)].
+      intros sums' I C T. induction H as [|x y rows sums R _ IH]; constructor.
+      - apply bounded; [exact R|]. eapply Z.le_lt_trans; [|exact T]. apply state_total; [exact C|]. apply I. now left.
+      - apply IH. intros z Z. apply I. now right. }
+    assert (forall ms, incl (concat ms) (concat (moves_here P)) ->
+      Forall2 (related (nearly size (- most_first behind) high))
+      (concat (map (fun pair : bag digits * list (nat * nat) => concat (map (fun move => extended_by (plus size)
+         (spread size (most_in (firsts (all_cells P))) width') behind (fst pair) (cells_at P (fst move)))
+         (filter (fun move => (snd move =? next)%nat) (snd pair)))) (combine rows ms)))
+      (concat (map (fun pair : bag (bag Z) * list (nat * nat) => concat (map (fun move => extended_by (A := bag Z)
+        (@app _)
+         moved behind (fst pair) (cells_at P (fst move)))
+         (filter (fun move => (snd move =? next)%nat) (snd pair)))) (combine sums ms)))) as all.
+    { clear - H' one. induction H' as [|x y rows sums R _ IH]; intros ms I; [constructor|].
+      destruct ms as [|m ms]; [constructor|]. cbn [combine map concat fst snd]. cbn [concat] in I.
+      apply Forall2_app; [|apply IH; intros move M; apply I, in_app_iff; now right].
+      assert (incl m (concat (moves_here P))) as Im by (intros move M; apply I, in_app_iff; now left). clear - Im one R.
+      induction m as [|move m IH]; [constructor|]. cbn [filter].
+      specialize (IH (fun z Z => Im z (or_intror Z))). destruct (snd move =? next)%nat; [|exact IH].
+      cbn [map concat]. apply Forall2_app; [|exact IH]. apply one; [apply Im; now left | exact R]. }
+    apply all, incl_refl.
+  Qed.
+
+  Lemma with_position_packed P behind rows sums : (forall c, cells_ok (cells_at P c)) ->
+    least_first behind <= most_first behind ->
+    let next := sums_with_position sums (P, behind) in
+    Forall2 (related (packed size (- (most_in (firsts (all_cells P)) + most_first behind)))) rows sums ->
+    zsum (map (rows_sum (fun _ _ => 1)) sums) < 2 ^ size - 1 ->
+    zsum (map (rows_sum (fun _ _ => 1)) next) < 2 ^ size - 1 ->
+    Forall2 (related (packed size (- most_first behind))) (with_position size rows (P, behind)) next.
+  Proof.
+    cbn zeta. intros P_ok width H T T'. cbn [with_position sums_with_position] in *.
+    set (high := - least_first behind) in *. set (width' := most_first behind - least_first behind) in *.
+    pose proof (fun next => moved_to_nearly P behind rows sums next P_ok width H T) as all. fold high width' in all.
+    assert (forall next, In next (seq 0 (S (list_max (map snd (concat (moves_here P)))))) ->
+      rows_sum (fun _ _ => 1) (moved_to (A := bag Z) (@app _) moved P behind sums next) < 2 ^ size - 1) as small.
+    { intros next I. eapply Z.le_lt_trans; [|exact T'].
+      transitivity (rows_sum (fun _ _ => 1) (each (cut high) (moved_to (A := bag Z) (@app _) moved P behind sums
+        next))).
+      - apply Z.eq_le_incl. now rewrite rows_sum_cut.
+      - apply state_total.
+        + intros r b l R L. apply in_map_iff in R. destruct R as (r' & <- & R). unfold moved_on in R.
+          apply in_map_iff in R. destruct R as (next' & <- & _). unfold each in L. apply in_map_iff in L.
+          destruct L as ([b' l'] & [= <- <-] & L). destruct (related_in _ _ _ _ _ (all next') L) as (x & C & _).
+          now apply Forall_map.
+        + unfold moved_on. rewrite map_map.
+          apply in_map_iff. exists next. split; [reflexivity | exact I]. }
+    unfold moved_on. rewrite !map_map. apply maps_related. intros next I. specialize (all next).
+      specialize (small next I).
+    set (sums' := moved_to (A := bag Z) (@app _) moved P behind sums next) in *.
+    apply (related_and _ (fun l => total l < 2 ^ size - 1)) in all.
+    2: { intros b l J. eapply Z.le_lt_trans; [|exact small]. apply row_total with b; [|exact J].
       intros b' l' I'. destruct (related_in _ _ _ _ _ all I') as (x & C & _). exact C. }
     clear - all width size_pos. unfold each.
     induction all as [|row row' rows' sums'' [k [(C & l & (Cl & X & E) & A) t]] _ IH]; constructor; [|exact IH].
@@ -609,7 +812,7 @@ Section Packed.
   Qed.
 
   Lemma reached_packed rows sums : related (packed size 0) rows sums -> rows_sum (fun _ _ => 1) sums < 2 ^ size - 1 ->
-    reached size rows = rows_sum (outcomes []) sums.
+    reached size rows = rows_sum (outcomes [] 0) sums.
   Proof.
     intros H T. apply bounded in H; [|exact T]. clear T. unfold reached. set (add_row := fun sum row => _).
     rewrite <- (Z.add_0_l (rows_sum _ _)). generalize 0.
@@ -624,57 +827,89 @@ Section Packed.
       apply bag_sum_zero. intros a c _. rewrite andb_false_r. lia.
   Qed.
 
-  Lemma steps_packed positions : Forall cells_ok positions -> forall rows sums,
-    related (packed size (- most_first (snd (reaching positions)))) rows sums ->
-    rows_sum (fun _ _ => 1) sums * choices positions < 2 ^ size - 1 ->
-    reached size (fold_left (with_position size) (fst (reaching positions)) rows) = rows_sum (outcomes positions) sums.
+  Lemma states_each h sums : states_sum (fun _ => h) sums = zsum (map (rows_sum h) sums).
+  Proof.
+    unfold states_sum. rewrite <- (map_map (fun state => nth state sums []) (rows_sum h)). do 2 f_equal.
+    clear. induction sums as [|x sums IH]; [reflexivity|]. cbn [length seq map nth]. f_equal.
+    rewrite <- seq_shift, map_map. exact IH.
+  Qed.
+
+  Lemma all_reached rows sums : Forall2 (related (packed size 0)) rows sums ->
+    zsum (map (rows_sum (fun _ _ => 1)) sums) < 2 ^ size - 1 ->
+    count_items (map (reached size) rows) = states_sum (outcomes []) sums.
+  Proof.
+    intros H T. rewrite count_items_zsum. change (states_sum (outcomes []) sums) with (states_sum (fun _ => outcomes []
+      0) sums).
+    rewrite states_each. pose proof (all_packed_counts _ _ _ H) as C.
+    assert (forall r, In r sums -> rows_sum (fun _ _ => 1) r < 2 ^ size - 1) as small.
+    { intros r I. eapply Z.le_lt_trans; [|exact T]. now apply state_total. }
+    clear T C. induction H as [|x y rows sums R _ IH]; [reflexivity|]. cbn [map zsum].
+    rewrite (reached_packed x y R) by (apply small; now left). rewrite IH;
+      [reflexivity|]. intros; apply small; now right.
+  Qed.
+
+  Definition position_ok (P : position) : Prop := forall c, cells_ok (cells_at P c).
+
+  Lemma steps_packed positions : Forall position_ok positions -> forall rows sums,
+    Forall2 (related (packed size (- most_first (snd (reaching positions))))) rows sums ->
+    zsum (map (rows_sum (fun _ _ => 1)) sums) * choices positions < 2 ^ size - 1 ->
+    count_items (map (reached size) (fold_left (with_position size) (fst (reaching positions)) rows))
+    = states_sum (outcomes positions) sums.
   Proof.
     induction 1 as [|P positions P_ok _ IH]; intros rows sums H T.
-    - apply reached_packed; [exact H|]. cbn [choices fold_right] in T. lia.
+    - apply all_reached; [exact H|]. cbn [choices fold_right] in T. lia.
     - pose proof (reaching_reaches positions) as R. cbn [reaching] in *.
       destruct (reaching positions) as [steps behind].
       cbn [fst snd fold_left choices fold_right] in *. fold (choices positions) in T.
-      set (most := Z.max 1 _) in T.
-      pose proof (packed_counts _ _ _ H) as sums_ok.
+      pose proof (choices_of_pos P) as most_pos. set (most := choices_of P) in *.
+      pose proof (all_packed_counts _ _ _ H) as sums_ok.
       assert (1 <= choices positions) as C by apply choices_pos.
-      assert (rows_sum (fun _ _ => 1) (sums_with_position sums (P, behind)) <= rows_sum (fun _ _ => 1) sums * most)
-        as next.
-      { rewrite rows_sum_with_position. transitivity (rows_sum (fun _ _ => most * 1) sums).
-        - apply rows_sum_le; [exact sums_ok|]. intros a b. rewrite Z.mul_1_r. etransitivity; [|apply Z.le_max_r].
-          apply over_at_most; [exact P_ok|]. intros f o. cbn zeta. now destruct (_ <? _).
-        - apply Z.eq_le_incl. unfold rows_sum. unfold bag_sum. rewrite <- zsum_times. f_equal. apply map_ext.
-          intros [b l]. rewrite tally_times. apply Z.mul_comm. }
-      pose proof (B_least size size_pos). assert (1 <= most) by apply Z.le_max_l.
-      revert T next. set (before := rows_sum _ sums). set (after := rows_sum _ (sums_with_position _ _)). intros.
+      assert (zsum (map (rows_sum (fun _ _ => 1)) (sums_with_position sums (P, behind)))
+        <= zsum (map (rows_sum (fun _ _ => 1)) sums) * most) as next.
+      { rewrite <- states_each, states_sum_with_position. unfold states_sum.
+        transitivity (zsum (map (rows_sum (fun _ _ => most * 1)) sums)).
+        - rewrite <- states_each. unfold states_sum. apply zsum_le. intros state I. apply rows_sum_le.
+          + intros b l. apply sums_ok. apply nth_In. apply in_seq in I. lia.
+          + intros a b. rewrite Z.mul_1_r. apply moves_at_most; [exact P_ok|].
+            intros move f o. cbn zeta. now destruct (_ <? _).
+        - apply Z.eq_le_incl. rewrite <- zsum_times. f_equal. apply map_ext. intros r. unfold rows_sum, bag_sum.
+          rewrite <- zsum_times. f_equal. apply map_ext. intros [b l]. rewrite tally_times. apply Z.mul_comm. }
+      pose proof (B_least size size_pos).
+      assert (0 <= zsum (map (rows_sum (fun _ _ => 1)) sums)) as positive.
+      { apply zsum_nonneg. intros r I. apply rows_sum_nonneg. intros b l. now apply (sums_ok r). }
+      revert T next positive. set (before := zsum (map _ sums)). set (after := zsum (map _ (sums_with_position _ _))).
+        intros.
       assert (before < 2 ^ size - 1 /\ before * most < 2 ^ size - 1) as [].
-      { destruct (Z.le_gt_cases before 0); [nia|].
-        assert (before * most <= before * (most * choices positions)) by nia. nia. }
+      { assert (before * most <= before * (most * choices positions)) by nia. nia. }
       rewrite IH with (sums := sums_with_position sums (P, behind)).
-      + rewrite rows_sum_with_position. cbn [outcomes]. apply bag_sum_ext. intros b l _. apply bag_sum_ext.
-        intros a c _. f_equal. apply over_ext. intros f o _ _. destruct R as [_ _ A D E]. cbn zeta.
+      + rewrite states_sum_with_position. unfold states_sum. f_equal. apply map_ext. intros state.
+        apply bag_sum_ext. intros b l _. apply bag_sum_ext.
+        intros a c _. f_equal. cbn [outcomes]. f_equal. apply map_ext. intros move.
+        apply over_ext. intros f o _ _. destruct R as [_ _ A D E]. cbn zeta.
         set (b' := Z.max (b + o) (-1 - most_second behind)).
-        transitivity (outcomes positions (a + f) b').
-        * destruct (Z.ltb_spec b' (- least_second behind)) as [L|L]; [|symmetry; now apply D].
-          destruct (Z.min_spec (a + f) (- least_first behind)) as [[_ ->]|[L' ->]]; [reflexivity | apply A; lia].
-        * destruct (Z.max_spec (b + o) (-1 - most_second behind)) as [[L M]|[L M]]; unfold b'; rewrite M;
+        transitivity (outcomes positions (snd move) (a + f) b').
+        * destruct (Z.ltb_spec b' (- least_second behind)) as [Lt|Lt]; [|symmetry; now apply D].
+          destruct (Z.min_spec (a + f) (- least_first behind)) as [[_ ->]|[Lt' ->]]; [reflexivity | apply A; lia].
+        * destruct (Z.max_spec (b + o) (-1 - most_second behind)) as [[Lt M]|[Lt M]]; unfold b'; rewrite M;
             [apply E; lia | reflexivity].
-      + apply with_position_packed; auto; [apply R | lia].
-      + nia.
+      + apply with_position_packed; auto; [apply R | fold after; lia].
+      + fold after. nia.
   Qed.
 End Packed.
 
-Theorem sequences_exact positions : Forall cells_ok positions -> sequences_of positions = outcomes positions 0 0.
+Theorem sequences_exact positions : Forall position_ok positions -> sequences_of positions = outcomes positions 0 0 0.
 Proof.
   intros ok. unfold sequences_of. set (size := bit_length (choices positions) + 1).
   pose proof (choices_pos positions) as C.
   assert (0 < size /\ choices positions < 2 ^ size - 1) as [S T].
   { unfold size, bit_length. destruct (Z.leb_spec (choices positions) 0); [lia|].
-    pose proof (Z.log2_nonneg (choices positions)). pose proof (Z.log2_spec (choices positions) ltac:(lia)) as [_ L].
-    rewrite <- Z.add_1_r in L. rewrite Z.add_1_r, Z.pow_succ_r by lia. lia. }
-  pose proof (fun rows => steps_packed size S positions ok rows [(0, [(0, 1)])]) as exact.
+    pose proof (Z.log2_nonneg (choices positions)). pose proof (Z.log2_spec (choices positions) ltac:(lia)) as [_ Lt].
+    rewrite <- Z.add_1_r in Lt. rewrite Z.add_1_r, Z.pow_succ_r by lia. lia. }
+  pose proof (fun rows => steps_packed size S positions ok rows [[(0, [(0, 1)])]]) as exact.
   destruct (reaching positions) as [steps all]. cbn [fst snd] in exact. rewrite exact.
-  - unfold rows_sum, bag_sum, tally, bag_sum. cbn [map zsum fst snd]. lia.
-  - constructor; [|constructor]. split; [reflexivity|]. split; [repeat constructor; cbn; lia|]. cbn [snd].
+  - unfold states_sum, rows_sum, bag_sum, tally, bag_sum. cbn [length seq map zsum fst snd nth]. lia.
+  - constructor; [|constructor]. constructor; [|constructor]. split; [reflexivity|].
+    split; [repeat constructor; cbn; lia|]. cbn [snd].
     unfold without_last, value, pack, tally, bag_sum. cbn [map zsum fst snd].
     replace (0 - - most_first all) with (most_first all) by ring.
     destruct (Z.leb_spec (- most_first all) 0); cbn [fst snd]; (split; [lia|]).
@@ -682,6 +917,25 @@ Proof.
     + rewrite (Z.pow_neg_r _ (most_first all)), Z.shiftr_eq_0 by (cbn; nia). lia.
   - unfold rows_sum, bag_sum, tally, bag_sum. cbn [map zsum fst snd]. lia.
 Qed.
+
+(** ** Coarser grids *)
+
+Lemma coarse_zero bits up : coarse bits up 0 = 0.
+Proof. unfold coarse. destruct up; cbn [Z.opp]; now rewrite Z.shiftr_0_l. Qed.
+
+Lemma coarse_up bits x : 0 <= bits -> x <= coarse bits true x * 2 ^ bits.
+Proof.
+  intros B. unfold coarse. rewrite Z.shiftr_div_pow2 by exact B.
+  pose proof (Z.mul_div_le (- x) (2 ^ bits) ltac:(apply Z.pow_pos_nonneg; lia)). lia.
+Qed.
+
+Lemma coarse_down bits x : 0 <= bits -> coarse bits false x * 2 ^ bits <= x.
+Proof.
+  intros B. unfold coarse. rewrite Z.shiftr_div_pow2 by exact B.
+  pose proof (Z.mul_div_le x (2 ^ bits) ltac:(apply Z.pow_pos_nonneg; lia)). lia.
+Qed.
+
+Definition exactly (x : Z) : Z := x.
 
 (** ** Tokens *)
 
@@ -703,41 +957,22 @@ Proof.
   destruct (related_in _ _ _ _ _ ok I) as (_ & ok'). now destruct (related_in _ _ _ _ _ ok' J) as (_ & K).
 Qed.
 
-Lemma nth_skipn {A} (d : A) i k : forall l, nth i (skipn k l) d = nth (k + i) l d.
-Proof. induction k as [|k IH]; intros [|x l]; cbn; auto. now destruct i. Qed.
-
 Section Tokens.
-  Variables (m : nat) (others : list (list nat)).
-  (** The tokens that each item stands for; m alone is the first. *)
-  Let classes : list (list nat) := [m] :: others.
-  Hypothesis distinct : NoDup (concat classes).
-  Let times : list Z := map (fun c => Z.of_nat (length c)) classes.
+  (** By class: the tokens that each item stands for. *)
+  Variable items_tokens : nat -> list (list nat).
+  (** How many classes there are, and how many tokens stand for each item. *)
+  Variables (count : nat) (times : list (list Z)).
+  Hypothesis no_more : forall c, (count <= c)%nat -> items_tokens c = [].
+  Hypothesis times_length : length times = count.
+  Hypothesis times_are : forall c, nth c times [] = map (fun ts => Z.of_nat (length ts)) (items_tokens c).
 
-  (** A token's item. *)
-  Fixpoint item_in (cs : list (list nat)) (t : nat) : nat :=
-    match cs with [] => O | c :: cs => if existsb (Nat.eqb t) c then O else S (item_in cs t) end.
-  Definition item_of : nat -> nat := item_in classes.
+  Let tokens (c : nat) : list nat := concat (items_tokens c).
 
-  Lemma item_of_class i t : In t (nth i classes []) -> item_of t = i.
-  Proof.
-    unfold item_of. revert distinct i. generalize classes. clear. induction classes as [|c cs IH]; intros D i I.
-    - now destruct i.
-    - cbn [item_in concat] in *. destruct i as [|i]; cbn [nth] in I.
-      + enough (existsb (Nat.eqb t) c = true) as -> by reflexivity. apply existsb_exists. exists t.
-        now rewrite Nat.eqb_refl.
-      + assert (existsb (Nat.eqb t) c = false) as ->.
-        { apply not_true_iff_false. intros E. apply existsb_exists in E. destruct E as (u & U & E).
-          apply Nat.eqb_eq in E. subst u.
-          assert (In t (concat cs)) as J.
-          { apply in_concat. exists (nth i cs []). split; [|exact I]. apply nth_In.
-            destruct (Nat.lt_ge_cases i (length cs)) as [L|L]; [exact L|]. rewrite nth_overflow in I by exact L.
-            destruct I. }
-          clear - D U J. induction c as [|x c IH]; [easy|]. cbn in D. inversion_clear D as [|? ? N D'].
-          destruct U as [->|U]; [apply N, in_app_iff; now right | now apply IH]. }
-        f_equal. apply IH; [|exact I]. clear - D. induction c as [|x c IH]; [exact D|]. inversion_clear D. auto.
-  Qed.
+  (** The inputs of moves; any state is accepted in the end. *)
+  Definition inputs_of_moves (layers : list layer) (state : nat) : list (list nat) :=
+    completions (fun c => concat (items_tokens c)) (fun _ => true) layers state.
 
-  Lemma items_tokens (f o : nat -> Z) h : forall cs first second, length first = length cs ->
+  Lemma items_sum (f o : nat -> Z) h : forall cs first second, length first = length cs ->
     length second = length cs ->
     (forall i t, In t (nth i cs []) -> nth i first 0 = f t /\ nth i second 0 = o t) ->
     zsum (map (fun item => snd item * h (fst (fst item)) (snd (fst item)))
@@ -752,164 +987,175 @@ Section Tokens.
     destruct (H t (or_introl eq_refl)) as [-> ->]. lia.
   Qed.
 
-  (** The sum of an input's bins, rounded by [round]. *)
-  Fixpoint bin_sum (round : Z -> Z) (bins : list (list Z)) (input : list nat) : Z :=
-    match bins, input with
-    | row :: bins, t :: input => round (nth (item_of t) row 0) + bin_sum round bins input
-    | _, _ => 0
-    end.
-  Definition sum_of (round : Z -> Z) (bins : list (list Z)) (input : list nat) : Z :=
-    match bins with last :: bins => round (hd 0 last) + bin_sum round bins input | [] => 0 end.
+  (** The bins of a position are those of tokens. *)
+  Definition bins_of (bin : nat -> Z) (rows : list (list Z)) : Prop := length rows = count
+    /\ forall c, length (nth c rows []) = length (items_tokens c)
+       /\ forall i t, In t (nth i (items_tokens c) []) -> nth i (nth c rows []) 0 = bin t.
 
-  Definition item_rows (bins : list (list Z)) : Prop := Forall (fun row => length row = length classes) bins.
-
-  (** The last term alone, and a row of bins for each of the other positions. *)
-  Definition shaped (k : nat) (bins : list (list Z)) : Prop :=
-    match bins with [_] :: others => length others = k /\ item_rows others | _ => False end.
-
-  Section Rounded.
-    Variables round round' : Z -> Z.
-    Hypotheses (zero : round 0 = 0) (zero' : round' 0 = 0).
-
-    Let cells_from (skipped : nat) (bins : list Z * list Z) : cells :=
-      cells_of (skipn skipped (map round (fst bins))) (skipn skipped (map round' (snd bins))) (skipn skipped times).
-
-    Lemma outcomes_tokens skipped : forall bins bins' a b, item_rows bins -> item_rows bins' ->
-      length bins' = length bins ->
-      outcomes (map (cells_from skipped) (combine bins bins')) a b
-      = how_many (fun s => (0 <=? a + bin_sum round bins s) && (b + bin_sum round' bins' s <? 0))
-          (rows (concat (skipn skipped classes)) (length bins)).
-    Proof.
-      induction bins as [|row bins IH]; intros [|row' bins'] a b R R' L; try discriminate.
-      - cbn [map combine outcomes rows length bin_sum]. rewrite !Z.add_0_r, how_many_cons.
-        unfold how_many. cbn [filter length]. now destruct (_ && _).
-      - inversion_clear R as [|? ? Lr Rs]. inversion_clear R' as [|? ? Lr' Rs'].
-        cbn [map combine outcomes rows length]. unfold cells_from at 1. rewrite over_cells. cbn [fst snd].
-        unfold times. rewrite (skipn_map (fun c : list nat => Z.of_nat (length c))).
-        rewrite (items_tokens (fun t => round (nth (item_of t) row 0)) (fun t => round' (nth (item_of t) row' 0))
-          (fun f o => outcomes (map (cells_from skipped) (combine bins bins')) (a + f) (b + o))).
-        + rewrite how_many_flat_map. f_equal. apply map_ext. intros t.
-          rewrite IH by (assumption || now injection L). rewrite how_many_map. apply how_many_ext. intros s _.
-          cbn [bin_sum]. now rewrite !Z.add_assoc.
-        + rewrite !skipn_length, map_length. now rewrite Lr.
-        + rewrite !skipn_length, map_length. now rewrite Lr'.
-        + intros i t I. rewrite nth_skipn in I. rewrite !nth_skipn, (item_of_class _ _ I).
-          now rewrite <- (map_nth round row), <- (map_nth round' row'), zero, zero'.
-    Qed.
-
-    Lemma sequences_tokens skipped k first second : shaped k first -> shaped k second ->
-      sequences_of (match combine first second with
-                    | [] => []
-                    | last :: others => cells_from O last :: map (cells_from skipped) others
-                    end)
-      = how_many (fun s => (0 <=? sum_of round first s) && (sum_of round' second s <? 0))
-          (rows (concat (skipn skipped classes)) k).
-    Proof.
-      destruct first as [|[|x [|]] bins]; try easy. destruct second as [|[|y [|]] bins']; try easy.
-      intros [L R] [L' R'].
-      assert (forall skipped bins, cells_ok (cells_from skipped bins)) as ok.
-      { clear. intros. apply cells_of_ok. intros t I. assert (In t times) as J
-          by (rewrite <- (firstn_skipn skipped times); apply in_or_app; now right).
-        apply in_map_iff in J. destruct J as (c & <- & _). lia. }
-      rewrite sequences_exact by (repeat constructor; [apply ok | apply Forall_map, Forall_forall; intros; apply ok]).
-      cbn [combine outcomes]. unfold cells_from at 1. rewrite over_cells.
-      cbn [fst snd skipn map combine times classes length zsum]. rewrite outcomes_tokens by congruence.
-      rewrite L. cbn [sum_of hd]. rewrite !Z.add_0_l. change (Z.of_nat 1) with 1. lia.
-    Qed.
-  End Rounded.
-
-  Lemma rows_without_m f k : how_many f (rows (concat classes) k)
-    = how_many (fun s => has_m m s && f s) (rows (concat classes) k) + how_many f (rows (concat others) k).
+  Lemma bins_of_map round bin rows : round 0 = 0 -> bins_of bin rows ->
+    bins_of (fun t => round (bin t)) (map (map round) rows).
   Proof.
-    assert (~ In m (concat others)) as apart by (cbn in distinct; now inversion distinct).
-    assert (forall f, how_many f (rows (concat classes) k) = how_many f (filter (has_m m) (rows (concat classes) k))
-      + how_many f (filter (fun s => negb (has_m m s)) (rows (concat classes) k))) as by_m.
-    { clear. intros f. induction (rows _ k) as [|s ss IH]; [reflexivity|]. cbn [filter].
-      destruct (has_m m s); cbn [negb]; rewrite !how_many_cons, IH; lia. }
-    rewrite by_m, how_many_filter. f_equal. clear by_m. revert f.
-    induction k as [|k IH]; intros f; [reflexivity|].
-    change (rows (concat classes) (S k)) with (map (cons m) (rows (concat classes) k)
-      ++ flat_map (fun t => map (cons t) (rows (concat classes) k)) (concat others)).
-    rewrite how_many_filter, how_many_app, !how_many_flat_map. cbn [rows]. rewrite how_many_flat_map, how_many_map.
-    rewrite (how_many_ext _ (fun _ => false)) by (intros s _; cbn; now rewrite Nat.eqb_refl).
-    assert (forall l : list (list nat), how_many (fun _ => false) l = 0) as -> by (induction l; auto).
-    cbn [Z.add]. f_equal. apply map_ext_in. intros t T. rewrite !how_many_map, <- IH, how_many_filter.
-    apply how_many_ext. intros s _. cbn. destruct (Nat.eqb_spec m t) as [->|]; [easy | reflexivity].
+    intros zero [Len B]. split; [now rewrite map_length|]. intros c. destruct (B c) as [Lc Bc].
+    replace (nth c (map (map round) rows) []) with (map round (nth c rows [])) by (symmetry;
+      exact (map_nth (map round) rows [] c)).
+    split; [now rewrite map_length|]. intros i t T. rewrite <- (Bc i t T). rewrite <- zero at 1. apply map_nth.
   Qed.
 
-  (** *** Coarser grids *)
-
-  Lemma coarse_zero bits up : coarse bits up 0 = 0.
-  Proof. unfold coarse. destruct up; cbn [Z.opp]; now rewrite Z.shiftr_0_l. Qed.
-
-  Lemma coarse_up bits x : 0 <= bits -> x <= coarse bits true x * 2 ^ bits.
+  Lemma cells_tokens moves first second f o c h : bins_of f first -> bins_of o second ->
+    over (cells_at (position_of times moves first second) c) h = zsum (map (fun t => h (f t) (o t)) (tokens c)).
   Proof.
-    intros B. unfold coarse. rewrite Z.shiftr_div_pow2 by exact B.
-    pose proof (Z.mul_div_le (- x) (2 ^ bits) ltac:(apply Z.pow_pos_nonneg; lia)). lia.
+    intros [Lf F] [Lo O]. unfold cells_at, position_of. cbn [cells_here]. set (cell := fun item => _).
+    destruct (Nat.lt_ge_cases c count) as [B|B].
+    - assert (c < length (combine (combine first second) times))%nat as B'
+        by (rewrite !combine_length; lia).
+      rewrite nth_indep with (d' := cell (([], []), [])) by (rewrite map_length; exact B').
+      rewrite map_nth, combine_nth by (rewrite combine_length; lia). rewrite combine_nth by congruence. unfold cell.
+      cbn [fst snd]. rewrite over_cells, times_are. destruct (F c) as [Fl Fc], (O c) as [Ol Oc].
+      apply items_sum; auto.
+    - rewrite nth_overflow by (rewrite map_length, !combine_length; lia). unfold tokens. now rewrite no_more.
   Qed.
 
-  Lemma coarse_down bits x : 0 <= bits -> coarse bits false x * 2 ^ bits <= x.
+  Lemma position_is_ok moves first second : position_ok (position_of times moves first second).
   Proof.
-    intros B. unfold coarse. rewrite Z.shiftr_div_pow2 by exact B.
-    pose proof (Z.mul_div_le x (2 ^ bits) ltac:(apply Z.pow_pos_nonneg; lia)). lia.
+    intros c. unfold cells_at, position_of. cbn [cells_here]. set (cell := fun item => _).
+    destruct (nth_in_or_default c (map cell (combine (combine first second) times)) []) as [I| ->];
+      [|intros o items f t []]. apply in_map_iff in I. destruct I as (x & <- & I). apply cells_of_ok. intros t T.
+    destruct x as [x ts]. cbn [snd] in T. apply in_combine_r in I. apply (In_nth _ _ []) in I.
+    destruct I as (c' & _ & <-). rewrite times_are in T. apply in_map_iff in T. destruct T as (ts & <- & _). lia.
   Qed.
 
-  Definition exactly (x : Z) : Z := x.
+  (** The sum of an input's bins from position p on. *)
+  Fixpoint bin_sum (bin : nat -> nat -> Z) (p : nat) (input : list nat) : Z :=
+    match input with t :: input => bin p t + bin_sum bin (S p) input | [] => 0 end.
 
-  Lemma sum_up bits bins s : 0 <= bits -> 0 <= sum_of exactly bins s -> 0 <= sum_of (coarse bits true) bins s.
+  (** Bins for every position. *)
+  Definition all_bins (bin : nat -> nat -> Z) (p : nat) (rows : list (list (list Z))) : Prop :=
+    forall i r, nth_error rows i = Some r -> bins_of (bin (p + i)%nat) r.
+
+  Lemma all_bins_cons bin p r rows : all_bins bin p (r :: rows) -> bins_of (bin p) r /\ all_bins bin (S p) rows.
+  Proof.
+    intros H. split.
+    - rewrite <- (Nat.add_0_r p). now apply (H O).
+    - intros i r' E. rewrite Nat.add_succ_l, <- Nat.add_succ_r. now apply (H (S i)).
+  Qed.
+
+  Lemma all_bins_map round bin p rows : round 0 = 0 -> all_bins bin p rows ->
+    all_bins (fun p t => round (bin p t)) p (map (map (map round)) rows).
+  Proof.
+    intros zero H i r E. rewrite nth_error_map in E. destruct (nth_error rows i) as [r'|] eqn:N; [|discriminate].
+    injection E as <-. apply (bins_of_map round (bin (p + i)%nat)); [exact zero | now apply H].
+  Qed.
+
+  Lemma outcomes_tokens f o : forall layers first second p state a b,
+    length first = length layers -> length second = length layers -> all_bins f p first -> all_bins o p second ->
+    outcomes (map (fun at_position => position_of times (fst at_position) (fst (snd at_position)) (snd (snd
+      at_position)))
+      (combine layers (combine first second))) state a b
+    = how_many (fun s => (0 <=? a + bin_sum f p s) && (b + bin_sum o p s <? 0)) (inputs_of_moves layers state).
+  Proof.
+    unfold inputs_of_moves. induction layers as [|here layers IH];
+      intros [|row first] [|row' second] p state a b Lf Lo F O;
+      try discriminate.
+    - cbn [map combine outcomes completions bin_sum]. rewrite how_many_cons. cbn [bin_sum]. rewrite !Z.add_0_r.
+      unfold how_many. cbn [filter length]. now destruct (_ && _).
+    - apply all_bins_cons in F, O. destruct F as [Fr F], O as [Or O].
+      cbn [map combine outcomes]. rewrite how_many_completions. cbn [fst snd].
+      change (moves_here (position_of times here row row')) with here. f_equal. apply map_ext. intros move.
+        rewrite (cells_tokens _ _ _ (f p) (o p)) by assumption. unfold tokens. f_equal.
+      apply map_ext. intros t. rewrite (IH first second (S p)) by (assumption || (cbn [length] in *; lia)).
+      apply how_many_ext. intros s _. cbn [bin_sum]. now rewrite !Z.add_assoc.
+  Qed.
+
+  Lemma last_outcomes x y positions : outcomes (last_position x y :: positions) 0 0 0 = outcomes positions 0 x y.
+  Proof.
+    cbn [outcomes]. change (moves_at (moves_here (last_position x y)) 0) with [(0, 0)%nat]. cbn [map zsum fst snd].
+    change (cells_at (last_position x y) 0) with (cells_of [x] [y] [1]). rewrite over_cells.
+    cbn [combine map zsum fst snd]. rewrite !Z.add_0_l. lia.
+  Qed.
+
+  (** The bins of a group, and the sum of an input's. *)
+  Definition group_bins (positions : nat) (bin : nat -> nat -> Z) (bins : grid_bins) : Prop :=
+    length (item_bins bins) = positions /\ all_bins bin 0 (item_bins bins).
+  Definition sum_of (round : Z -> Z) (bins : grid_bins) (bin : nat -> nat -> Z) (input : list nat) : Z :=
+    round (last_bin bins) + bin_sum (fun p t => round (bin p t)) 0 input.
+
+  Lemma sum_up bits bins bin s : 0 <= bits -> 0 <= sum_of exactly bins bin s ->
+    0 <= sum_of (coarse bits true) bins bin s.
   Proof.
     intros B. assert (0 < 2 ^ bits) as P by (apply Z.pow_pos_nonneg; lia).
-    enough (sum_of exactly bins s <= sum_of (coarse bits true) bins s * 2 ^ bits) by nia.
-    destruct bins as [|last bins]; [cbn; lia|]. cbn [sum_of]. pose proof (coarse_up bits (hd 0 last) B).
-    enough (bin_sum exactly bins s <= bin_sum (coarse bits true) bins s * 2 ^ bits) by (unfold exactly in *; lia).
-    clear - B. revert s. induction bins as [|row bins IH]; intros [|t s]; cbn [bin_sum]; try lia. specialize (IH s).
-    pose proof (coarse_up bits (nth (item_of t) row 0) B). unfold exactly in *. lia.
+    enough (sum_of exactly bins bin s <= sum_of (coarse bits true) bins bin s * 2 ^ bits) by nia.
+    unfold sum_of. pose proof (coarse_up bits (last_bin bins) B).
+    enough (forall p, bin_sum (fun p t => exactly (bin p t)) p s
+      <= bin_sum (fun p t => coarse bits true (bin p t)) p s * 2 ^ bits)
+      as all by (specialize (all O); unfold exactly in *; lia).
+    clear - B. induction s as [|t s IH]; intros p; cbn [bin_sum]; [lia|]. specialize (IH (S p)).
+    pose proof (coarse_up bits (bin p t) B). unfold exactly in *. lia.
   Qed.
 
-  Lemma sum_down bits bins s : 0 <= bits -> 0 <= sum_of (coarse bits false) bins s -> 0 <= sum_of exactly bins s.
+  Lemma sum_down bits bins bin s : 0 <= bits -> 0 <= sum_of (coarse bits false) bins bin s ->
+    0 <= sum_of exactly bins bin s.
   Proof.
     intros B. assert (0 < 2 ^ bits) as P by (apply Z.pow_pos_nonneg; lia).
-    enough (sum_of (coarse bits false) bins s * 2 ^ bits <= sum_of exactly bins s) by nia.
-    destruct bins as [|last bins]; [cbn; lia|]. cbn [sum_of]. pose proof (coarse_down bits (hd 0 last) B).
-    enough (bin_sum (coarse bits false) bins s * 2 ^ bits <= bin_sum exactly bins s) by (unfold exactly in *; lia).
-    clear - B. revert s. induction bins as [|row bins IH]; intros [|t s]; cbn [bin_sum]; try lia. specialize (IH s).
-    pose proof (coarse_down bits (nth (item_of t) row 0) B). unfold exactly in *. lia.
+    enough (sum_of (coarse bits false) bins bin s * 2 ^ bits <= sum_of exactly bins bin s) by nia.
+    unfold sum_of. pose proof (coarse_down bits (last_bin bins) B).
+    enough (forall p, bin_sum (fun p t => coarse bits false (bin p t)) p s * 2 ^ bits
+      <= bin_sum (fun p t => exactly (bin p t)) p s)
+      as all by (specialize (all O); unfold exactly in *; lia).
+    clear - B. induction s as [|t s IH]; intros p; cbn [bin_sum]; [lia|]. specialize (IH (S p)).
+    pose proof (coarse_down bits (bin p t) B). unfold exactly in *. lia.
   Qed.
 
   (** *** Both counts *)
 
-  Variables (k : nat) (needs_m : bool) (first second : list (list Z)) (bits : Z).
-  Hypotheses (first_is : shaped k first) (second_is : shaped k second) (bits_is : 0 <= bits).
+  Variables (layers : list layer) (first second : grid_bins) (f o : nat -> nat -> Z) (bits : Z).
+  Hypotheses (first_is : group_bins (length layers) f first) (second_is : group_bins (length layers) o second)
+    (bits_is : 0 <= bits).
 
-  Definition reaches (bins : list (list Z)) (s : list nat) : bool := 0 <=? sum_of exactly bins s.
+  Definition reaches (bins : grid_bins) (bin : nat -> nat -> Z) (s : list nat) : bool := 0 <=? sum_of exactly bins bin
+    s.
 
-  Lemma count_bins_exact at_most : count_bins bits at_most needs_m times first second
-    = how_many (fun s => (negb needs_m || has_m m s)
-        && ((0 <=? sum_of (coarse bits at_most) first s) && (sum_of (coarse bits (negb at_most)) second s <? 0)))
-      (rows (concat classes) k).
+  Lemma count_bins_exact at_most : count_bins bits at_most layers times first second
+    = how_many (fun s => (0 <=? sum_of (coarse bits at_most) first f s) && (sum_of (coarse bits (negb at_most)) second
+      o s <? 0))
+      (inputs_of_moves layers 0).
   Proof.
-    unfold count_bins. rewrite !(sequences_tokens _ _ (coarse_zero _ _) (coarse_zero _ _) _ k) by assumption.
-    change (skipn 1 classes) with others. change (skipn 0 classes) with classes.
-    destruct needs_m; cbn [negb orb]; [|reflexivity].
-    rewrite rows_without_m. rewrite Z.min_l; [lia|].
-    match goal with |- ?x <= ?y + ?x => assert (0 <= y) by apply how_many_nonneg; lia end.
+    unfold count_bins. set (up := coarse bits at_most). set (down := coarse bits (negb at_most)).
+    assert (up 0 = 0 /\ down 0 = 0) as [zero zero'] by (split; apply coarse_zero).
+    destruct first_is as [Lf F], second_is as [Lo O].
+    rewrite sequences_exact.
+    - rewrite last_outcomes.
+      assert (map (fun at_position : layer * (list (list Z) * list (list Z)) =>
+          position_of times (fst at_position) (map (map up) (fst (snd at_position))) (map (map down) (snd (snd
+            at_position))))
+          (combine layers (combine (item_bins first) (item_bins second)))
+        = map (fun at_position => position_of times (fst at_position) (fst (snd at_position)) (snd (snd at_position)))
+          (combine layers (combine (map (map (map up)) (item_bins first)) (map (map (map down)) (item_bins second)))))
+            as ->.
+      { revert Lf Lo. clear. generalize (item_bins first), (item_bins second). induction layers as [|here layers' IH];
+          intros [|x xs] [|y ys] Lf Lo; try discriminate; [reflexivity|]. cbn [map combine fst snd].
+        now rewrite IH by (cbn [length] in *; lia). }
+      rewrite (outcomes_tokens (fun p t => up (f p t)) (fun p t => down (o p t)) layers _ _ 0)
+        by (rewrite ?map_length; auto using all_bins_map).
+      reflexivity.
+    - constructor.
+      + intros c. unfold cells_at, last_position. cbn [cells_here]. destruct c as [|[|c]]; [|intros ? ? ? ? []..].
+        apply cells_of_ok. intros t [<-|[]]. lia.
+      + apply Forall_map, Forall_forall. intros x _. apply position_is_ok.
   Qed.
 
-  Theorem count_at_most :
-    how_many (fun s => (negb needs_m || has_m m s) && (reaches first s && negb (reaches second s)))
-      (rows (concat classes) k) <= count_bins bits true needs_m times first second.
+  Theorem count_at_most : how_many (fun s => reaches first f s && negb (reaches second o s)) (inputs_of_moves layers 0)
+    <= count_bins bits true layers times first second.
   Proof.
     rewrite count_bins_exact. apply how_many_le. unfold reaches. cbn [negb]. intros s _. rewrite !andb_true_iff.
-    rewrite negb_true_iff, !Z.leb_le, Z.leb_gt, Z.ltb_lt. intros (M & A & B).
-    repeat split; [exact M | now apply sum_up|]. apply Z.nle_gt. intros C. apply (sum_down bits) in C; lia.
+    rewrite negb_true_iff, !Z.leb_le, Z.leb_gt, Z.ltb_lt. intros (A & B).
+    split; [now apply sum_up|]. apply Z.nle_gt. intros C. apply (sum_down bits) in C; lia.
   Qed.
 
-  Theorem count_at_least : count_bins bits false needs_m times first second <=
-    how_many (fun s => (negb needs_m || has_m m s) && (reaches first s && negb (reaches second s)))
-      (rows (concat classes) k).
+  Theorem count_at_least : count_bins bits false layers times first second
+    <= how_many (fun s => reaches first f s && negb (reaches second o s)) (inputs_of_moves layers 0).
   Proof.
     rewrite count_bins_exact. apply how_many_le. unfold reaches. cbn [negb]. intros s _. rewrite !andb_true_iff.
-    rewrite negb_true_iff, !Z.leb_le, Z.leb_gt, Z.ltb_lt. intros (M & A & B).
-    repeat split; [exact M | now apply (sum_down bits)|]. apply Z.nle_gt. intros C. apply (sum_up bits) in C; lia.
+    rewrite negb_true_iff, !Z.leb_le, Z.leb_gt, Z.ltb_lt. intros (A & B).
+    split; [now apply (sum_down bits)|]. apply Z.nle_gt. intros C. apply (sum_up bits) in C; lia.
   Qed.
 End Tokens.

@@ -1,11 +1,11 @@
 (** * Rule `grid` is sound (theorem [grid_counts]) *)
 
-From Coq Require Import Reals ZArith List Bool Lia Lra Permutation.
-From gbmi Require Import Model Fixed CheckerCertificate CheckerTable CheckerRules CheckerGrid CheckerCriterion.
+From Coq Require Import Reals ZArith List Bool Lia Lra.
+From gbmi Require Import Model Fixed CheckerCertificate CheckerTable CheckerRules CheckerLevels CheckerGrid.
+From gbmi Require Import CheckerCriterion CheckerLevelsSound.
 From gbmi Require Import FixedSound CheckerCriterionSoundHalves CheckerCriterionSoundCount CheckerTreeSound.
-From gbmi Require Import CheckerCriterionSoundRoots CheckerCriterionSoundView CheckerCriterionSoundWindow.
+From gbmi Require Import CheckerCriterionSoundView CheckerCriterionSoundWindow.
 From gbmi Require Import CheckerCriterionSoundCounts CheckerGridCount.
-From gbmi Require Counting.
 Import ListNotations.
 Local Open Scope R_scope.
 Local Opaque everything LIMIT add.
@@ -49,13 +49,6 @@ End Bins.
 
 (** ** Lists *)
 
-Lemma rows_tokens tokens k s p : In s (rows tokens k) -> (p < k)%nat -> In (nth p s O) tokens.
-Proof.
-  revert s p. induction k as [|k IH]; intros s p I P; [lia|]. cbn [rows] in I. apply in_flat_map in I.
-  destruct I as (t & T & I). apply in_map_iff in I. destruct I as (s' & <- & I). destruct p as [|p]; [exact T|].
-  cbn [nth]. apply IH; [exact I | lia].
-Qed.
-
 Lemma how_many_some {A} (f : A -> bool) (g : nat -> A -> bool) l is :
   (forall x, In x l -> f x = true -> exists i, In i is /\ g i x = true) ->
   (how_many f l <= zsum (map (fun i => how_many (g i) l) is))%Z.
@@ -94,14 +87,15 @@ Section Grid.
 
   Variables (V : view) (X : reals).
   Hypothesis V_is : encloses_view V X.
-  Let m := the_max (at_max V).
+  Let L := the_level V.
+  Let r := right_of V.
   Let v := vocab (shared V).
   Let n := context (shared V).
   Let q := query V.
 
   (** Sets of wrong answers, counted together. *)
   Variable sets : list answer_set.
-  Hypothesis sets_wrong : forall s j, In s sets -> In j (members v s) -> (j < v)%nat /\ j <> m.
+  Hypothesis sets_wrong : forall s j, In s sets -> In j (members v s) -> (j < v)%nat /\ j <> r.
 
   Variables (W : window) (hint : grid_script).
   Hypothesis W_ok : window_ok V X W.
@@ -129,130 +123,164 @@ Section Grid.
 
   (** *** Bins of an input *)
 
-  Variable others : list (list nat).
-  Hypothesis classes_are : classes_of V W = [m] :: others.
-  Let inputs := Counting.pair_inputs n m q.
+  Let inputs := inputs_of V.
+  Let times := by_items W (fun _ => 1%Z) Z.of_nat.
 
-  Lemma classes_distinct : NoDup (concat ([m] :: others)).
+  Lemma no_more_classes c : (length (classes L) <= c)%nat -> tokens_of V W c = [].
   Proof.
-    rewrite <- classes_are. apply (Permutation_NoDup (Permutation_sym (classes_tokens V X W W_ok))), seq_NoDup.
+    intros B. unfold tokens_of, near_in, far_in. rewrite !nth_overflow; [reflexivity| |].
+    - now rewrite (far_length _ _ _ W_ok).
+    - now rewrite (near_length _ _ _ W_ok).
   Qed.
 
-  Lemma input_rows s : In s inputs -> In s (rows (seq 0 (S m)) (n - 1)).
+  Lemma by_items_length {A} (f h : nat -> A) : length (by_items W f h) = length (classes L).
   Proof.
-    unfold inputs, Counting.pair_inputs. intros I. apply filter_In in I. now rewrite rows_sequences, <- Nat.add_1_r.
+    unfold by_items. pose proof (near_length _ _ _ W_ok) as N. pose proof (far_length _ _ _ W_ok) as F.
+    rewrite map2_length; [exact N | congruence].
   Qed.
 
-  Lemma input_length s : In s inputs -> length s = (n - 1)%nat.
-  Proof. intros I. now apply input_rows, rows_length in I. Qed.
-
-  Lemma inputs_counted f : how_many f inputs
-    = how_many (fun s => (negb (q <? m)%nat || has_m m s) && f s) (rows (concat ([m] :: others)) (n - 1)).
+  Lemma times_are_lengths c : nth c times [] = map (fun ts : list nat => Z.of_nat (length ts)) (tokens_of V W c).
   Proof.
-    unfold inputs, Counting.pair_inputs. rewrite how_many_filter, <- rows_sequences, Nat.add_1_r.
-    rewrite <- classes_are, (rows_permutation _ _ (n - 1) (classes_tokens V X W W_ok)). apply how_many_ext.
-    intros s _. f_equal. unfold Counting.holds_maximum. pose proof (query_upto V X V_is) as Q. fold q m in Q.
-    unfold has_m. f_equal. destruct (Nat.ltb_spec q m), (Nat.eqb_spec q m); try reflexivity; lia.
+    unfold times. rewrite (by_items_at V X) by exact W_ok. unfold tokens_of. rewrite map_app, map_map. f_equal.
+    destruct (0 <? far_in W c)%nat; [|reflexivity]. cbn [map]. now rewrite (far_count _ _ _ W_ok).
+  Qed.
+
+  Lemma class_of_token c c' t : In t (class_of L c) -> In t (class_of L c') -> c = c'.
+  Proof.
+    pose proof (classes_apart _ _ _ (level_is_ok V X V_is)) as D. unfold class_of. unfold L. revert c c'. revert D.
+    generalize (classes (the_level V)). induction l as [|ts l IH]; intros D c c' T T'; [destruct c; destruct T|].
+    cbn [concat] in D.
+    assert (forall c, In t (nth c l []) -> In t (concat l)) as within.
+    { intros k I. destruct (nth_in_or_default k l []) as [J|E]; [|rewrite E in I; destruct I]. apply in_concat.
+      exists (nth k l []). now split. }
+    assert (In t ts -> ~ In t (concat l)) as apart.
+    { clear - D. induction ts as [|x ts IH]; [easy|]. cbn in D. inversion_clear D as [|? ? N D'].
+      intros [->|I]; [|now apply IH]. intros J. apply N, in_app_iff. now right. }
+    assert (NoDup (concat l)) as D' by (clear - D; induction ts; [exact D | inversion_clear D; auto]).
+    destruct c as [|c], c' as [|c']; cbn [nth] in T, T'; [reflexivity | | |].
+    - destruct (apart T (within _ T')).
+    - destruct (apart T' (within _ T)).
+    - f_equal. now apply IH.
   Qed.
 
   Section Rounded.
     Variables (round : ival -> Z) (far_at : nat -> ival) (g : margin).
-    Let row (p : nat) : list Z :=
-      map (fun t => round (term V g t p)) (near W) ++ (if (0 <? far W)%nat then [round (far_at p)] else []).
 
-    Lemma bins_shaped : shaped m others (n - 1) (bins V W round far_at g).
+    Definition bin_at (p t : nat) : Z :=
+      if among (concat (near W)) t then round (hd everything (terms V [g] t p)) else round (far_at p).
+
+    Lemma near_among c t : In t (near_in W c) -> among (concat (near W)) t = true.
     Proof.
-      unfold bins, shaped. split; [now rewrite map_length, seq_length|]. apply Forall_forall. intros r I.
-      apply in_map_iff in I. destruct I as (p & <- & _). rewrite <- classes_are. unfold classes_of.
-      rewrite !app_length, !map_length. now destruct (0 <? far W)%nat.
+      intros I. apply among_iff, in_concat. exists (near_in W c). split; [|exact I]. unfold near_in in *.
+      destruct (nth_in_or_default c (near W) []) as [J|E]; [exact J|]. rewrite E in I. destruct I.
     Qed.
 
-    Lemma row_cases p t i : In t (nth i (classes_of V W) []) ->
-      In t (near W) /\ nth i (row p) 0%Z = round (term V g t p)
-      \/ In t (far_list m W) /\ nth i (row p) 0%Z = round (far_at p).
+    Lemma among_near c t : among (concat (near W)) t = true -> In t (class_of L c) -> In t (near_in W c).
     Proof.
-      unfold classes_of, row. intros I. destruct (Nat.lt_ge_cases i (length (near W))) as [L|L].
-      - rewrite app_nth1 in I by (rewrite map_length; exact L). rewrite app_nth1 by (rewrite map_length; exact L).
-        rewrite nth_indep with (d' := (fun t => [t]) 0%nat) in I by (rewrite map_length; exact L).
-        rewrite (map_nth (fun t => [t])) in I. destruct I as [<-|[]]. left. split; [now apply nth_In|].
-        rewrite nth_indep with (d' := (fun t => round (term V g t p)) 0%nat) by (rewrite map_length; exact L).
-        apply (map_nth (fun t => round (term V g t p))).
-      - rewrite app_nth2 in I by (rewrite map_length; exact L). rewrite app_nth2 by (rewrite map_length; exact L).
-        rewrite map_length in *. destruct (0 <? far W)%nat; [|now destruct (i - length (near W))%nat].
-        destruct (i - length (near W))%nat as [|[|]]; cbn in I |- *; try easy. now right.
+      intros A T. apply among_iff, in_concat in A. destruct A as (ts & J & I). apply (In_nth _ _ []) in J.
+      destruct J as (c' & _ & <-). fold (near_in W c') in I. destruct (near_free _ _ _ W_ok c' t I) as [_ T'].
+      now rewrite (class_of_token c c' t T T').
     Qed.
 
-    Lemma sum_of_bins s : length s = (n - 1)%nat -> sum_of m others exactly (bins V W round far_at g) s
-      = (round (last_term V g)
-         + zsum (map (fun p => nth (item_of m others (nth p s O)) (row p) 0) (seq 0 (n - 1))))%Z.
+    Lemma bins_are_of p : bins_of (tokens_of V W) (length (classes L)) (bin_at p)
+      (by_items W (fun t => round (hd everything (terms V [g] t p))) (fun _ => round (far_at p))).
     Proof.
-      intros L. unfold bins. cbn [sum_of hd]. unfold exactly at 1. f_equal. fold n. fold row. rewrite <- L.
-      generalize row. clear. intros row. rewrite <- (map_id s) at 1.
-      assert (forall s a, bin_sum m others exactly (map row (seq a (length s))) s
-        = zsum (map (fun p => nth (item_of m others (nth (p - a) s O)) (row p) 0) (seq a (length s))))%Z as all.
+      split; [apply by_items_length|]. intros c. rewrite (by_items_at V X) by exact W_ok. unfold tokens_of. split.
+      - rewrite !app_length, !map_length. now destruct (0 <? far_in W c)%nat.
+      - intros i t I. destruct (Nat.lt_ge_cases i (length (near_in W c))) as [B|B].
+        + rewrite app_nth1 in I by (rewrite map_length; exact B). rewrite app_nth1 by (rewrite map_length; exact B).
+          rewrite nth_indep with (d' := (fun t => [t]) 0%nat) in I by (rewrite map_length; exact B).
+          rewrite (map_nth (fun t => [t])) in I. destruct I as [<-|[]].
+          rewrite nth_indep with (d' := (fun t => round (hd everything (terms V [g] t p))) 0%nat) by (rewrite
+            map_length; exact B).
+          rewrite (map_nth (fun t => round (hd everything (terms V [g] t p)))). unfold bin_at.
+          now rewrite (near_among c) by now apply nth_In.
+        + rewrite app_nth2 in I by (rewrite map_length; exact B). rewrite app_nth2 by (rewrite map_length; exact B).
+          rewrite map_length in *. destruct (0 <? far_in W c)%nat; [|now destruct (i - length (near_in W c))%nat].
+          destruct (i - length (near_in W c))%nat as [|[|]]; cbn in I |- *; try easy. unfold bin_at.
+          apply (in_far_list V) in I. destruct I as (_ & T & N). destruct (among _ t) eqn:A; [|reflexivity].
+          destruct N. now apply (among_near c).
+    Qed.
+
+    Lemma bins_grouped : group_bins (tokens_of V W) (length (classes L)) (length (used V)) bin_at (bins V W round
+      far_at g).
+    Proof.
+      rewrite (used_length V X V_is). unfold bins. split; cbn [item_bins]; [now rewrite map_length, seq_length|].
+      intros i rows E. rewrite nth_error_map in E. destruct (nth_error (seq 0 _) i) as [p|] eqn:N; [|discriminate].
+      injection E as <-. assert (p = i) as ->.
+      { assert (i < context (shared V) - 1)%nat as B
+          by (rewrite <- (seq_length (context (shared V) - 1) 0); apply nth_error_Some; congruence).
+        rewrite (nth_error_nth' _ 0%nat) in N by (rewrite seq_length; exact B). rewrite seq_nth in N by exact B.
+        now injection N. }
+      apply bins_are_of.
+    Qed.
+
+    Lemma sum_of_bins s : length s = (n - 1)%nat -> sum_of exactly (bins V W round far_at g) bin_at s
+      = (round (last_term V g) + zsum (map (fun p => bin_at p (nth p s O)) (seq 0 (n - 1))))%Z.
+    Proof.
+      intros Len. unfold sum_of. cbn [bins last_bin]. unfold exactly. f_equal. rewrite <- Len.
+      assert (forall s a, bin_sum (fun p t => bin_at p t) a s
+        = zsum (map (fun p => bin_at p (nth (p - a) s O)) (seq a (length s)))) as all.
       { clear. induction s as [|t s IH]; intros a; [reflexivity|]. cbn [length seq map bin_sum zsum].
-        rewrite Nat.sub_diag, IH. cbn [nth]. unfold exactly. f_equal. f_equal. apply map_ext_in. intros p P.
+        rewrite Nat.sub_diag, IH. cbn [nth]. f_equal. f_equal. apply map_ext_in. intros p P.
         apply in_seq in P. now replace (p - a)%nat with (S (p - S a)) by lia. }
-      rewrite map_id, all. f_equal. apply map_ext. intros p. now rewrite Nat.sub_0_r.
+      rewrite all. f_equal. apply map_ext. intros p. now rewrite Nat.sub_0_r.
     Qed.
 
     Lemma bins_bound (P : Z -> R -> Prop) (x : nat -> nat -> R) s : In s inputs ->
-      (forall t p, In t (near W) -> (p < n - 1)%nat -> P (round (term V g t p)) (x p t)) ->
-      (forall t p, In t (far_list m W) -> (p < n - 1)%nat -> P (round (far_at p)) (x p t)) ->
-      forall p, (p < n - 1)%nat -> P (nth (item_of m others (nth p s O)) (row p) 0%Z) (x p (nth p s O)).
+      (forall t p, (t < v)%nat -> (p < n - 1)%nat -> P (round (hd everything (terms V [g] t p))) (x p t)) ->
+      (forall c t p, In t (far_list V W c) -> (p < n - 1)%nat -> P (round (far_at p)) (x p t)) ->
+      forall p, (p < n - 1)%nat -> P (bin_at p (nth p s O)) (x p (nth p s O)).
     Proof.
-      intros I N F p Pn. pose proof (rows_tokens _ _ _ p (input_rows s I) Pn) as T.
-      apply (Permutation_in _ (Permutation_sym (classes_tokens V X W W_ok))) in T. rewrite classes_are in T.
-      apply in_concat in T. destruct T as (c & C & T). apply (In_nth _ _ []) in C. destruct C as (i & _ & <-).
-      pose proof T as T'. rewrite <- classes_are in T'. rewrite (item_of_class m others classes_distinct i _ T).
-      destruct (row_cases p _ i T') as [[A ->]|[A ->]]; auto.
+      intros I N F p Pn. destruct (input_tokens V X V_is s p I Pn) as (c & C & T). unfold bin_at.
+      destruct (among _ _) eqn:A.
+      - apply N; [|exact Pn]. exact (tokens_below _ _ _ (level_is_ok V X V_is) _ _ T).
+      - apply (F c); [|exact Pn]. apply (in_far_list V). split; [exact C|]. split; [exact T|]. intros J.
+        apply near_among in J. congruence.
     Qed.
   End Rounded.
 
-  Definition reached_by (bins : list (list Z)) (s : list nat) : bool := reaches m others bins s.
   Let ceilings (set' : answer_set) := bins V W (ceiling V hint) (far_term V W) (margin_of V set').
   Let floors (set' : answer_set) := bins V W (floor V hint) (far_below V W) (margin_of V set').
-
-  Lemma token_below t : In t (near W) -> (t < v)%nat.
-  Proof. intros I. pose proof (near_upto V X W W_ok t I). pose proof (max_below V X V_is). unfold v in *. lia. Qed.
+  Let ceiling_at (set' : answer_set) := bin_at (ceiling V hint) (far_term V W) (margin_of V set').
+  Let floor_at (set' : answer_set) := bin_at (floor V hint) (far_below V W) (margin_of V set').
 
   Lemma ceilings_reached set' j s : In set' sets -> In j (members v set') -> In s inputs ->
-    0 <= input_sum X m q n j s -> reached_by (ceilings set') s = true.
+    0 <= input_sum X r q n j s -> reaches (ceilings set') (ceiling_at set') s = true.
   Proof.
-    intros S J I H. destruct (sets_wrong set' j S J) as [Jv Jm]. apply Z.leb_le. unfold ceilings.
-    rewrite sum_of_bins by now apply input_length. set (g := margin_of V set').
+    intros S J I H. destruct (sets_wrong set' j S J) as [Jv Jr]. apply Z.leb_le. unfold ceilings, ceiling_at.
+    rewrite sum_of_bins by now apply (input_length V X V_is). set (g := margin_of V set').
     pose proof (two_positions V X V_is) as N. fold n in N.
     destruct (sums_above n BINS unit ltac:(lia) eq_refl
-      (fun p => nth (item_of m others (nth p s O)) (map (fun t => ceiling V hint (term V g t p)) (near W)
-        ++ (if (0 <? far W)%nat then [ceiling V hint (far_term V W p)] else [])) 0%Z)
-      (fun p => phi X m j p (nth p s O)) (ceiling V hint (last_term V g)) (phi_last X m q n j))
+      (fun p => bin_at (ceiling V hint) (far_term V W) g p (nth p s O))
+      (fun p => phi X r j p (nth p s O)) (ceiling V hint (last_term V g)) (phi_last X r q n j))
       as [T|T]; [| |lia|].
     - apply ceiling_above. now apply (last_term_above mul_encloses V X V_is).
-    - apply (bins_bound (ceiling V hint) (far_term V W) g (bin_above n BINS unit) (phi X m j)); [exact I| |].
+    - apply (bins_bound (ceiling V hint) (far_term V W) g (bin_above n BINS unit) (phi X r j)); [exact I| |].
       + intros t p T P. apply ceiling_above.
-        apply (terms_above mul_encloses V X V_is [g] 0 set' t p j); auto using token_below.
-      + intros t p T P. apply ceiling_above. now apply (far_term_above V X V_is mul_encloses).
+        exact (terms_above mul_encloses V X V_is [g] 0 set' t p j eq_refl T P Jv J).
+      + intros c t p T P. apply ceiling_above. now apply (far_term_above V X V_is mul_encloses W c).
     - apply le_IZR. apply Rle_trans with (2 := T). apply Rmult_le_pos; [exact H | apply Rlt_le, pow2_pos].
   Qed.
 
-  Lemma floors_wrong j s : In (One j) sets -> In s inputs -> reached_by (floors (One j)) s = true ->
-    0 <= input_sum X m q n j s.
+  Lemma floors_wrong j s : In (One j) sets -> In s inputs -> reaches (floors (One j)) (floor_at (One j)) s = true ->
+    0 <= input_sum X r q n j s.
   Proof.
-    intros S I R. destruct (sets_wrong _ j S (or_introl eq_refl)) as [Jv Jm]. apply Z.leb_le in R. unfold floors in R.
-    rewrite sum_of_bins in R by now apply input_length.
+    intros S I R. destruct (sets_wrong _ j S (or_introl eq_refl)) as [Jv Jr].
+      apply Z.leb_le in R. unfold floors, floor_at in R.
+    rewrite sum_of_bins in R by now apply (input_length V X V_is).
     pose proof (two_positions V X V_is) as N. fold n in N. set (g := margin_of V (One j)) in *.
-    set (bin := fun p => nth (item_of m others (nth p s O)) (map (fun t => floor V hint (term V g t p)) (near W)
-        ++ (if (0 <? far W)%nat then [floor V hint (far_below V W p)] else [])) 0%Z) in R.
-    destruct (sums_above n BINS unit ltac:(lia) eq_refl (fun p => - bin p)%Z (fun p => - phi X m j p (nth p s O))
-      (- floor V hint (last_term V g))%Z (- phi_last X m q n j)) as [T|T];
+    set (bin := fun p => bin_at (floor V hint) (far_below V W) g p (nth p s O)) in R.
+    destruct (sums_above n BINS unit ltac:(lia) eq_refl (fun p => - bin p)%Z (fun p => - phi X r j p (nth p s O))
+      (- floor V hint (last_term V g))%Z (- phi_last X r q n j)) as [T|T];
       [| |rewrite zsum_opp in T; lia|rewrite zsum_opp in T].
     - apply floor_below. now apply (last_term_below mul_encloses V X V_is).
     - apply (bins_bound (floor V hint) (far_below V W) g (fun bin x => bin_above n BINS unit (- bin) (- x))
-        (phi X m j)); [exact I| |].
+        (phi X r j)); [exact I| |].
       + intros t p T P. apply floor_below.
-        apply (terms_below mul_encloses V X V_is [g] 0 t p j); auto using token_below.
-      + intros t p T P. apply floor_below. now apply (far_below_below V X V_is mul_encloses).
-    - assert (sum (n - 1) (fun p => - phi X m j p (nth p s O)) = - sum (n - 1) (fun p => phi X m j p (nth p s O))) as E.
+        exact (terms_below mul_encloses V X V_is [g] 0 t p j eq_refl T P Jv).
+      + intros c t p T P. apply floor_below. now apply (far_below_below V X V_is mul_encloses W c).
+    - assert (sum (n - 1) (fun p => - phi X r j p (nth p s O)) = - sum (n - 1) (fun p => phi X r j p (nth p s O))) as E.
       { clear. induction (n - 1)%nat as [|k IH]; cbn [sum]; [|rewrite IH]; lra. }
       rewrite E in T. unfold input_sum. pose proof (pow2_pos bits) as P. fold unit in P.
       assert (IZR (- floor V hint (last_term V g) + - zsum (map bin (seq 0 (n - 1)))) <= 0) by (apply IZR_le; lia).
@@ -263,57 +291,63 @@ Section Grid.
 
   Local Open Scope Z_scope.
 
-  Definition in_second (second : option (list (list Z))) (s : list nat) : bool :=
-    match second with Some bins => reached_by bins s | None => false end.
-  Definition second_shaped (second : option (list (list Z))) : Prop :=
-    match second with Some bins => shaped m others (n - 1) bins | None => True end.
+  (** Bins of a group, with those of tokens that they are. *)
+  Let grouped := group_bins (tokens_of V W) (length (classes L)) (length (used V)).
+  Definition in_second (second : option (grid_bins * (nat -> nat -> Z))) (s : list nat) : bool :=
+    match second with Some (bins, bin) => reaches bins bin s | None => false end.
+  Definition second_grouped (second : option (grid_bins * (nat -> nat -> Z))) : Prop :=
+    match second with Some (bins, bin) => grouped bin bins | None => True end.
 
-  Lemma times_are_lengths : map (fun _ => 1) (near W) ++ (if (0 <? far W)%nat then [Z.of_nat (far W)] else [])
-    = map (fun c : list nat => Z.of_nat (length c)) ([m] :: others).
+  Lemma no_bins_none first bin : grouped bin first ->
+    grouped (fun _ _ => 0) (no_bins first) /\ forall s, reaches (no_bins first) (fun _ _ => 0) s = false.
   Proof.
-    rewrite <- classes_are. unfold classes_of. rewrite map_app, map_map. f_equal.
-    destruct (0 <? far W)%nat; [|reflexivity]. cbn [map]. now rewrite (far_count V X W W_ok).
+    intros [Len B]. split.
+    - split; [cbn [no_bins item_bins]; now rewrite map_length|].
+      exact (all_bins_map _ _ (fun _ => 0) bin 0 _ eq_refl B).
+    - intros s. apply Z.leb_gt. unfold sum_of, exactly. cbn [no_bins last_bin].
+      enough (forall p, bin_sum (fun _ _ => 0) p s = 0) as E by (rewrite E; reflexivity).
+      induction s as [|t s IH]; intros p; [reflexivity|]. cbn [bin_sum]. now rewrite IH.
   Qed.
 
-  Lemma no_bins_none first : shaped m others (n - 1) first ->
-    shaped m others (n - 1) (no_bins first) /\ forall s, reached_by (no_bins first) s = false.
-  Proof.
-    destruct first as [|[|x [|]] bins']; try easy. intros [L R]. split.
-    - split; [now rewrite map_length|]. apply Forall_forall. intros r I. apply in_map_iff in I.
-      destruct I as (r' & <- & I). rewrite map_length. unfold item_rows in R. rewrite Forall_forall in R. now apply R.
-    - intros s. apply Z.leb_gt. cbn [no_bins map sum_of hd].
-      enough (forall s, bin_sum m others exactly (map (map (fun _ => 0)) bins') s = 0) as E
-        by (rewrite E; reflexivity).
-      clear. induction bins' as [|r bins' IH]; intros [|t s]; cbn [map bin_sum]; try reflexivity. rewrite IH.
-      unfold exactly. generalize (item_of m others t). induction r as [|x r IHr]; intros [|i]; cbn in *; auto.
-  Qed.
-
-  Let second_of first second : list (list Z) := match second with Some bins => bins | None => no_bins first end.
-
-  Lemma second_is first second : shaped m others (n - 1) first -> second_shaped second ->
-    shaped m others (n - 1) (second_of first second)
-    /\ forall s, reached_by (second_of first second) s = in_second second s.
-  Proof. intros F S. destruct second; [now split | apply no_bins_none, F]. Qed.
-
-  Lemma coarser_nonneg c (second : option (list (list Z))) :
-    0 <= match second with Some _ => coarser_bits c | None => 0 end.
+  Lemma coarser_nonneg c (second : option (grid_bins * (nat -> nat -> Z))) :
+    0 <= match option_map fst second with Some _ => coarser_bits c | None => 0 end.
   Proof. destruct second, c; cbn; lia. Qed.
 
-  Lemma grid_at_most c first second : shaped m others (n - 1) first -> second_shaped second ->
-    how_many (fun s => reached_by first s && negb (in_second second s)) inputs <= count_grid V W c true first second.
+  Let second_of (first : grid_bins) second : grid_bins * (nat -> nat -> Z) :=
+    match second with Some x => x | None => (no_bins first, fun _ _ => 0) end.
+
+  Lemma second_is first bin second : grouped bin first -> second_grouped second ->
+    grouped (snd (second_of first second)) (fst (second_of first second))
+    /\ forall s, reaches (fst (second_of first second)) (snd (second_of first second)) s = in_second second s.
+  Proof. intros F S. destruct second as [[bins' bin']|]; [now split | exact (no_bins_none first bin F)]. Qed.
+
+  Lemma count_grid_is c at_most first second : count_grid V W c at_most first (option_map fst second)
+    = count_bins (match option_map fst second with Some _ => coarser_bits c | None => 0 end) at_most (used V) times
+      first
+        (fst (second_of first second)).
+  Proof. unfold count_grid. now destruct second as [[bins' bin']|]. Qed.
+
+  Lemma grid_at_most c first bin second : grouped bin first -> second_grouped second ->
+    how_many (fun s => reaches first bin s && negb (in_second second s)) inputs
+    <= count_grid V W c true first (option_map fst second).
   Proof.
-    intros F S. destruct (second_is first second F S) as [S' E]. unfold count_grid. fold (second_of first second).
-    rewrite times_are_lengths, inputs_counted.
-    eapply Z.le_trans; [|apply count_at_most with (k := (n - 1)%nat); auto using classes_distinct, coarser_nonneg].
+    intros F S. destruct (second_is first bin second F S) as [S' E]. rewrite count_grid_is.
+    unfold inputs. rewrite <- (inputs_by_tokens V X V_is W W_ok).
+    eapply Z.le_trans; [|apply (count_at_most (tokens_of V W) (length (classes L)) times no_more_classes
+      (by_items_length _ _) times_are_lengths (used V) first _ bin (snd (second_of first second)) _ F S'
+        (coarser_nonneg c second))].
     apply Z.eq_le_incl, how_many_ext. intros s _. now rewrite <- E.
   Qed.
 
-  Lemma grid_at_least c first second : shaped m others (n - 1) first -> second_shaped second ->
-    count_grid V W c false first second <= how_many (fun s => reached_by first s && negb (in_second second s)) inputs.
+  Lemma grid_at_least c first bin second : grouped bin first -> second_grouped second ->
+    count_grid V W c false first (option_map fst second)
+    <= how_many (fun s => reaches first bin s && negb (in_second second s)) inputs.
   Proof.
-    intros F S. destruct (second_is first second F S) as [S' E]. unfold count_grid. fold (second_of first second).
-    rewrite times_are_lengths, inputs_counted.
-    eapply Z.le_trans; [apply count_at_least with (k := (n - 1)%nat); auto using classes_distinct, coarser_nonneg|].
+    intros F S. destruct (second_is first bin second F S) as [S' E]. rewrite count_grid_is.
+    unfold inputs. rewrite <- (inputs_by_tokens V X V_is W W_ok).
+    eapply Z.le_trans; [apply (count_at_least (tokens_of V W) (length (classes L)) times no_more_classes
+      (by_items_length _ _) times_are_lengths (used V) first _ bin (snd (second_of first second)) _ F S'
+        (coarser_nonneg c second))|].
     apply Z.eq_le_incl, how_many_ext. intros s _. now rewrite <- E.
   Qed.
 
@@ -321,24 +355,31 @@ Section Grid.
   Let right := sets_right V X sets.
 
   Lemma not_right s : right s = false <-> exists set' j, In set' sets /\ In j (members v set')
-    /\ (0 <= input_sum X m q n j s)%R.
+    /\ (0 <= input_sum X r q n j s)%R.
   Proof.
-    unfold right, sets_right. fold v m n q. split.
-    - intros F. destruct (existsb (fun j => negb (negative (input_sum X m q n j s))) (flat_map (members v) sets)) eqn:E.
+    unfold right, sets_right. fold v r n q. split.
+    - intros F. destruct (existsb (fun j => negb (negative (input_sum X r q n j s))) (flat_map (members v) sets)) eqn:E.
       + apply existsb_exists in E. destruct E as (j & J & E). apply in_flat_map in J. destruct J as (set' & S & J).
         exists set', j. repeat split; auto. now apply not_negative_iff, negb_true_iff.
       + exfalso. apply not_true_iff_false in F. apply F, forallb_forall. intros j J. apply not_true_iff_false in E.
         destruct (negative _) eqn:N; [reflexivity|]. exfalso. apply E, existsb_exists. exists j. now rewrite N.
     - intros (set' & j & S & J & N). apply not_true_iff_false. intros R. rewrite forallb_forall in R.
       specialize (R j). rewrite negative_iff in R.
-      assert (input_sum X m q n j s < 0)%R by (apply R, in_flat_map; now exists set'). lra.
+      assert (input_sum X r q n j s < 0)%R by (apply R, in_flat_map; now exists set'). lra.
   Qed.
 
-  Lemma known_at i bins' : nth_error (map (bins V W (ceiling V hint) (far_term V W)) groups) i = Some bins' ->
-    exists set', nth_error sets i = Some set' /\ bins' = ceilings set'.
+  Lemma known_at i : nth_error (map (bins V W (ceiling V hint) (far_term V W)) groups) i
+    = option_map ceilings (nth_error sets i).
+  Proof. unfold groups. rewrite map_map, nth_error_map. reflexivity. Qed.
+
+  (** The bins of a group with those of tokens. *)
+  Let known_of (i : nat) : option (grid_bins * (nat -> nat -> Z)) :=
+    option_map (fun set' => (ceilings set', ceiling_at set')) (nth_error sets i).
+
+  Lemma known_grouped i : second_grouped (known_of i).
   Proof.
-    unfold groups. rewrite map_map, nth_error_map. destruct (nth_error sets i) as [set'|]; [|discriminate].
-    intros [= <-]. now exists set'.
+    unfold known_of. destruct (nth_error sets i) as [set'|]; [|exact Logic.I]. cbn [option_map second_grouped].
+    apply bins_grouped.
   Qed.
 
   Theorem grid_counts : let found := grid V groups W hint in
@@ -346,37 +387,43 @@ Section Grid.
     /\ snd found <= how_many (fun s => negb (right s)) inputs.
   Proof.
     cbn zeta. unfold grid. cbn [fst snd]. set (known := map (bins V W (ceiling V hint) (far_term V W)) groups).
-    assert (forall i bins', nth_error known i = Some bins' -> shaped m others (n - 1) bins') as known_shaped.
-    { intros i bins' E. apply known_at in E. destruct E as (set' & _ & ->). apply bins_shaped. }
+    assert (length known = length sets) as Lk by (unfold known, groups; now rewrite !map_length).
+    assert (forall i, nth_error known i = option_map fst (known_of i)) as known_is.
+    { intros i. unfold known. rewrite known_at. unfold known_of. now destruct (nth_error sets i). }
     split.
-    - rewrite count_items_zsum, (map2_numbered _ []).
+    - rewrite count_items_zsum. set (d := {| last_bin := 0; item_bins := [] |}). rewrite (map2_numbered _ d).
       set (earlier := fun i => match nth i (without hint) [] with
-        | e :: _ => if (e <? i)%nat then nth_error known e else None | [] => None end).
+        | e :: _ => if (e <? i)%nat then known_of e else None | [] => None end).
       eapply Z.le_trans; [apply (how_many_some _
-        (fun i s => reached_by (nth i known []) s && negb (in_second (earlier i) s)) _ (seq 0 (length known)))|].
+        (fun i s => in_second (known_of i) s && negb (in_second (earlier i) s)) _ (seq 0 (length known)))|].
       + intros s I F. apply negb_true_iff in F.
-        destruct (least_true (fun i => reached_by (nth i known []) s) (length known)) as (i & L & R & least).
+        destruct (least_true (fun i => in_second (known_of i) s) (length known)) as (i & B & R & least).
         { apply not_right in F. destruct F as (set' & j & S & J & H). apply In_nth_error in S. destruct S as (i & E).
-          exists i. assert (nth_error known i = Some (ceilings set')) as K.
-          { unfold known, groups. rewrite map_map. now apply map_nth_error. }
-          split; [apply nth_error_Some; congruence|]. rewrite (nth_error_nth _ _ _ K).
-          apply ceilings_reached with j; auto. now apply nth_error_In with i. }
+          exists i. split; [rewrite Lk; apply nth_error_Some; congruence|]. unfold known_of. rewrite E.
+          cbn [option_map in_second]. apply ceilings_reached with j; auto. now apply nth_error_In with i. }
         exists i. split; [apply in_seq; lia|]. rewrite R. cbn [andb]. apply negb_true_iff. unfold earlier.
         destruct (nth i (without hint) []) as [|e more]; [reflexivity|].
-        destruct (Nat.ltb_spec e i) as [Le|]; [|reflexivity].
-        destruct (nth_error known e) as [bins'|] eqn:K; [|reflexivity]. cbn [in_second].
-        rewrite <- (nth_error_nth _ _ [] K). now apply least.
-      + apply zsum_le. intros i I. apply in_seq in I. rewrite Nat.sub_0_r. apply grid_at_most.
-        * apply known_shaped with i. now apply nth_error_nth'.
-        * unfold earlier. destruct (nth i (without hint) []) as [|e more]; [exact Logic.I|].
-          destruct (e <? i)%nat; [|exact Logic.I].
-          destruct (nth_error known e) as [bins'|] eqn:K; [now apply known_shaped with e | exact Logic.I].
-    - set (wrong := fun (state : Z * option (list (list Z))) (index : nat) => _).
-      (* The first group that shows inputs to be wrong. *)
-      set (ok := fun state : Z * option (list (list Z)) => second_shaped (snd state)
-        /\ fst state <= how_many (fun s => negb (right s) && in_second (snd state) s) inputs).
+        destruct (Nat.ltb_spec e i) as [Le|]; [|reflexivity]. now apply least.
+      + apply zsum_le. intros i I. apply in_seq in I. rewrite Nat.sub_0_r.
+        assert (exists set', nth_error sets i = Some set') as (set' & E).
+        { destruct (nth_error sets i) as [set'|] eqn:E; [now exists set'|]. apply nth_error_None in E. lia. }
+        assert (nth i known d = ceilings set') as ->.
+        { apply nth_error_nth. rewrite known_is. unfold known_of. now rewrite E. }
+        unfold known_of. rewrite E. cbn [option_map in_second].
+        match goal with |- _ <= count_grid V W ?c true _ ?second => assert (second
+          = option_map fst (earlier i)) as -> end.
+        { unfold earlier. destruct (nth i (without hint) []) as [|e more]; [reflexivity|].
+          destruct (e <? i)%nat; [apply known_is | reflexivity]. }
+        apply grid_at_most; [apply bins_grouped|]. unfold earlier.
+        destruct (nth i (without hint) []) as [|e more]; [exact Logic.I|].
+        destruct (e <? i)%nat; [apply known_grouped | exact Logic.I].
+    - set (wrong := fun (state : Z * option grid_bins) (index : nat) => _).
+      (* What is counted with the groups up to one is outside of what that group reaches. *)
+      set (ok := fun state : Z * option grid_bins => exists second, second_grouped second
+        /\ snd state = option_map fst second
+        /\ fst state <= how_many (fun s => negb (right s) && in_second second s) inputs).
       assert (forall state, ok state -> fst state <= how_many (fun s => negb (right s)) inputs) as ok_all.
-      { intros state [_ B]. eapply Z.le_trans; [exact B|]. apply how_many_le. intros s _ E.
+      { intros state (second & _ & _ & B). eapply Z.le_trans; [exact B|]. apply how_many_le. intros s _ E.
         now apply andb_true_iff in E. }
       assert (forall state index, wrong state index = state \/ exists j c, In (One j) sets /\ wrong state index
         = (fst state + count_grid V W c false (floors (One j)) (snd state), Some (ceilings (One j)))) as cases.
@@ -386,32 +433,35 @@ Section Grid.
           exists set'. now injection E as <-. }
         cbn [set margin_of]. destruct set' as [j|marks]; [|now left]. right. eexists j, _.
         split; [now apply nth_error_In with index|]. cbn [fst snd]. f_equal.
-        unfold known, groups. rewrite map_map. now apply (map_nth_error (fun s => bins V W _ _ (margin_of V s))). }
-      assert (forall j s, In (One j) sets -> In s inputs -> reached_by (floors (One j)) s = true ->
-        negb (right s) = true /\ reached_by (ceilings (One j)) s = true) as shown.
+        rewrite known_is. unfold known_of. now rewrite S. }
+      assert (forall j s, In (One j) sets -> In s inputs -> reaches (floors (One j)) (floor_at (One j)) s = true ->
+        negb (right s) = true /\ reaches (ceilings (One j)) (ceiling_at (One j)) s = true) as shown.
       { intros j s S I R. pose proof (floors_wrong j s S I R) as H. split.
         - apply negb_true_iff, not_right. exists (One j), j. repeat split; auto. now left.
         - apply ceilings_reached with j; auto. now left. }
-      assert (ok (0, None)) as start by (split; [exact Logic.I | apply how_many_nonneg]).
+      assert (ok (0, None)) as start.
+      { exists None. repeat split. apply how_many_nonneg. }
       assert (forall index, ok (wrong (0, None) index)) as one.
       { intros index. destruct (cases (0, None) index) as [->|(j & c & S & ->)]; [exact start|].
-        split; [apply bins_shaped|]. cbn [fst snd in_second Z.add].
-        eapply Z.le_trans; [apply grid_at_least; [apply bins_shaped | exact Logic.I]|].
+        exists (Some (ceilings (One j), ceiling_at (One j))). split; [apply bins_grouped|]. split; [reflexivity|].
+        cbn [fst snd in_second Z.add].
+        eapply Z.le_trans; [apply (grid_at_least c _ (floor_at (One j)) None); [apply bins_grouped | exact Logic.I]|].
         apply how_many_le. intros s I E. apply andb_true_iff in E. destruct E as [E _].
         apply andb_true_iff. now apply shown. }
       assert (forall state index, ok state -> fst (wrong state index) <= how_many (fun s => negb (right s)) inputs)
         as two.
       { intros state index O. destruct (cases state index) as [->|(j & c & S & ->)]; [now apply ok_all|].
-        destruct O as [Sh B]. cbn [fst]. eapply Z.le_trans; [apply Z.add_le_mono; [exact B|]|].
-        - apply grid_at_least; [apply bins_shaped | exact Sh].
+        destruct O as (second & Sh & E & B). cbn [fst]. rewrite E.
+        eapply Z.le_trans; [apply Z.add_le_mono; [exact B|]|].
+        - apply (grid_at_least c _ (floor_at (One j)) second); [apply bins_grouped | exact Sh].
         - clear - shown S. enough (forall l, incl l inputs ->
-            how_many (fun s => negb (right s) && in_second (snd state) s) l
-            + how_many (fun s => reached_by (floors (One j)) s && negb (in_second (snd state) s)) l
+            how_many (fun s => negb (right s) && in_second second s) l
+            + how_many (fun s => reaches (floors (One j)) (floor_at (One j)) s && negb (in_second second s)) l
             <= how_many (fun s => negb (right s)) l) as H by apply H, incl_refl.
           induction l as [|s l IH]; intros I; [reflexivity|]. rewrite !how_many_cons.
           specialize (IH (fun x J => I x (or_intror J))). specialize (shown j s S (I s (or_introl eq_refl))).
-          destruct (reached_by (floors (One j)) s); [destruct (shown eq_refl) as [-> _]|];
-            destruct (in_second (snd state) s), (negb (right s)); cbn [andb negb]; lia. }
+          destruct (reaches (floors (One j)) (floor_at (One j)) s); [destruct (shown eq_refl) as [-> _]|];
+            destruct (in_second second s), (negb (right s)); cbn [andb negb]; lia. }
       destruct (wrong_groups hint) as [|a [|b more]]; cbn [firstn fold_left].
       + now apply ok_all.
       + now apply ok_all.

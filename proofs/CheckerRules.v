@@ -50,7 +50,6 @@ Section Order.
 End Order.
 
 Definition descending : list nat -> row -> order := order_by (fun a b => upper_at_most b a).
-Definition ascending : list nat -> row -> order := order_by lower_at_most.
 
 (** An index, and its entry, which is at least that of every member. *)
 Definition bound (member : nat -> bool) (o : order) : option (nat * ival) :=

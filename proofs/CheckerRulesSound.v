@@ -5,10 +5,10 @@
 
 From Coq Require Import Reals ZArith List Bool Arith Lia Lra.
 From gbmi Require Import Theory Fixed FixedSound FixedHalves CheckerFast CheckerCertificate CheckerTable CheckerPaths.
-From gbmi Require Import CheckerRules CheckerCriterion Checker.
+From gbmi Require Import CheckerRules CheckerLevels CheckerLevelsSound CheckerCriterion Checker.
 From gbmi Require FixedExp.
 From gbmi Require Import CheckerCriterionSoundHalves CheckerCriterionSoundOrder CheckerCriterionSoundView.
-From gbmi Require Import CheckerCriterionSoundPair CheckerTableSound CheckerPathsSound.
+From gbmi Require Import CheckerCriterionSoundLevel CheckerTableSound CheckerPathsSound.
 Import ListNotations.
 Local Open Scope R_scope.
 Local Open Scope nat_scope.
@@ -242,10 +242,10 @@ Definition with_constants (v : nat) (T : Theory.tables) (a e g : nat -> R) : The
   tD q j := (tD T q j + g q)%R
 |}.
 
-Theorem with_constants_right v n T a e g x : 1 <= n -> In x (sequences v n) ->
-  right T v n x <-> right (with_constants v T a e g) v n x.
+Theorem with_constants_wins v n T a e g r x : 1 <= n -> r < v -> In x (sequences v n) ->
+  wins T v n r x <-> wins (with_constants v T a e g) v n r x.
 Proof.
-  intros N X. apply right_shift with (a := a) (b := a) (e := e) (f := fun p => e (v + p)) (g := g); try easy.
+  intros N Rv X. apply wins_shift with (a := a) (b := a) (e := e) (f := fun p => e (v + p)) (g := g); try easy.
 Qed.
 
 Section Rules.
@@ -369,19 +369,19 @@ Section Rules.
       exact (range_above v _ _ _ _ _ _ _ (ordered_all _ _ _ _ HQ) I I R R J J').
   Qed.
 
-  (** *** One query and one maximum *)
+  (** *** One query and one level *)
 
-  Theorem view_encloses q m : q <= m -> m < v -> exists unit_A unit_B, (0 < unit_A)%R /\ (0 < unit_B)%R
-    /\ encloses_view (view_of tables (level_of tables m) q) (reals_of T n q unit_A unit_B offset).
+  Theorem view_encloses level q : level_ok v n level -> q < v -> exists unit_A unit_B, (0 < unit_A)%R /\ (0 < unit_B)%R
+    /\ encloses_view (view_of tables (level_view_of tables level) q) (reals_of T n q unit_A unit_B offset).
   Proof.
-    intros Q M. destruct (heads_enclose q ltac:(lia)) as (k & H). set (h := nth q (heads tables) no_head) in *.
-    set (V := view_of tables (level_of tables m) q). set (k_m := exponent (nth m (by_token h) no_source)).
+    intros level_is Q. destruct (heads_enclose q Q) as (k & H). set (h := nth q (heads tables) no_head) in *.
+    set (V := view_of tables (level_view_of tables level) q). set (k_m := unit_of_level V).
     exists (powerRZ 2 (- k_m)), (powerRZ 2 (- k)). split; [apply pow2_pos|]. split; [apply pow2_pos|].
     set (X := reals_of _ _ _ _ _ _).
     destruct (head_sources _ _ _ _ _ _ H) as (a & HA & order & sources).
     assert (forall t y, (exp y * powerRZ 2 (- k_m) / unit_of V t
       = exp y * powerRZ 2 (- exponent (nth t (by_token h) no_source)))%R) as unit_cancels.
-    { intros t y. unfold unit_of, shift, Rdiv. change (unit_of_max V) with k_m.
+    { intros t y. unfold unit_of, shift, Rdiv. fold k_m.
       change (source_at V t) with (nth t (by_token h) no_source). rewrite Rmult_assoc, <- pow2_opp, <- pow2_plus.
       do 2 f_equal. lia. }
     assert (forall t p y, (exp y * powerRZ 2 (- k_m) * (exp (tB T q p) * powerRZ 2 (- k)) / unit_of V t
@@ -391,7 +391,7 @@ Section Rules.
     assert (forall t, t < v -> encloses (get a t) (tA T q t)) as scores_enclosed
       by (intros t L; now apply row_at with v).
     constructor.
-    - exact M.
+    - exact level_is.
     - exact Q.
     - exact two_positions.
     - reflexivity.
@@ -401,11 +401,12 @@ Section Rules.
       change (length (token_rows (shared V))) with (length (token_rows tables)) in P.
       rewrite (proj1 token_rows_enclose) in P. apply (proj2 token_rows_enclose p [] P).
     - intros t p L P. exact (proj2 (proj2 token_rows_enclose p [] P) t no_row L).
-    - apply (proj2 query_rows_enclose q no_row). lia.
-    - apply (proj2 last_rows_enclose q no_row). lia.
-    - intros j p t J L P. apply above_le with (logit_at p t m - logit_at p t j + (direct_at q m - direct_at q j))%R.
-      + right. unfold logit_at, direct_at, X, margin_of_reals. cbn. ring.
-      + apply widest_above; auto. lia.
+    - apply (proj2 query_rows_enclose q no_row). exact Q.
+    - apply (proj2 last_rows_enclose q no_row). exact Q.
+    - intros j p t J L P. set (r := right_answer level).
+      apply above_le with (logit_at p t r - logit_at p t j + (direct_at q r - direct_at q j))%R.
+      + right. change (right_of V) with r. unfold logit_at, direct_at, X, margin_of_reals. cbn. ring.
+      + apply widest_above; auto. exact (answer_is_below _ _ _ level_is).
     - intros t. apply Rmult_lt_0_compat; [apply exp_pos | apply pow2_pos].
     - intros p. apply Rmult_lt_0_compat; [apply exp_pos | apply pow2_pos].
     - intros t p L P. apply encloses_sane_iff. unfold weight_of. cbn [by_token_of by_position_of X reals_of].
@@ -433,12 +434,12 @@ Section Rules.
   Qed.
 End Rules.
 
-(** For all queries and maxima the same tables: those of the network, up to constants. *)
+(** For all queries and levels the same tables: those of the network, up to constants. *)
 Theorem views_enclose w c : well_formed w = true ->
   let v := d_vocab (sizes w) in let n := n_ctx (sizes w) in let tables := CheckerRules.tables_of w c in
   exists a e g, let T := with_constants v (Theory.tables_of (sizes w) (network_of w)) a e g in
-  forall q m, q <= m -> m < v -> exists unit_A unit_B, (0 < unit_A)%R /\ (0 < unit_B)%R
-  /\ encloses_view (view_of tables (level_of tables m) q) (reals_of T n q unit_A unit_B (offset_of c)).
+  forall L q, level_ok v n L -> q < v -> exists unit_A unit_B, (0 < unit_A)%R /\ (0 < unit_B)%R
+  /\ encloses_view (view_of tables (level_view_of tables L) q) (reals_of T n q unit_A unit_B (offset_of c)).
 Proof.
   intros shapes v n tables. destruct (paths_of_encloses w shapes c) as (a & e & g & A & E & G).
   exists a, e, g. intros T.

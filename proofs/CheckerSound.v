@@ -3,71 +3,66 @@
     What the checker derives of a certificate, whatever stands in it, is true of the network over the real numbers. *)
 
 From Coq Require Import Reals ZArith List Bool Arith Lia.
-From gbmi Require Import Model Theory Counting CheckerCertificate CheckerRules CheckerCriterion Checker.
-From gbmi Require Import CheckerPathsSound.
-From gbmi Require Import CheckerCriterionSoundPair CheckerCriterionSoundView CheckerRulesSound.
+From gbmi Require Import Model Theory Counting CheckerCertificate CheckerRules CheckerLevels CheckerCriterion Checker.
+From gbmi Require Import CheckerCriterionSoundCount CheckerLevelsSound CheckerPathsSound.
+From gbmi Require Import CheckerCriterionSoundCounts CheckerCriterionSoundLevel CheckerCriterionSoundView
+  CheckerRulesSound.
 From gbmi Require Import CheckerSums.
 Import ListNotations.
 Local Open Scope Z_scope.
 
-(** Whether an input is right is decided, by comparing real numbers. *)
-Lemma right_decided T v n : exists P, forall x, P x = true <-> right T v n x.
+(** Every plan's counts bound the right and the wrong inputs of its level and query. *)
+Theorem settled_sound w c L : well_formed w = true ->
+  let T := CheckerRules.tables_of w c in let v := d_vocab (sizes w) in let n := n_ctx (sizes w) in
+  let right := answered (sizes w) (network_of w) (right_answer L) in
+  level_ok v n L -> forall q, (q < v)%nat -> forall plan certified wrong,
+  settle (view_of T (level_view_of T L) q) plan = Derived (certified, wrong) ->
+  certified <= how_many (fun s => right (s ++ [q])) (level_inputs L q)
+  /\ wrong <= how_many (fun s => negb (right (s ++ [q]))) (level_inputs L q).
 Proof.
-  assert (forall x, {right T v n x} + {~ right T v n x}) as dec.
-  { intros x. unfold right. induction v as [|v' [IH|IH]].
-    - left. intros j J. inversion J.
-    - destruct (Nat.eq_dec v' (answer x)) as [E|E].
-      + left. intros j J N. apply IH; [lia | exact N].
-      + destruct (Rlt_dec (Theory.phi T n (answer x) v' x) 0) as [L|L].
-        * left. intros j J N. destruct (Nat.eq_dec j v') as [->|]; [exact L | apply IH; [lia | exact N]].
-        * right. intros H. apply L, H; [lia | exact E].
-    - right. intros H. apply IH. intros j J N. apply H; [lia | exact N]. }
-  exists (fun x => if dec x then true else false). intros x. now destruct (dec x).
-Qed.
-
-(** [partition_sound] for a view whose sizes are known by other names, and any way to tell the pair's right inputs. *)
-Lemma view_sound T unit_A unit_B offset V n v m q plan certified wrong (P : list nat -> bool) :
-  the_max (at_max V) = m -> query V = q -> context (shared V) = n -> vocab (shared V) = v ->
-  (0 < unit_A)%R -> (0 < unit_B)%R -> encloses_view V (reals_of T n q unit_A unit_B offset) ->
-  (forall s, In s (pair_inputs n m q) -> P (s ++ [q]) = true <-> right T v n (s ++ [q])) ->
-  settle V plan = Derived (certified, wrong) ->
-  certified <= Z.of_nat (Counting.count (fun s => P (s ++ [q])) (pair_inputs n m q))
-  /\ wrong <= Z.of_nat (Counting.count (fun s => negb (P (s ++ [q]))) (pair_inputs n m q)).
-Proof.
-  intros <- <- <- <- A B V_is P_is E.
-  destruct (right_decided T (vocab (shared V)) (context (shared V))) as (P' & P'_is).
-  destruct (partition_sound T unit_A unit_B offset A B V V_is plan certified wrong P') as [C W]; [auto | exact E |].
-  assert (forall s, In s (pair_inputs (context (shared V)) (the_max (at_max V)) (query V)) ->
-    P' (s ++ [query V]) = P (s ++ [query V])) as same.
-  { intros s I. apply eq_true_iff_eq. now rewrite P'_is, P_is. }
-  split; (eapply Z.le_trans; [eassumption|]); apply inj_le, Counting.count_le; intros s I R; now rewrite <- same.
-Qed.
-
-(** Every plan's counts bound the right and the wrong inputs of its query and maximum. *)
-Theorem settled_sound w c : well_formed w = true ->
-  let T := CheckerRules.tables_of w c in let n := n_ctx (sizes w) in
-  let right_answer := answered (sizes w) (network_of w) in
-  forall m q, (q <= m < d_vocab (sizes w))%nat -> forall plan certified wrong,
-  settle (view_of T (level_of T m) q) plan = Derived (certified, wrong) ->
-  certified <= Z.of_nat (Counting.count (fun s => right_answer (s ++ [q])) (pair_inputs n m q))
-  /\ wrong <= Z.of_nat (Counting.count (fun s => negb (right_answer (s ++ [q]))) (pair_inputs n m q)).
-Proof.
-  intros shapes T n right_answer m q B plan certified wrong E.
+  intros shapes T v n right ok q Q plan certified wrong E.
   pose proof (CheckerPathsSound.two_positions w (factors_are w shapes)) as N.
   destruct (views_enclose w c shapes) as (a & e & g & H).
-  destruct (H q m (proj1 B) (proj2 B)) as (unit_A & unit_B & A & A' & V_is).
-  refine (view_sound _ _ _ _ (view_of T (level_of T m) q) n (d_vocab (sizes w)) m q plan certified wrong right_answer
-    eq_refl eq_refl eq_refl eq_refl A A' V_is _ E).
-  intros s I. assert (1 <= n)%nat as N' by (unfold n; lia).
-  destruct (pair_input n (d_vocab (sizes w)) m q s N' B I) as (X & _).
-  unfold right_answer. rewrite answered_right by exact N'. fold n. now apply with_constants_right.
+  destruct (H L q ok Q) as (unit_A & unit_B & A & A' & V_is).
+  refine (partition_sound _ unit_A unit_B _ A A' (view_of T (level_view_of T L) q) V_is plan certified wrong right _ E).
+  intros s S. change (inputs_of (view_of T (level_view_of T L) q)) with (level_inputs L q) in S.
+  assert (1 <= n)%nat as N' by (unfold n; lia). unfold right. rewrite answered_wins by exact N'.
+  apply with_constants_wins; [exact N' | exact (answer_is_below _ _ _ ok) | now apply (level_input v n L)].
 Qed.
 
-(** What is derived of a certificate is true. *)
+(** What is derived of a certificate is true, for any task: its inputs, with the answers given, by levels that hold each
+    input once. *)
+Theorem derive_levels_sound w c total answers all (given : list nat -> nat) correct upper :
+  let v := d_vocab (sizes w) in let n := n_ctx (sizes w) in let levels := concat answers in
+  total = Z.of_nat (length all) -> levels_cover v all levels -> (forall L, In L levels -> level_ok v n L) ->
+  (forall L q s, In L levels -> In q (queries v L) -> In s (level_inputs L q) -> given (s ++ [q]) = right_answer L) ->
+  derive_levels w c total answers = Derived (correct, upper) ->
+  correct <= how_many (fun x => answered (sizes w) (network_of w) (given x) x) all <= upper.
+Proof.
+  intros v n levels total_is cover ok right E.
+  refine (sums_sound w c total answers all _ total_is cover _ _ _ E). intros L q I Q p certified wrong S.
+  pose proof (settled_sound w c L (derive_shapes w c total answers _ E) (ok L I) q (query_below _ _ _ Q) p certified
+    wrong S) as B. cbv zeta in B.
+  rewrite (how_many_ext _ (fun s => answered (sizes w) (network_of w) (right_answer L) (s ++ [q])))
+    by (intros s H; now rewrite (right L q s)).
+  rewrite (how_many_ext (fun s => negb _)
+    (fun s => negb (answered (sizes w) (network_of w) (right_answer L) (s ++ [q]))))
+    by (intros s H; now rewrite (right L q s)).
+  exact B.
+Qed.
+
+(** For Max-of-n. *)
 Theorem derive_sound w c correct upper : derive w c = Derived (correct, upper) ->
   correct <= Z.of_nat (count_correct (sizes w) (network_of w)) <= upper.
 Proof.
-  intros E. apply (sums_sound w c); [|exact E]. apply settled_sound. exact (derive_shapes w c _ E).
+  intros E. pose proof (CheckerPathsSound.two_positions w (factors_are w (derive_shapes w c _ _ _ E))) as N.
+  assert (1 <= n_ctx (sizes w))%nat as N' by lia.
+  apply (derive_levels_sound w c (total_inputs w) _ (sequences (d_vocab (sizes w)) (n_ctx (sizes w))) answer) in E.
+  - exact E.
+  - unfold total_inputs. now rewrite sequences_length, Nat2Z.inj_pow.
+  - now apply max_levels_cover.
+  - intros L I. now apply max_levels_ok.
+  - intros L q s I Q S. now apply (max_levels_answer (d_vocab (sizes w)) (n_ctx (sizes w))).
 Qed.
 
 (** A certificate that is accepted proves its claim: at least so many of all [d_vocab ^ n_ctx] inputs are answered

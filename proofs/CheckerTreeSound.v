@@ -1,11 +1,12 @@
-(** * Rule `tree` is sound (theorem [tree_counts]): the counts of right and of wrong inputs below a node
+(** * Rule `tree` is sound (theorems [node_counts], [total_most], [total_least]): what is known of the inputs below a
+    node
 
     What a position's items stand for is abstract here: each for a class of tokens, whose terms enclose real numbers
     [phi]. A completion of a node gives every position behind it a token. *)
 
 From Coq Require Import Reals ZArith List Bool Lia Lra.
-From gbmi Require Import Fixed CheckerTable CheckerRules CheckerCriterion.
-From gbmi Require Import CheckerCriterionSoundHalves CheckerCriterionSoundCount.
+From gbmi Require Import Fixed CheckerTable CheckerRules CheckerLevels CheckerCriterion.
+From gbmi Require Import CheckerCriterionSoundHalves CheckerCriterionSoundCount CheckerLevelsSound.
 Import ListNotations.
 Local Open Scope Z_scope.
 Local Opaque everything LIMIT add.
@@ -18,176 +19,428 @@ Proof. unfold negative. destruct (Rlt_dec x 0); intuition discriminate. Qed.
 Lemma not_negative_iff x : negative x = false <-> (0 <= x)%R.
 Proof. unfold negative. destruct (Rlt_dec x 0); split; intros; try discriminate; try reflexivity; lra. Qed.
 
+(** ** Rows *)
+
+Lemma get_nil g : get [] g = everything.
+Proof. now destruct g. Qed.
+
+Lemma get_map2 f a b g : get (map2 f a b) g = f (get a g) (get b g) \/ get (map2 f a b) g = everything.
+Proof. unfold get. revert b g. induction a as [|x a IH]; intros [|y b] [|g]; cbn; auto. Qed.
+
+(** A bound from one side: [above] with the largest, [below] with the smallest. *)
+Record sided (op : ival -> ival -> ival) (bounds : ival -> R -> Prop) : Prop := {
+  bounds_sane : forall I x, bounds I x -> sane I;
+  bounds_everything : forall x, bounds everything x;
+  bounds_add : forall I J x y, bounds I x -> bounds J y -> bounds (add I J) (x + y)%R;
+  op_sane : forall I J, sane I -> sane J -> sane (op I J);
+  op_l : forall I J x, bounds I x -> sane J -> bounds (op I J) x;
+  op_r : forall I J x, sane I -> bounds J x -> bounds (op I J) x
+}.
+
+Lemma from_above : sided imax above.
+Proof.
+  split; [exact above_sane | exact above_everything | exact above_add | exact sane_imax | exact above_imax_l |
+    exact above_imax_r].
+Qed.
+
+Lemma from_below : sided imin below.
+Proof.
+  split; [exact below_sane | exact below_everything | exact below_add | exact sane_imin | exact below_imin_l |
+    exact below_imin_r].
+Qed.
+
+Section Rows.
+  Context (op : ival -> ival -> ival) (bounds : ival -> R -> Prop) (side_is : sided op bounds).
+  Variable g : nat.
+
+  Lemma get_add_bounds a b x y : bounds (get a g) x -> bounds (get b g) y -> bounds (get (map2 add a b) g) (x + y)%R.
+  Proof.
+    intros A B. destruct (get_map2 add a b g) as [-> | ->]; [now apply (bounds_add _ _ side_is)|].
+    apply (bounds_everything _ _ side_is).
+  Qed.
+
+  Lemma get_op_sane a b : sane (get a g) -> sane (get b g) -> sane (get (map2 op a b) g).
+  Proof.
+    intros A B. destruct (get_map2 op a b g) as [-> | ->]; [now apply (op_sane _ _ side_is) | apply sane_everything].
+  Qed.
+
+  Lemma get_op_l a b x : bounds (get a g) x -> sane (get b g) -> bounds (get (map2 op a b) g) x.
+  Proof.
+    intros A B. destruct (get_map2 op a b g) as [-> | ->]; [now apply (op_l _ _ side_is)|].
+    apply (bounds_everything _ _ side_is).
+  Qed.
+
+  Lemma get_op_r a b x : sane (get a g) -> bounds (get b g) x -> bounds (get (map2 op a b) g) x.
+  Proof.
+    intros A B. destruct (get_map2 op a b g) as [-> | ->]; [now apply (op_r _ _ side_is)|].
+    apply (bounds_everything _ _ side_is).
+  Qed.
+
+  Lemma fold_op rows : (forall r, In r rows -> sane (get r g)) -> forall start, sane (get start g) ->
+    sane (get (fold_left (map2 op) rows start) g)
+    /\ forall x, (bounds (get start g) x \/ exists r, In r rows /\ bounds (get r g) x) ->
+       bounds (get (fold_left (map2 op) rows start) g) x.
+  Proof.
+    induction rows as [|r rows IH]; intros S start St; cbn [fold_left].
+    - split; [exact St|]. intros x [H|(r & [] & _)]. exact H.
+    - assert (sane (get r g)) as Sr by (apply S; now left).
+      destruct (IH (fun r' I => S r' (or_intror I)) (map2 op start r) (get_op_sane _ _ St Sr)) as [A B].
+      split; [exact A|]. intros x [H|(r' & [->|I] & H)]; apply B.
+      + left. now apply get_op_l.
+      + left. now apply get_op_r.
+      + right. now exists r'.
+  Qed.
+
+  Lemma best_sane rows : (forall r, In r rows -> sane (get r g)) -> sane (get (best_of op rows) g).
+  Proof.
+    intros S. unfold best_of, reduce. destruct rows as [|r rows]; [rewrite get_nil; apply sane_everything|].
+    apply fold_op; [intros r' I; apply S; now right | apply S; now left].
+  Qed.
+
+  Lemma best_bounds rows r x : (forall r, In r rows -> sane (get r g)) -> In r rows -> bounds (get r g) x ->
+    bounds (get (best_of op rows) g) x.
+  Proof.
+    intros S I H. unfold best_of, reduce. destruct rows as [|r0 rows]; [destruct I|].
+    apply fold_op; [intros r' J; apply S; now right | apply S; now left|]. destruct I as [->|I]; [now left | right].
+    now exists r.
+  Qed.
+End Rows.
+
 Section Tree.
   (** By answer, position and token. *)
   Variable phi : nat -> nat -> nat -> R.
   (** By group. *)
   Variable answers : nat -> list nat.
-  (** The tokens that each item of a position stands for. *)
-  Variable classes : list (list nat).
   (** By group: may it show inputs to be wrong? *)
   Variable shows : list bool.
   Hypothesis shows_one : forall g, nth g shows false = true -> exists j, answers g = [j].
 
-  (** The sum for answer j of [x] and the terms of [tokens] at [places]. *)
-  Fixpoint outcome (j : nat) (x : R) (places tokens : list nat) : R :=
-    match places, tokens with
-    | p :: places, t :: tokens => outcome j (x + phi j p t) places tokens
+  (** By state: the ways on, each with the tokens that its items stand for, and the next state. *)
+  Definition way_layer := list (list (list (list nat) * nat)).
+
+  Fixpoint completed (layers : list way_layer) (state : nat) : list (list nat) :=
+    match layers with
+    | [] => [[]]
+    | here :: layers =>
+        flat_map (fun way => flat_map (fun t => map (cons t) (completed layers (snd way))) (concat (fst way)))
+          (nth state here [])
+    end.
+
+  Lemma in_completed here layers state ts : In ts (completed (here :: layers) state) <->
+    exists way t rest, In way (nth state here []) /\ In t (concat (fst way))
+      /\ In rest (completed layers (snd way)) /\ ts = t :: rest.
+  Proof.
+    cbn [completed]. split.
+    - intros I. apply in_flat_map in I. destruct I as (w & W & I). apply in_flat_map in I. destruct I as (t & T & I).
+      apply in_map_iff in I. destruct I as (rest & <- & R). now exists w, t, rest.
+    - intros (w & t & rest & W & T & R & ->). apply in_flat_map. exists w. split; [exact W|]. apply in_flat_map.
+      exists t. split; [exact T|]. now apply in_map.
+  Qed.
+
+  Lemma how_many_completed f here layers state : how_many f (completed (here :: layers) state)
+    = zsum (map (fun way => zsum (map (fun t => how_many (fun ts => f (t :: ts)) (completed layers (snd way)))
+        (concat (fst way)))) (nth state here [])).
+  Proof.
+    cbn [completed]. rewrite how_many_flat_map. f_equal. apply map_ext. intros way.
+    rewrite how_many_flat_map. f_equal. apply map_ext. intros t. apply how_many_map.
+  Qed.
+
+  (** The sum for answer j of [x] and the terms of [ts] at [places]. *)
+  Fixpoint outcome (j : nat) (x : R) (places ts : list nat) : R :=
+    match places, ts with
+    | p :: places, t :: ts => outcome j (x + phi j p t) places ts
     | _, _ => x
     end.
 
-  Definition all_negative (groups : list nat) (prefix : nat -> R) (places tokens : list nat) : bool :=
-    forallb (fun g => forallb (fun j => negative (outcome j (prefix j) places tokens)) (answers g)) groups.
-  Definition some_wrong (groups : list nat) (prefix : nat -> R) (places tokens : list nat) : bool :=
-    existsb (fun g => nth g shows false
-      && existsb (fun j => negb (negative (outcome j (prefix j) places tokens))) (answers g)) groups.
-
-  (** What a position of the checker knows of position p. *)
-  Record describes (P : position) (p : nat) : Prop := {
-    items_length : length (items P) = length classes;
-    times_are : times_of P = map (fun c => Z.of_nat (length c)) classes;
-    items_above : forall i t g j, In t (nth i classes []) -> In j (answers g) ->
-      above (get (nth i (items P) []) g) (phi j p t);
-    items_below : forall i t g j, In t (nth i classes []) -> In j (answers g) -> nth g shows false = true ->
-      below (get (nth i (items P) []) g) (phi j p t);
-    most_above : forall member i t g j, In t (nth i classes []) -> member i = true -> In j (answers g) ->
-      above (most_of member (nth g (most_orders P) no_order)) (phi j p t);
-    least_below : forall member i t g j, In t (nth i classes []) -> member i = true -> In j (answers g) ->
-      nth g shows false = true ->
-      below (or_everything (least_of member (nth g (least_orders P) no_order))) (phi j p t)
-  }.
-
-  Inductive follow : list step -> list nat -> Prop :=
-  | follow_nil : follow [] []
-  | follow_cons P from behind p places : describes P p -> follow behind places ->
-      follow (step_of P from behind :: behind) (p :: places).
-
-  Fixpoint completions (steps : list step) : list (list nat) :=
-    match steps with
-    | [] => [[]]
-    | s :: behind => flat_map (fun t => map (cons t) (completions behind)) (concat (skipn (start s) classes))
-    end.
-
-  Lemma start_step_of P from behind : start (step_of P from behind) = from.
-  Proof. now destruct behind. Qed.
-
-  Lemma here_step_of P from behind : here (step_of P from behind) = P.
-  Proof. now destruct behind. Qed.
-
-  Lemma inputs_at_completions steps places : follow steps places ->
-    inputs_at steps = Z.of_nat (length (completions steps)).
+  Lemma outcome_shift j x places ts : (outcome j x places ts = x + outcome j 0 places ts)%R.
   Proof.
-    induction 1 as [|P from behind p places D F IH]; [reflexivity|]. cbn [completions inputs_at].
-    rewrite start_step_of, length_flat_map.
-    rewrite (map_ext _ (fun _ => 1 * Z.of_nat (length (completions behind)))) by (intros; rewrite map_length; lia).
-    rewrite zsum_times, <- IH.
-    assert (inputs_below (step_of P from behind) = count_items (skipn from (times_of P)) * inputs_at behind) as ->.
-    { destruct behind; cbn; lia. }
-    rewrite count_items_zsum, (times_are _ _ D), skipn_map, <- length_concat. f_equal.
-    induction (concat (skipn from classes)); cbn [length map zsum] in *; lia.
-  Qed.
-
-  (** ** Bounds of completions *)
-
-  Lemma outcome_shift j x places tokens : (outcome j x places tokens = x + outcome j 0 places tokens)%R.
-  Proof.
-    revert x tokens. induction places as [|p places IH]; intros x [|t tokens]; cbn; try lra.
+    revert x ts. induction places as [|p places IH]; intros x [|t ts]; cbn; try lra.
     rewrite IH, (IH (0 + _)%R). lra.
   Qed.
 
-  Lemma in_completions steps places ts : follow steps places -> In ts (completions steps) ->
-    match steps with
-    | [] => ts = []
-    | s :: behind => exists i t rest, ts = t :: rest /\ (start s <= i)%nat /\ In t (nth i classes [])
-        /\ In rest (completions behind)
-    end.
+  (** ** Items *)
+
+  (** Terms and a number of tokens, for a class of tokens. *)
+  Record stands_for (p : nat) (found : row * Z) (c : list nat) : Prop := {
+    some_token : c <> [];
+    times_are : snd found = Z.of_nat (length c);
+    terms_above : forall t g j, In t c -> In j (answers g) -> above (get (fst found) g) (phi j p t);
+    terms_below : forall t g j, In t c -> In j (answers g) -> nth g shows false = true ->
+      below (get (fst found) g) (phi j p t)
+  }.
+
+  (** Items, each with what it knows of those that follow it. *)
+  Inductive covers (p : nat) : list item -> list (list nat) -> Prop :=
+  | covers_nil : covers p [] []
+  | covers_cons i its c cs : stands_for p (terms_of i, times_of i) c ->
+      tokens_from i = Z.of_nat (length (concat (c :: cs))) ->
+      (forall t g j, In t (concat (c :: cs)) -> In j (answers g) -> above (get (most_from i) g) (phi j p t)) ->
+      (forall t g j, In t (concat (c :: cs)) -> In j (answers g) -> nth g shows false = true ->
+        below (get (least_from i) g) (phi j p t)) ->
+      (forall r g j, In r (gap i) -> In j (answers g) -> sane (get r g)) ->
+      covers p its cs -> covers p (i :: its) (c :: cs).
+
+  Lemma stands_sane p found c g j : stands_for p found c -> In j (answers g) -> sane (get (fst found) g).
   Proof.
-    intros F I. destruct steps as [|s behind]; cbn in I; [now destruct I as [<-|[]]|].
-    apply in_flat_map in I. destruct I as (t & T & I). apply in_map_iff in I. destruct I as (rest & <- & R).
-    apply in_concat in T. destruct T as (c & C & T). apply (In_nth _ _ []) in C. destruct C as (i & _ & <-).
-    exists (start s + i)%nat, t, rest. repeat split; [lia | | exact R].
-    enough (nth (start s + i) classes [] = nth i (skipn (start s) classes) []) as -> by exact T.
-    clear. revert classes. induction (start s); intros [|c cs]; cbn; auto. now destruct i.
+    intros S J. pose proof (some_token _ _ _ S). destruct c as [|t c]; [easy|].
+    exact (above_sane _ _ (terms_above _ _ _ S t g j (or_introl eq_refl) J)).
   Qed.
 
-  Lemma get_map2_add a b g : get (map2 add a b) g = add (get a g) (get b g) \/ get (map2 add a b) g = everything.
+  (** Those of a way among others, each with the tokens that it stands for. *)
+  Lemma items_cover p (all : list (bool * (row * Z) * list nat)) :
+    Forall (fun x => stands_for p (snd (fst x)) (snd x)) all ->
+    covers p (items_of (map fst all)) (map snd (filter (fun x => fst (fst x)) all)).
   Proof.
-    unfold get. revert b g. induction a as [|x a IH]; intros [|y b] [|g]; cbn; auto.
+    induction 1 as [|[[mine [terms times]] c] all S H IH]; [constructor|]. cbn [map items_of filter fst snd] in *.
+    destruct mine; [|exact IH]. cbn [map snd].
+    pose proof (times_are _ _ _ S) as T. cbn [snd] in T.
+    pose proof (fun g j => stands_sane p _ c g j S) as Sane. cbn [fst] in Sane.
+    revert IH. generalize (items_of (map fst all)), (map snd (filter (fun x => fst (fst x)) all)).
+    intros its0 cs0 IH. destruct IH as [|i its c' cs' S' K A B G IH].
+    - constructor; cbn [terms_of times_of tokens_from most_from least_from gap concat]; rewrite ?app_nil_r; auto.
+      + apply (terms_above _ _ _ S).
+      + apply (terms_below _ _ _ S).
+      + easy.
+      + constructor.
+    - assert (exists t, In t (concat (c' :: cs'))) as (t1 & T1).
+      { pose proof (some_token _ _ _ S'). destruct c' as [|t c']; [easy | exists t; now left]. }
+      assert (forall r g j, In r (gap_of (map fst all)) -> In j (answers g) -> sane (get r g)) as Gap.
+      { clear - H. induction H as [|[[mine [terms times]] c] all S H IH]; [easy|]. cbn [map gap_of fst].
+        destruct mine; [easy|]. intros r g j [<-|I] J; [exact (stands_sane p _ c g j S J) | now apply (IH r g j)]. }
+      constructor; cbn [terms_of times_of tokens_from most_from least_from gap]; auto.
+      + rewrite T, K. cbn [concat]. rewrite (app_length c). lia.
+      + intros t g j I J. change (concat (c :: c' :: cs')) with (c ++ concat (c' :: cs')) in I.
+        apply in_app_iff in I.
+        assert (forall r, In r (terms :: most_from i :: gap_of (map fst all)) -> sane (get r g)) as Rows.
+        { intros r [<-|[<-|R]]; [now apply (Sane g j) | exact (above_sane _ _ (A t1 g j T1 J)) |].
+          now apply (Gap r g j). }
+        destruct I as [I|I].
+        * apply (best_bounds _ _ from_above) with (r := terms); [exact Rows | now left |].
+          now apply (terms_above _ _ _ S).
+        * apply (best_bounds _ _ from_above) with (r := most_from i); [exact Rows | right; now left | now apply A].
+      + intros t g j I J Sh. change (concat (c :: c' :: cs')) with (c ++ concat (c' :: cs')) in I.
+        apply in_app_iff in I.
+        assert (forall r, In r (terms :: least_from i :: gap_of (map fst all)) -> sane (get r g)) as Rows.
+        { intros r [<-|[<-|R]]; [now apply (Sane g j) | exact (below_sane _ _ (B t1 g j T1 J Sh)) |].
+          now apply (Gap r g j). }
+        destruct I as [I|I].
+        * apply (best_bounds _ _ from_below) with (r := terms); [exact Rows | now left |].
+          now apply (terms_below _ _ _ S).
+        * apply (best_bounds _ _ from_below) with (r := least_from i); [exact Rows | right; now left | now apply B].
+      + now constructor.
   Qed.
 
-  Lemma most_of_completions steps places : follow steps places ->
-    forall ts g j, In ts (completions steps) -> In j (answers g) ->
-    match steps with [] => ts = [] | s :: _ => above (get (most s) g) (outcome j 0 places ts) end.
+  Lemma covers_tokens p its cs : covers p its cs -> items_tokens its = Z.of_nat (length (concat cs)).
+  Proof. now destruct 1. Qed.
+
+  (** The first so many items. *)
+  Lemma covers_part p its cs : covers p its cs -> forall count,
+    Forall2 (stands_for p) (map (fun i => (terms_of i, times_of i)) (firstn count its)) (firstn count cs).
   Proof.
-    induction 1 as [|P from behind p places D F IH]; intros ts g j I J; [now destruct I as [<-|[]]|].
-    destruct (in_completions _ _ _ (follow_cons P from _ p _ D F) I) as (i & t & rest & -> & Le & T & R).
-    rewrite start_step_of in Le. cbn [outcome]. rewrite outcome_shift, Rplus_0_l. specialize (IH rest g j R J).
-    set (member := fun item => (from <=? item)%nat).
-    assert (above (get (map (most_of member) (most_orders P)) g) (phi j p t)) as M.
-    { unfold get. change everything with (most_of member no_order). rewrite map_nth.
-      apply (most_above _ _ D) with i; auto. now apply Nat.leb_le. }
-    destruct behind as [|next behind]; cbn [step_of most]; fold member.
-    - subst rest. replace (outcome j 0 places []) with 0%R by now destruct places. now rewrite Rplus_0_r.
-    - destruct (get_map2_add (map (most_of member) (most_orders P)) (most next) g) as [-> | ->].
-      + now apply above_add.
-      + apply above_everything.
+    induction 1 as [|i its c cs S K A B G C IH]; intros [|count]; cbn [firstn map]; constructor; auto.
   Qed.
 
-  Lemma least_of_completions steps places : follow steps places ->
-    forall ts g j, In ts (completions steps) -> In j (answers g) -> nth g shows false = true ->
-    match steps with [] => ts = [] | s :: _ => below (get (least s) g) (outcome j 0 places ts) end.
+  Lemma part_tokens p its cs count : covers p its cs ->
+    count_items (map times_of (firstn count its)) = Z.of_nat (length (concat (firstn count cs))).
   Proof.
-    induction 1 as [|P from behind p places D F IH]; intros ts g j I J G; [now destruct I as [<-|[]]|].
-    destruct (in_completions _ _ _ (follow_cons P from _ p _ D F) I) as (i & t & rest & -> & Le & T & R).
-    rewrite start_step_of in Le. cbn [outcome]. rewrite outcome_shift, Rplus_0_l. specialize (IH rest g j R J G).
-    set (member := fun item => (from <=? item)%nat).
-    assert (below (or_everything (nth g (map (least_of member) (least_orders P)) None)) (phi j p t)) as M.
-    { change None with (least_of member no_order) at 1. rewrite map_nth.
-      apply (least_below _ _ D) with i; auto. now apply Nat.leb_le. }
-    destruct behind as [|next behind]; cbn [step_of least]; fold member.
-    - subst rest. replace (outcome j 0 places []) with 0%R by now destruct places. rewrite Rplus_0_r.
-      unfold get. change everything with (or_everything None). now rewrite map_nth.
-    - set (plus := fun x rest => _). revert M IH. generalize (map (least_of member) (least_orders P)) (least next).
-      unfold get. clear. induction g as [|g IH]; intros [|x xs] [|y ys] M N; cbn; try apply below_everything.
-      + destruct x; cbn in *; [now apply below_add | apply below_everything].
-      + now apply IH.
+    intros C. pose proof (covers_part _ _ _ C count) as H. rewrite count_items_zsum, length_concat.
+    revert H. generalize (firstn count its), (firstn count cs). intros l l' H.
+    remember (map (fun i => (terms_of i, times_of i)) l) as found eqn:E. revert l E.
+    induction H as [|x c found cs' S _ IH]; intros [|i l] E; try discriminate; [reflexivity|]. injection E as -> ->.
+    cbn [map zsum]. rewrite (IH l eq_refl). pose proof (times_are _ _ _ S) as T. cbn [snd] in T. now rewrite T.
   Qed.
 
-  Lemma total_most steps places ts g j sum x : follow steps places -> In ts (completions steps) -> In j (answers g) ->
-    above sum x -> above (total most steps g sum) (outcome j x places ts).
+  (** ** Positions *)
+
+  Definition way_covers (p : nat) (w : way) (tokens : list (list nat) * nat) : Prop :=
+    covers p (fst w) (fst tokens) /\ snd w = snd tokens.
+
+  Inductive follow : list step -> list way_layer -> list nat -> Prop :=
+  | follow_nil : follow [] [] []
+  | follow_cons ways behind p here layers places :
+      Forall2 (Forall2 (way_covers p)) ways here -> follow behind layers places ->
+      follow (step_of ways behind :: behind) (here :: layers) (p :: places).
+
+  Lemma ways_at p ways here state : Forall2 (Forall2 (way_covers p)) ways here ->
+    Forall2 (way_covers p) (nth state ways []) (nth state here []).
+  Proof. intros H. revert state. induction H as [|w h ways here W _ IH]; intros [|state]; cbn; auto. Qed.
+
+  Lemma way_of p (ws : list way) hs w : Forall2 (way_covers p) ws hs -> In w ws ->
+    exists h, In h hs /\ way_covers p w h.
   Proof.
-    intros F I J A. pose proof (most_of_completions _ _ F ts g j I J) as M. destruct F; cbn [total].
-    - now subst ts.
-    - rewrite outcome_shift. now apply above_add.
+    induction 1 as [|w' h ws hs W _ IH]; intros I; [destruct I|]. destruct I as [->|I]; [exists h; split;
+      [now left | exact W]|].
+    destruct (IH I) as (h' & I' & W'). exists h'. split; [now right | exact W'].
   Qed.
 
-  Lemma total_least steps places ts g j sum x : follow steps places -> In ts (completions steps) -> In j (answers g) ->
-    nth g shows false = true -> below sum x -> below (total least steps g sum) (outcome j x places ts).
+  Lemma way_to p (ws : list way) hs h : Forall2 (way_covers p) ws hs -> In h hs ->
+    exists w, In w ws /\ way_covers p w h.
   Proof.
-    intros F I J G A. pose proof (least_of_completions _ _ F ts g j I J G) as M. destruct F; cbn [total].
-    - now subst ts.
-    - rewrite outcome_shift. now apply below_add.
+    induction 1 as [|w h' ws hs W _ IH]; intros I; [destruct I|]. destruct I as [->|I]; [exists w; split;
+      [now left | exact W]|].
+    destruct (IH I) as (w' & I' & W'). exists w'. split; [now right | exact W'].
   Qed.
+
+  Lemma inputs_at_completions steps layers places : follow steps layers places ->
+    forall state, inputs_at steps state = Z.of_nat (length (completed layers state)).
+  Proof.
+    induction 1 as [|ways behind p here layers places D F IH]; intros state; [reflexivity|].
+    unfold inputs_at, step_of, inputs_from. cbn [inputs_by_state]. set (f := fun ways => _).
+    transitivity (f (nth state ways [])); [exact (map_nth f ways [] state) | unfold f].
+    rewrite count_items_zsum. cbn [completed]. rewrite length_flat_map. pose proof (ways_at _ _ _ state D) as W.
+    induction W as [|w h ws hs [C E] _ IHw]; [reflexivity|]. cbn [map zsum]. rewrite IHw. f_equal.
+    rewrite (covers_tokens _ _ _ C), E, IH, length_flat_map.
+    generalize (completed layers (snd h)). intros rest.
+    induction (concat (fst h)) as [|t ts IHt]; [reflexivity|]. cbn [map zsum length]. rewrite <- IHt, map_length. lia.
+  Qed.
+
+  (** *** Bounds of completions, from one side *)
+
+  Section Side.
+    Context (op : ival -> ival -> ival) (bounds : ival -> R -> Prop) (side_is : sided op bounds).
+    Variables (by_item : item -> row) (side : step -> list row).
+    Hypothesis side_step : forall ways behind,
+      side (step_of ways behind) = bounds_by_state op by_item side ways behind.
+    Variables (g j : nat).
+    Hypothesis j_in : In j (answers g).
+    Hypothesis item_bounds : forall p its cs, covers p its cs ->
+      forall t, In t (concat cs) -> bounds (get (items_bound by_item its) g) (phi j p t).
+
+    Lemma items_sane p its cs : covers p its cs -> sane (get (items_bound by_item its) g).
+    Proof.
+      intros C. pose proof (item_bounds _ _ _ C) as H. destruct C as [|i its c cs S].
+      - cbn [items_bound]. rewrite get_nil. apply sane_everything.
+      - pose proof (some_token _ _ _ S). destruct c as [|t c]; [easy|].
+        apply (bounds_sane _ _ side_is _ (phi j p t)), H. now left.
+    Qed.
+
+    Lemma row_total_sane steps x :
+      (forall s state, match steps with [] => True | next :: _ => s = next ->
+        sane (get (nth state (side s) []) g) end) ->
+      sane (get x g) -> forall state, sane (get (row_total side steps state x) g).
+    Proof.
+      intros S X state. destruct steps as [|next behind]; [exact X|]. cbn [row_total].
+        specialize (S next state eq_refl).
+      destruct (get_map2 add x (nth state (side next) []) g) as [-> | ->]; [now apply sane_add | apply sane_everything].
+    Qed.
+
+    Lemma side_at ways behind state : nth state (side (step_of ways behind)) []
+      = best_of op (map (fun way => row_total side behind (snd way) (items_bound by_item (fst way))) (nth state ways
+        [])).
+    Proof.
+      rewrite side_step. unfold bounds_by_state. set (f := fun ways => _). exact (map_nth f ways [] state).
+    Qed.
+
+    Lemma side_sane steps layers places : follow steps layers places ->
+      forall s state, match steps with [] => True | next :: _ => s = next -> sane (get (nth state (side s) []) g) end.
+    Proof.
+      induction 1 as [|ways behind p here layers places D F IH]; intros s state; [exact I|]. intros ->.
+      rewrite side_at. apply (best_sane _ _ side_is). intros r I. apply in_map_iff in I. destruct I as (w & <- & I).
+      destruct (way_of _ _ _ w (ways_at _ _ _ state D) I) as (h & _ & C & _).
+      apply (row_total_sane _ _ IH). exact (items_sane _ _ _ C).
+    Qed.
+
+    Lemma row_total_bounds steps layers places : follow steps layers places ->
+      (forall state ts, In ts (completed layers state) -> match steps with
+       | [] => ts = [] | s :: _ => bounds (get (nth state (side s) []) g) (outcome j 0 places ts) end) ->
+      forall state ts row x, In ts (completed layers state) -> bounds (get row g) x ->
+      bounds (get (row_total side steps state row) g) (outcome j x places ts).
+    Proof.
+      intros F H state ts row x I X. specialize (H state ts I). destruct F; cbn [row_total].
+      - now subst ts.
+      - rewrite outcome_shift. now apply (get_add_bounds _ _ side_is).
+    Qed.
+
+    Lemma side_completions steps layers places : follow steps layers places ->
+      forall state ts, In ts (completed layers state) ->
+      match steps with [] => ts = [] | s :: _ => bounds (get (nth state (side s) []) g) (outcome j 0 places ts) end.
+    Proof.
+      induction 1 as [|ways behind p here layers places D F IH]; intros state ts I.
+      - now destruct I as [<-|[]].
+      - apply in_completed in I. destruct I as (h & t & rest & M & T & R & ->). rewrite side_at. cbn [outcome].
+        pose proof (ways_at _ _ _ state D) as W. destruct (way_to _ _ _ h W M) as (w & Iw & C & E).
+        apply (best_bounds _ _ side_is) with (r := row_total side behind (snd w) (items_bound by_item (fst w))).
+        + intros r I. apply in_map_iff in I. destruct I as (w' & <- & I).
+          destruct (way_of _ _ _ w' W I) as (h' & _ & C' & _).
+          apply row_total_sane; [now apply (side_sane _ layers places) | exact (items_sane _ _ _ C')].
+        + apply in_map_iff. now exists w.
+        + rewrite Rplus_0_l. rewrite E. apply (row_total_bounds _ _ _ F IH); [exact R|].
+          now apply item_bounds with (fst h).
+    Qed.
+
+    Lemma total_side steps layers places state ts sum x : follow steps layers places ->
+      In ts (completed layers state) ->
+      bounds sum x -> bounds (total side steps state g sum) (outcome j x places ts).
+    Proof.
+      intros F I A. pose proof (side_completions _ _ _ F state ts I) as M. destruct F; cbn [total].
+      - now subst ts.
+      - rewrite outcome_shift. now apply (bounds_add _ _ side_is).
+    Qed.
+  End Side.
+
+  Theorem total_most steps layers places state ts g j sum x : follow steps layers places ->
+    In ts (completed layers state) -> In j (answers g) ->
+    above sum x -> above (total most steps state g sum) (outcome j x places ts).
+  Proof.
+    intros F I J. apply (total_side _ _ from_above most_from most (fun _ _ => eq_refl) g j) with layers; auto.
+    intros p its cs [|i its' c cs' S K A B _ _] t T; [easy | now apply A].
+  Qed.
+
+  Theorem total_least steps layers places state ts g j sum x : follow steps layers places ->
+    In ts (completed layers state) -> In j (answers g) -> nth g shows false = true ->
+    below sum x -> below (total least steps state g sum) (outcome j x places ts).
+  Proof.
+    intros F I J G. apply (total_side _ _ from_below least_from least (fun _ _ => eq_refl) g j) with layers; auto.
+    intros p its cs [|i its' c cs' S K A B _ _] t T; [easy | now apply B].
+  Qed.
+
+  (** *** Bounds of the first so many items *)
+
+  Section Part.
+    Context (op : ival -> ival -> ival) (bounds : ival -> R -> Prop) (side_is : sided op bounds).
+    Variables (g j p : nat).
+    Hypothesis terms_bound : forall found c, stands_for p found c ->
+      forall t, In t c -> bounds (get (fst found) g) (phi j p t).
+
+    Lemma part_bounds its cs count t : In j (answers g) -> covers p its cs -> In t (concat (firstn count cs)) ->
+      bounds (get (best_of op (rows_between (firstn count its))) g) (phi j p t).
+    Proof.
+      intros J C T.
+      assert ((forall r, In r (rows_between (firstn count its)) -> sane (get r g))
+        /\ exists r, In r (rows_between (firstn count its)) /\ bounds (get r g) (phi j p t)) as [Sane (r & I & A)];
+        [|now apply (best_bounds _ _ side_is) with (r := r)].
+      revert count T. induction C as [|i its c cs S K A B G C IH]; intros [|count] T;
+        [destruct T|destruct T|destruct T|].
+      cbn [firstn concat] in *. apply in_app_iff in T.
+      assert (sane (get (terms_of i) g)) as Si by exact (stands_sane p _ c g j S J).
+      assert (forall l, (forall r, In r (rows_between l) -> sane (get r g)) ->
+        forall r, In r (rows_between (i :: l)) -> sane (get r g)) as more.
+      { intros [|i' l] H r.
+        - intros [<-|[]]. exact Si.
+        - intros [<-|R]; [exact Si|]. apply in_app_iff in R. destruct R as [R|R]; [now apply (G r g j) | now apply H]. }
+      assert (forall l r, In r (rows_between l) -> In r (rows_between (i :: l))) as later.
+      { intros [|i' l] r R; [destruct R|]. right. apply in_app_iff. now right. }
+      assert (forall l, In (terms_of i) (rows_between (i :: l))) as first by (intros [|i' l]; now left).
+      destruct T as [T|T].
+      - split; [|exists (terms_of i); split; [apply first | exact (terms_bound _ _ S t T)]].
+        apply more. clear - C G J. revert count. induction C as [|i' its c cs S K A B G' C IH]; intros [|count];
+          try easy.
+        cbn [firstn]. specialize (IH count). destruct (firstn count its) as [|i2 l].
+        + intros r [<-|[]]. exact (stands_sane p _ c g j S J).
+        + intros r [<-|R]; [exact (stands_sane p _ c g j S J)|]. apply in_app_iff in R.
+          destruct R as [R|R]; [now apply (G' r g j) | now apply IH].
+      - destruct (IH count T) as [Sane (r & I & X)]. split; [now apply more|]. exists r.
+        split; [now apply later | exact X].
+    Qed.
+  End Part.
 
   (** ** Open groups, with their sums *)
 
-  Record sums (open : opened) (prefix : nat -> R) : Prop := {
-    distinct : NoDup (map fst open);
-    sum_above : forall g sum j, In (g, sum) open -> In j (answers g) -> above sum (prefix j);
-    sum_below : forall g sum j, In (g, sum) open -> In j (answers g) -> nth g shows false = true ->
-      below sum (prefix j)
-  }.
-
-  Definition rights steps places (open : opened) prefix : Z :=
-    how_many (all_negative (map fst open) prefix places) (completions steps).
-  Definition wrongs steps places (open : opened) prefix : Z :=
-    how_many (some_wrong (map fst open) prefix places) (completions steps).
-  (** The counts are lower bounds. *)
-  Definition sound (f : found) steps places open prefix : Prop :=
-    fst f <= rights steps places open prefix /\ snd f <= wrongs steps places open prefix.
-
-  Lemma sound_nothing steps places open prefix : sound (0, 0) steps places open prefix.
-  Proof. split; apply how_many_nonneg. Qed.
+  Definition all_negative (groups : list nat) (prefix : nat -> R) (places ts : list nat) : bool :=
+    forallb (fun g => forallb (fun j => negative (outcome j (prefix j) places ts)) (answers g)) groups.
+  Definition some_wrong (groups : list nat) (prefix : nat -> R) (places ts : list nat) : bool :=
+    existsb (fun g => nth g shows false
+      && existsb (fun j => negb (negative (outcome j (prefix j) places ts))) (answers g)) groups.
 
   Lemma all_negative_iff groups prefix places ts : all_negative groups prefix places ts = true
     <-> forall g j, In g groups -> In j (answers g) -> (outcome j (prefix j) places ts < 0)%R.
@@ -208,394 +461,344 @@ Section Tree.
       split; [exact J|]. now apply negb_true_iff, not_negative_iff.
   Qed.
 
-  (** A group that does not stay open is negative everywhere below the node. *)
-  Lemma sums_filter keep open prefix : sums open prefix -> sums (filter keep open) prefix.
-  Proof.
-    intros [D A B]. split.
-    - clear A B. induction open as [|e open IH]; [constructor|]. inversion_clear D as [|? ? N D']. cbn.
-      destruct (keep e); [|now apply IH]. cbn. constructor; [|now apply IH]. contradict N.
-      apply in_map_iff in N. destruct N as (x & <- & I). apply filter_In in I. now apply in_map.
-    - intros g sum j I. apply filter_In in I. now apply A.
-    - intros g sum j I. apply filter_In in I. now apply B.
-  Qed.
+  Record sums (open : opened) (prefix : nat -> R) : Prop := {
+    sum_above : forall g sum j, In (g, sum) open -> In j (answers g) -> above sum (prefix j);
+    sum_below : forall g sum j, In (g, sum) open -> In j (answers g) -> nth g shows false = true ->
+      below sum (prefix j)
+  }.
 
-  Lemma sound_filter keep f steps places open prefix : follow steps places -> sums open prefix ->
-    (forall entry, keep entry = false -> stays steps entry = false) ->
-    sound f steps places (filter keep open) prefix -> sound f steps places open prefix.
-  Proof.
-    intros F S K [R W]. split; [eapply Z.le_trans; [exact R|] | eapply Z.le_trans; [exact W|]].
-    - apply how_many_le. intros ts I. rewrite !all_negative_iff. intros N g j G J.
-      apply in_map_iff in G. destruct G as ([g' sum] & <- & G). cbn [fst] in *. destruct (keep (g', sum)) eqn:E.
-      + apply (N g' j); [|exact J]. apply in_map_iff. exists (g', sum). split; [reflexivity|]. now apply filter_In.
-      + apply K in E. unfold stays in E. apply negb_false_iff in E. cbn [fst snd] in E.
-        refine (above_negative _ _ _ E). apply total_most; auto. now apply (sum_above _ _ S g').
-    - apply how_many_le. intros ts I. rewrite !some_wrong_iff. intros (g & j & G & rest). exists g, j.
-      split; [|exact rest]. apply in_map_iff in G. destruct G as (e & <- & G). apply filter_In in G. now apply in_map.
-  Qed.
-
-  Lemma sound_certified steps places prefix : follow steps places -> sound (inputs_at steps, 0) steps places [] prefix.
-  Proof.
-    intros F. split; [|apply how_many_nonneg]. cbn [fst]. rewrite (inputs_at_completions _ _ F).
-    unfold rights. rewrite how_many_all; [lia | reflexivity].
-  Qed.
-
-  Lemma sound_wrong (wrong : bool) steps places open prefix : follow steps places -> sums open prefix ->
-    (wrong = true -> exists entry, In entry open /\ shows_wrong shows steps entry = true) ->
-    sound (0, if wrong then inputs_at steps else 0) steps places open prefix.
-  Proof.
-    intros F S H. split; [apply how_many_nonneg|]. cbn [snd]. destruct wrong; [|apply how_many_nonneg].
-    destruct H as ([g sum] & I & H); [reflexivity|]. unfold shows_wrong in H. cbn [fst snd] in H.
-    apply andb_true_iff in H. destruct H as [G H]. rewrite (inputs_at_completions _ _ F).
-    unfold wrongs. rewrite how_many_all; [lia|]. intros ts T. apply some_wrong_iff.
-    destruct (shows_one g G) as (j & J). exists g, j. assert (In j (answers g)) as J' by (rewrite J; now left).
-    split; [apply in_map_iff; now exists (g, sum)|]. split; [exact G|]. split; [exact J'|].
-    refine (below_nonnegative _ _ _ H). apply total_least; auto. now apply (sum_below _ _ S g).
-  Qed.
-
-  (** ** The items of the next position *)
+  Lemma sums_incl open open' prefix : incl open' open -> sums open prefix -> sums open' prefix.
+  Proof. intros I [A B]. split; intros g sum j G; [apply (A g) | apply (B g)]; now apply I. Qed.
 
   Definition one_more (prefix : nat -> R) (p t : nat) : nat -> R := fun j => (prefix j + phi j p t)%R.
 
-  (** An item with its number of tokens, for a class of tokens. *)
-  Definition matches (p : nat) (c : list nat) (item : row * Z) : Prop :=
-    snd item = Z.of_nat (length c)
-    /\ (forall t g j, In t c -> In j (answers g) -> above (get (fst item) g) (phi j p t))
-    /\ (forall t g j, In t c -> In j (answers g) -> nth g shows false = true -> below (get (fst item) g) (phi j p t)).
-
-  Lemma items_match P p from : describes P p ->
-    Forall2 (matches p) (skipn from classes) (skipn from (combine (items P) (times_of P))).
-  Proof.
-    intros D. apply Forall2_skipn, Forall2_nth with (a := []) (b := ([], 0)).
-    - rewrite combine_length, (items_length _ _ D), (times_are _ _ D), map_length. lia.
-    - intros i I. rewrite combine_nth; [|rewrite (times_are _ _ D), map_length; apply (items_length _ _ D)].
-      rewrite (times_are _ _ D). split; [|split]; cbn [fst snd].
-      + change 0 with ((fun c : list nat => Z.of_nat (length c)) []). now rewrite map_nth.
-      + intros t g j T. now apply (items_above _ _ D).
-      + intros t g j T. now apply (items_below _ _ D).
-  Qed.
-
-  Lemma extended_groups item open : map fst (extended item open) = map fst open.
+  Lemma extended_groups terms open : map fst (extended terms open) = map fst open.
   Proof. unfold extended. rewrite map_map. reflexivity. Qed.
 
-  Lemma sums_extended p c item open prefix t : matches p c item -> In t c -> sums open prefix ->
-    sums (extended (fst item) open) (one_more prefix p t).
+  Lemma sums_extended p c found open prefix t : stands_for p found c -> In t c -> sums open prefix ->
+    sums (extended (fst found) open) (one_more prefix p t).
   Proof.
-    intros (_ & A & B) T [D X Y]. split; [now rewrite extended_groups| |].
+    intros S T [X Y]. split.
     - intros g sum j I J. unfold extended in I. apply in_map_iff in I. destruct I as ([g' sum'] & E & I).
-      cbn [fst snd] in E. injection E as <- <-. apply above_add; eauto.
+      cbn [fst snd] in E. injection E as <- <-. apply above_add; [eauto | now apply (terms_above _ _ _ S)].
     - intros g sum j I J G. unfold extended in I. apply in_map_iff in I. destruct I as ([g' sum'] & E & I).
-      cbn [fst snd] in E. injection E as <- <-. apply below_add; eauto.
+      cbn [fst snd] in E. injection E as <- <-. apply below_add; [eauto | now apply (terms_below _ _ _ S)].
   Qed.
 
-  (** The right and the wrong completions with a token of a class at the next position. *)
-  Definition rights_in behind p places open prefix (c : list nat) : Z :=
-    zsum (map (fun t => rights behind places open (one_more prefix p t)) c).
-  Definition wrongs_in behind p places open prefix (c : list nat) : Z :=
-    zsum (map (fun t => wrongs behind places open (one_more prefix p t)) c).
+  (** The counts are lower bounds of how many of some inputs are right, and of how many are wrong. *)
+  Definition sound (f : found) (inputs : list (list nat)) (places : list nat) (open : opened) (prefix : nat ->
+    R) : Prop :=
+    fst f <= how_many (all_negative (map fst open) prefix places) inputs
+    /\ snd f <= how_many (some_wrong (map fst open) prefix places) inputs.
 
-  Lemma rights_in_nonneg behind p places open prefix c : 0 <= rights_in behind p places open prefix c.
-  Proof. apply zsum_nonneg. intros. apply how_many_nonneg. Qed.
+  Lemma sound_nothing inputs places open prefix : sound (0, 0) inputs places open prefix.
+  Proof. split; apply how_many_nonneg. Qed.
 
-  Lemma wrongs_in_nonneg behind p places open prefix c : 0 <= wrongs_in behind p places open prefix c.
-  Proof. apply zsum_nonneg. intros. apply how_many_nonneg. Qed.
+  (** *** A place *)
 
-  Lemma rights_split P from behind p places open prefix :
-    rights (step_of P from behind :: behind) (p :: places) open prefix
-    = zsum (map (rights_in behind p places open prefix) (skipn from classes)).
-  Proof.
-    unfold rights. cbn [completions]. rewrite start_step_of, how_many_flat_map.
-    erewrite map_ext by (intros; apply how_many_map). apply zsum_concat.
-  Qed.
+  Section Place.
+    Variables (places : list nat) (prefix : nat -> R).
+    (** The inputs with so many of the items, all for 0. *)
+    Variable inputs : nat -> list (list nat).
+    Variables (most_of least_of : nat -> nat -> ival -> ival) (may_split has_items : bool).
+    Hypothesis most_is : forall count ts g sum j, In ts (inputs count) -> In j (answers g) -> above sum (prefix j) ->
+      above (most_of count g sum) (outcome j (prefix j) places ts).
+    Hypothesis least_is : forall count ts g sum j, In ts (inputs count) -> In j (answers g) ->
+      nth g shows false = true ->
+      below sum (prefix j) -> below (least_of count g sum) (outcome j (prefix j) places ts).
 
-  Lemma wrongs_split P from behind p places open prefix :
-    wrongs (step_of P from behind :: behind) (p :: places) open prefix
-    = zsum (map (wrongs_in behind p places open prefix) (skipn from classes)).
-  Proof.
-    unfold wrongs. cbn [completions]. rewrite start_step_of, how_many_flat_map.
-    erewrite map_ext by (intros; apply how_many_map). apply zsum_concat.
-  Qed.
+    Let negative_by := all_negative_by most_of.
+    Let wrong_by := shows_wrong shows least_of.
 
-  (** What is found below an item counts for every token of its class. *)
-  Lemma item_counts below behind p places open prefix c item : matches p c item ->
-    (forall t, In t c -> sound below behind places (extended (fst item) open) (one_more prefix p t)) ->
-    snd item * fst below <= rights_in behind p places open prefix c
-    /\ snd item * snd below <= wrongs_in behind p places open prefix c.
-  Proof.
-    intros (-> & _) S. split; apply zsum_at_least; intros t T; destruct (S t T) as [R W];
-      unfold rights, wrongs in *; rewrite extended_groups in *; assumption.
-  Qed.
-
-  (** ** Without a script *)
-
-  Theorem explore_counts steps places : follow steps places -> forall open prefix, sums open prefix ->
-    sound (explore shows steps open) steps places open prefix.
-  Proof.
-    induction 1 as [|P from behind p places D F IH]; intros open prefix S.
-    - pose proof follow_nil as F. apply (sound_filter (stays [])); auto.
-      pose proof (sums_filter (stays []) _ _ S) as S'.
-      cbn [explore]. destruct (filter (stays []) open) as [|e rest]; [now apply sound_certified|].
-      apply (sound_wrong (existsb (shows_wrong shows []) (e :: rest)) [] []); auto. apply existsb_exists.
-    - set (steps := step_of P from behind :: behind). assert (follow steps (p :: places)) as F' by now constructor.
-      apply (sound_filter (stays steps)); auto. pose proof (sums_filter (stays steps) _ _ S) as S'.
-      subst steps. cbn [explore]. destruct (filter _ open) as [|e rest]; [now apply sound_certified|].
-      set (still := e :: rest) in *. rewrite here_step_of, start_step_of. unfold sound.
-      rewrite rights_split, wrongs_split.
-      pose proof (items_match P p from D) as M. revert M. generalize (skipn from (combine (items P) (times_of P))).
-      generalize (skipn from classes).
-      assert (forall cs its f, Forall2 (matches p) cs its ->
-        let f' := fold_left (fun sum item =>
-                    found_plus sum (snd item) (explore shows behind (extended (fst item) still))) its f in
-        fst f' <= fst f + zsum (map (rights_in behind p places still prefix) cs)
-        /\ snd f' <= snd f + zsum (map (wrongs_in behind p places still prefix) cs)) as G.
-      { intros cs its f M. revert f. induction M as [|c item cs its M _ IHM]; intros f; cbn [fold_left map zsum];
-          [lia|].
-        destruct (item_counts (explore shows behind (extended (fst item) still)) behind p places still prefix c item M)
-          as [A B].
-        { intros t T. apply IH. now apply (sums_extended p c). }
-        destruct (IHM (found_plus f (snd item) (explore shows behind (extended (fst item) still)))) as [A' B'].
-        unfold found_plus in *. cbn [fst snd] in *. lia. }
-      intros cs its M. apply (G cs its (0, 0) M).
-  Qed.
-
-  (** ** By a script *)
-
-  Lemma drop_counts steps places prefix : follow steps places -> forall times open script, sums open prefix ->
-    sums (fst (drop steps times open script)) prefix
-    /\ forall f, sound f steps places (fst (drop steps times open script)) prefix -> sound f steps places open prefix.
-  Proof.
-    intros F. induction times as [|times IH]; intros open script S; [now split|].
-    destruct script as [|dropped script]; [now split|]. cbn [drop].
-    set (keep := fun entry : nat * ival => _).
-    destruct (IH (filter keep open) script (sums_filter keep _ _ S)) as [A B].
-    split; [exact A|]. intros f H. apply (sound_filter keep); auto.
-    intros entry K. unfold keep in K. now apply orb_false_iff in K.
-  Qed.
-
-  (** Marked items are those with the label. *)
-  Lemma marked_labelled label : forall from cs labels c l,
-    In (c, l) (combine (skipn from cs) labels) -> l = label ->
-    exists i, marked (labelled from labels label) i = true /\ nth i cs [] = c :> list nat.
-  Proof.
-    unfold marked, labelled. induction from as [|from IH]; intros cs labels c l I ->.
-    - cbn [skipn repeat app] in *. revert labels I. induction cs as [|c' cs IH]; intros [|l' labels] I; try easy.
-      destruct I as [I|I].
-      + injection I as -> ->. exists O. cbn. now rewrite Nat.eqb_refl.
-      + destruct (IH _ I) as (i & M & N). now exists (S i).
-    - destruct cs as [|c' cs]; [easy|]. destruct (IH cs labels c label I eq_refl) as (i & M & N). now exists (S i).
-  Qed.
-
-  Lemma count_marked_labelled label k : forall from cs labels,
-    count_marked (map (fun c : list nat => Z.of_nat (length c)) cs) (labelled from labels label) * k
-    = zsum (map (fun pair => if (snd pair =? label)%nat then Z.of_nat (length (fst pair)) * k else 0)
-        (combine (skipn from cs) labels)).
-  Proof.
-    unfold count_marked, labelled. intros. rewrite count_items_zsum. revert cs labels.
-    induction from as [|from IH]; intros cs labels; cbn [repeat app skipn].
-    - revert labels. induction cs as [|c cs IH]; intros [|l labels]; cbn [map map2 combine zsum fst snd]; try lia.
-      rewrite <- IH. destruct (l =? label)%nat; lia.
-    - destruct cs as [|c cs]; cbn [map map2 combine zsum]; [lia|]. rewrite <- IH. lia.
-  Qed.
-
-  Section Split.
-    Variables (P : position) (from : nat) (behind : list step) (p : nat) (places : list nat).
-    Hypothesis P_is : describes P p.
-    Hypothesis behind_is : follow behind places.
-    Variables (open : opened) (prefix : nat -> R) (labels : list nat).
-    Hypothesis open_is : sums open prefix.
-
-    Let cs := skipn from classes.
-    Let rights_of := rights_in behind p places open prefix.
-    Let wrongs_of := wrongs_in behind p places open prefix.
-    Let sum_if (test : nat -> bool) (counts : list nat -> Z) : Z :=
-      zsum (map (fun pair : list nat * nat => if test (snd pair) then counts (fst pair) else 0) (combine cs labels)).
-
-    Lemma sum_if_nonneg test counts : (forall c, 0 <= counts c) -> 0 <= sum_if test counts.
-    Proof. intros H. apply zsum_nonneg. intros [c l] _. cbn. destruct (test l); auto; lia. Qed.
-
-    (** All inputs of labelled items, if every one passes. *)
-    Lemma marked_counts label counts :
-      (forall i t, marked (labelled from labels label) i = true -> In t (nth i classes []) ->
-        inputs_at behind <= counts t) ->
-      count_marked (times_of P) (labelled from labels label) * inputs_at behind
-      <= sum_if (fun l => (l =? label)%nat) (fun c => zsum (map counts c)).
+    Lemma negative_group count open g sum ts j : sums open prefix -> In (g, sum) open ->
+      negative_by count (g, sum) = true ->
+      In ts (inputs count) -> In j (answers g) -> (outcome j (prefix j) places ts < 0)%R.
     Proof.
-      intros H. rewrite (times_are _ _ P_is), count_marked_labelled. apply zsum_le. intros [c l] I. cbn [fst snd].
-      destruct (Nat.eqb_spec l label) as [E|]; [|lia].
-      destruct (marked_labelled label from classes labels c l I E) as (i & M & N). apply zsum_at_least.
-      intros t T. apply (H i t M). now rewrite N.
+      intros S I N T J. refine (above_negative _ _ _ N). apply most_is; auto. now apply (sum_above _ _ S g).
     Qed.
 
-    (** What the labels of a split settle at once. *)
-    Lemma settled_right : fst (settled shows (step_of P from behind) behind open labels)
-      <= sum_if (fun l => (l =? 0)%nat) rights_of.
+    Lemma wrong_group count open entry ts : sums open prefix -> In entry open -> wrong_by count entry = true ->
+      In ts (inputs count) -> some_wrong (map fst open) prefix places ts = true.
     Proof.
-      unfold settled. rewrite here_step_of, start_step_of. cbn [fst].
-      destruct (existsb (@Datatypes.id bool) _); cbn [andb]; [|apply sum_if_nonneg, rights_in_nonneg].
-      destruct (forallb _ open) eqn:H; [|apply sum_if_nonneg, rights_in_nonneg].
-      apply marked_counts. intros i t M T. rewrite (inputs_at_completions _ _ behind_is). unfold rights.
-      rewrite how_many_all; [lia|]. intros ts I. apply all_negative_iff. intros g j G J.
-      apply in_map_iff in G. destruct G as ([g' sum] & <- & G). cbn [fst] in *.
-      rewrite forallb_forall in H. specialize (H _ G). cbn beta iota in H. refine (above_negative _ _ _ H).
-      apply total_most; auto. apply above_add; [now apply (sum_above _ _ open_is g')|].
-      now apply (most_above _ _ P_is) with i.
+      destruct entry as [g sum]. intros S I N T. apply andb_true_iff in N. cbn [fst snd] in N. destruct N as [G N].
+      apply some_wrong_iff. destruct (shows_one g G) as (j & J). exists g, j.
+      assert (In j (answers g)) as J' by (rewrite J; now left).
+      split; [apply in_map_iff; now exists (g, sum)|]. split; [exact G|]. split; [exact J'|].
+      refine (below_nonnegative _ _ _ N). apply least_is; auto. now apply (sum_below _ _ S g).
     Qed.
 
-    Let shows_by (groups : list nat) (l : nat) : bool := existsb (fun g => (l =? 3 + g)%nat) groups.
+    (** Groups that are left out are negative on all inputs. *)
+    Definition keeps (open open' : opened) : Prop := incl open' open
+      /\ forall ts, In ts (inputs 0) -> all_negative (map fst open') prefix places ts = true ->
+         all_negative (map fst open) prefix places ts = true.
 
-    Lemma settled_wrong : snd (settled shows (step_of P from behind) behind open labels)
-      <= sum_if (shows_by (map fst open)) wrongs_of.
+    Lemma keeps_refl open : keeps open open.
+    Proof. split; [apply incl_refl | auto]. Qed.
+
+    Lemma keeps_trans open open' open'' : keeps open open' -> keeps open' open'' -> keeps open open''.
+    Proof. intros [I N] [I' N']. split; [eapply incl_tran; eauto | auto]. Qed.
+
+    Lemma keeps_filter keep open : sums open prefix ->
+      (forall entry, In entry open -> keep entry = false -> negative_by 0 entry = true) ->
+        keeps open (filter keep open).
     Proof.
-      unfold settled. rewrite here_step_of, start_step_of. cbn [snd].
-      destruct (existsb _ labels); [|apply sum_if_nonneg, wrongs_in_nonneg]. rewrite count_items_zsum.
-      set (wrong_by := fun entry : nat * ival => _).
-      assert (forall entry, In entry open -> wrong_by entry <= sum_if (fun l => (l =? 3 + fst entry)%nat) wrongs_of)
-        as each.
-      { intros [g sum] I. unfold wrong_by. destruct (nth g shows false) eqn:G; [|apply sum_if_nonneg, wrongs_in_nonneg].
-        destruct (existsb (@Datatypes.id bool) _); [|apply sum_if_nonneg, wrongs_in_nonneg].
-        destruct (is_nonnegative _) eqn:H; [|apply sum_if_nonneg, wrongs_in_nonneg]. cbn [fst].
-        apply marked_counts. intros i t M T. rewrite (inputs_at_completions _ _ behind_is). unfold wrongs.
-        rewrite how_many_all; [lia|]. intros ts K. apply some_wrong_iff. destruct (shows_one g G) as (j & J).
-        exists g, j. assert (In j (answers g)) as J' by (rewrite J; now left).
-        split; [apply in_map_iff; now exists (g, sum)|]. split; [exact G|]. split; [exact J'|].
-        refine (below_nonnegative _ _ _ H). apply total_least; auto. apply below_add.
-        - now apply (sum_below _ _ open_is g).
-        - now apply (least_below _ _ P_is) with i. }
-      pose proof (distinct _ _ open_is) as D. revert each D. generalize wrong_by. clear - open. intros wrong_by.
-      pose proof (fun c => wrongs_in_nonneg behind p places open prefix c) as N. fold wrongs_of in N.
-      revert N. generalize wrongs_of. clear. intros counts N each D.
-      induction open as [|e rest IH]; [apply sum_if_nonneg, N|]. inversion_clear D as [|? ? fresh D'].
-      cbn [map zsum]. specialize (IH (fun entry I => each entry (or_intror I)) D').
-      specialize (each e (or_introl eq_refl)). eapply Z.le_trans; [apply Z.add_le_mono; eassumption|].
-      unfold sum_if. rewrite zsum_plus. apply zsum_le. intros [c l] _. cbn [fst snd]. cbn [shows_by existsb].
-      destruct (Nat.eqb_spec l (3 + fst e)) as [->|]; cbn [orb].
-      - enough (shows_by (map fst rest) (3 + fst e) = false) as -> by lia. unfold shows_by.
-        apply not_true_iff_false. intros some. apply fresh. apply existsb_exists in some. destruct some as (g & I & E).
-        apply Nat.eqb_eq in E. now replace (fst e) with g by lia.
-      - unfold shows_by. specialize (N c). destruct (existsb _ _); lia.
+      intros S K. split; [apply incl_filter|]. intros ts T. rewrite !all_negative_iff. intros N g j G J.
+      apply in_map_iff in G. destruct G as ([g' sum] & <- & G). cbn [fst] in *. destruct (keep (g', sum)) eqn:E.
+      - apply (N g' j); [|exact J]. apply in_map_iff. exists (g', sum). split; [reflexivity|]. now apply filter_In.
+      - now apply (negative_group 0 open g' sum ts j S G (K _ G E)).
     Qed.
 
-    (** The items that are nodes of their own. *)
-    Lemma nodes_counts (below : opened -> list nat -> found * list nat) :
-      (forall c item t script, matches p c item -> In t c ->
-        sound (fst (below (extended (fst item) open) script)) behind places (extended (fst item) open)
-          (one_more prefix p t)) ->
-      forall its start_with script, Forall2 (matches p) cs its ->
-      let state := fold_left (fun state (item : row * Z * nat) =>
-              let '(item, times, label) := item in
-              if (label =? 1)%nat then
-                let '(below, script) := below (extended item open) (snd state) in
-                (found_plus (fst state) times below, script)
-              else state) (combine its labels) (start_with, script) in
-      fst (fst state) <= fst start_with + sum_if (fun l => (l =? 1)%nat) rights_of
-      /\ snd (fst state) <= snd start_with + sum_if (fun l => (l =? 1)%nat) wrongs_of.
+    Lemma keeps_sound open open' f : keeps open open' -> sound f (inputs 0) places open' prefix ->
+      sound f (inputs 0) places open prefix.
     Proof.
-      intros B its f script M. unfold sum_if. revert f script. generalize labels.
-      induction M as [|c [item times] cs' its M _ IH]; intros [|l ls] f script;
-        cbn [combine fold_left map zsum fst snd]; try lia.
-      cbn [fst snd]. destruct (l =? 1)%nat; [|apply IH].
-      destruct (item_counts (fst (below (extended item open) script)) behind p places open prefix c (item, times) M)
-        as [X Y]; [intros t T; now apply B with (c := c) (item := (item, times))|].
-      destruct (below (extended item open) script) as [found script']. cbn [fst snd] in *.
-      specialize (IH ls (found_plus f times found) script'). unfold found_plus in *. cbn [fst snd] in *.
-      fold (rights_of c) in X. fold (wrongs_of c) in Y. lia.
+      intros [I N] [R W]. split; (eapply Z.le_trans; [eassumption|]); apply how_many_le.
+      - exact N.
+      - intros ts T. rewrite !some_wrong_iff. intros (g & j & G & rest). exists g, j. split; [|exact rest].
+        apply in_map_iff in G. destruct G as (e & <- & G). now apply in_map, I.
     Qed.
 
-    (** Every item has one label. *)
-    Lemma sum_ifs tests counts whole : (forall c, 0 <= counts c) -> zsum (map counts cs) <= whole ->
-      (forall l, match filter (fun test : nat -> bool => test l) tests with _ :: _ :: _ => False | _ => True end) ->
-      zsum (map (fun test => sum_if test counts) tests) <= whole.
-    Proof.
-      intros N W H. eapply Z.le_trans; [|exact W].
-      eapply Z.le_trans; [|apply (zsum_combine counts cs labels); intros; apply N].
-      unfold sum_if. induction (combine cs labels) as [|[c l] pairs IH]; cbn [map zsum fst snd].
-      - induction tests; cbn [map zsum]; [lia|]. apply IHtests. intros l. specialize (H l). cbn in H.
-        destruct (a l); [|exact H]. destruct (filter _ tests); [exact I | easy].
-      - rewrite <- zsum_plus. apply Z.add_le_mono; [|exact IH]. clear IH W. specialize (H l).
-        assert (forall ts, zsum (map (fun test : nat -> bool => if test l then counts c else 0) ts)
-                  = Z.of_nat (length (filter (fun test => test l) ts)) * counts c) as ->.
-        { induction ts as [|test ts IH]; [reflexivity|]. cbn [map zsum filter]. rewrite IH.
-          destruct (test l); cbn [length]; lia. }
-        specialize (N c). destruct (filter _ tests) as [|? [|]]; cbn [length]; lia.
-    Qed.
-  End Split.
+    (** What a verdict says is so. *)
+    Definition decided_of (count : nat) (open : opened) (d : decision) : Prop :=
+      match d with
+      | All_right => forall ts, In ts (inputs count) -> all_negative (map fst open) prefix places ts = true
+      | All_wrong => forall ts, In ts (inputs count) -> some_wrong (map fst open) prefix places ts = true
+      | Unknown => True
+      end.
+    Definition holds_of (open : opened) (v : verdict) : Prop :=
+      match v with
+      | Decided d count open' => keeps open open' /\ decided_of count open' d
+      | Apart open' => keeps open open' /\ may_split = true
+      end.
 
-  Theorem node_counts steps places : follow steps places -> forall open prefix script, sums open prefix ->
-    sound (fst (node shows steps open script)) steps places open prefix.
+    Lemma holds_keeps open open' v : keeps open open' -> holds_of open' v -> holds_of open v.
+    Proof.
+      intros K. destruct v as [d count open''|open'']; intros [K' H]; (split;
+        [now apply keeps_trans with open' | exact H]).
+    Qed.
+
+    Lemma judged_holds open : sums open prefix -> holds_of open (judged shows most_of least_of may_split open).
+    Proof.
+      induction open as [|entry open IH]; intros S; [split; [apply keeps_refl | now intros]|]. cbn [judged].
+      pose proof (sums_incl (entry :: open) open prefix (fun e I => or_intror I) S) as S'. specialize (IH S').
+      fold negative_by wrong_by. destruct (negative_by 0 entry) eqn:N.
+      - assert (keeps (entry :: open) open) as K.
+        { split; [intros e I; now right|]. intros ts T. rewrite !all_negative_iff. intros H g j [<-|G] J;
+          [|now apply (H g)].
+          destruct entry as [g sum]. now apply (negative_group 0 _ g sum ts j S (or_introl eq_refl)). }
+        now apply holds_keeps with open.
+      - destruct (wrong_by 0 entry) eqn:W.
+        + split; [apply keeps_refl|]. intros ts T. now apply (wrong_group 0 _ entry ts S (or_introl eq_refl)).
+        + destruct may_split eqn:M; [split; [apply keeps_refl | exact M]|].
+          destruct (judged shows most_of least_of false open) as [[| |] [|count] open'|open'];
+            (split; [apply keeps_refl|]); try exact I.
+          intros ts T. destruct IH as [[K _] H]. specialize (H ts T). rewrite some_wrong_iff in *.
+          destruct H as (g & j & G & rest). exists g, j. split; [|exact rest]. right.
+          apply in_map_iff in G. destruct G as (e & <- & G). now apply in_map, K.
+    Qed.
+
+    Lemma read_holds : forall script open, sums open prefix ->
+      holds_of open (fst (read shows most_of least_of may_split has_items open script)).
+    Proof.
+      induction script as [|word script IH]; intros open S; [split; [apply keeps_refl | exact I]|].
+      cbn [read]. fold negative_by wrong_by.
+      destruct word as [|[|[|word]]].
+      - destruct (count_word has_items script) as [count rest]. cbn [fst]. split; [apply keeps_refl|].
+        destruct (forallb (negative_by count) open) eqn:N; [|exact I].
+          intros ts T. apply all_negative_iff. intros g j G J.
+        apply in_map_iff in G. destruct G as ([g' sum] & <- & G). rewrite forallb_forall in N.
+        exact (negative_group count open g' sum ts j S G (N _ G) T J).
+      - cbn [fst]. destruct may_split eqn:M; (split; [apply keeps_refl|]); [exact M | exact I].
+      - split; [apply keeps_refl | exact I].
+      - destruct (Nat.odd _).
+        + set (keep := fun entry : nat * ival => _).
+          assert (keeps open (filter keep open)) as K.
+          { apply keeps_filter; [exact S|]. intros entry _ E. unfold keep in E. apply negb_false_iff in E.
+            now apply andb_true_iff in E. }
+          pose proof (sums_incl _ _ _ (proj1 K) S) as S'. destruct (filter keep open) as [|e rest].
+          * split; [exact K|]. now intros ts T.
+          * apply holds_keeps with (e :: rest); [exact K | now apply IH].
+        + destruct (count_word has_items script) as [count rest]. cbn [fst]. split; [apply keeps_refl|].
+          destruct (existsb _ open) eqn:E; [|exact I]. intros ts T. apply existsb_exists in E.
+          destruct E as (entry & G & E). apply andb_true_iff in E. now apply (wrong_group count open entry ts S G).
+    Qed.
+
+    Lemma place_holds open script : sums open prefix ->
+      holds_of open (fst (place shows most_of least_of may_split has_items open script)).
+    Proof.
+      intros S. destruct script as [script|]; cbn [place]; [|now apply judged_holds].
+      pose proof (read_holds script open S) as H. now destruct (read _ _ _ _ _ open script).
+    Qed.
+
+    Lemma decided_sound open d count k : decided_of count open d -> k = Z.of_nat (length (inputs count)) ->
+      sound (found_by d k) (inputs count) places open prefix.
+    Proof.
+      intros H ->. destruct d; cbn [found_by decided_of] in *; [| |apply sound_nothing];
+        (split; cbn [fst snd]; [|]); try apply how_many_nonneg; rewrite how_many_all; try lia; exact H.
+    Qed.
+  End Place.
+
+  (** *** The items of a way *)
+
+  Definition inputs_by (layers : list way_layer) (state : nat) (ts : list nat) : list (list nat) :=
+    flat_map (fun t => map (cons t) (completed layers state)) ts.
+
+  Lemma in_inputs_by layers state ts s : In s (inputs_by layers state ts) <->
+    exists t rest, In t ts /\ In rest (completed layers state) /\ s = t :: rest.
   Proof.
-    induction 1 as [|P from behind p places D F IH]; intros open prefix script S; cbn [node].
-    - destruct (drop_counts _ _ prefix follow_nil (Nat.min (hd O script) (length open)) open (tl script) S) as [S' W].
-      destruct (drop _ _ open (tl script)) as [still rest]. cbn [fst] in *. apply W. clear W.
-      destruct still as [|e still]; [apply sound_certified; constructor|].
-      destruct rest as [|[|[|[|]]] rest]; try apply sound_nothing. cbn [fst].
-      apply (sound_wrong _ [] [] (e :: still)); [constructor | exact S'|].
-      destruct rest as [|by_group rest]; [discriminate|]. intros H. apply existsb_exists in H.
-      destruct H as (x & I & H). exists x. now apply andb_true_iff in H.
-    - set (steps := step_of P from behind :: behind). assert (follow steps (p :: places)) as F' by now constructor.
-      destruct (drop_counts _ _ prefix F' (Nat.min (hd O script) (length open)) open (tl script) S) as [S' W].
-      destruct (drop _ _ open (tl script)) as [still rest]. cbn [fst] in *. apply W. clear W.
-      destruct still as [|e still']; [now apply sound_certified|]. set (still := e :: still') in *.
-      destruct rest as [|[|[|[|]]] rest]; try apply sound_nothing; cbn [fst].
-      + apply (sound_wrong _ steps (p :: places) still prefix F' S').
-        destruct rest as [|by_group rest]; [discriminate|].
-        intros H. apply existsb_exists in H. destruct H as (x & I & H). exists x. now apply andb_true_iff in H.
-      + rewrite here_step_of, start_step_of. set (candidates := skipn _ _). set (labels := firstn _ rest).
-        pose proof (items_match P p from D) as M. fold candidates in M.
-        destruct (nodes_counts from behind p places still prefix labels (node shows behind)
-          ltac:(intros; apply IH; now apply (sums_extended p c)) candidates
-          (settled shows (step_of P from behind) behind still labels) (skipn (length candidates) rest) M) as [X Y].
-        pose proof (settled_right P from behind p places D F still prefix labels S') as R.
-        pose proof (settled_wrong P from behind p places D F still prefix labels S') as Q.
-        subst steps. unfold sound. rewrite rights_split, wrongs_split. split.
-        * eapply Z.le_trans; [exact X|]. eapply Z.le_trans; [apply Z.add_le_mono_r, R|].
-          pose proof (sum_ifs from labels [fun l => (l =? 0)%nat; fun l => (l =? 1)%nat] _ _
-            (rights_in_nonneg behind p places still prefix) (Z.le_refl _)) as T.
-          cbn [map zsum] in T. rewrite Z.add_0_r in T. apply T. now intros [|[|l]].
-        * eapply Z.le_trans; [exact Y|]. eapply Z.le_trans; [apply Z.add_le_mono_r, Q|].
-          pose proof (sum_ifs from labels
-            [fun l => existsb (fun g => (l =? 3 + g)%nat) (map fst still); fun l => (l =? 1)%nat] _ _
-            (wrongs_in_nonneg behind p places still prefix) (Z.le_refl _)) as T.
-          cbn [map zsum] in T. rewrite Z.add_0_r in T. apply T. intros l. cbn [filter].
-          destruct (Nat.eqb_spec l 1) as [->|]; [|now destruct (existsb _ _)].
-          enough (existsb (fun g => (1 =? 3 + g)%nat) (map fst still) = false) as -> by exact Logic.I.
-          apply not_true_iff_false. intros E. apply existsb_exists in E. destruct E as (g & _ & E). discriminate.
+    unfold inputs_by. rewrite in_flat_map. setoid_rewrite in_map_iff. split.
+    - intros (t & T & rest & <- & R). now exists t, rest.
+    - intros (t & rest & T & R & ->). exists t. split; [exact T|]. now exists rest.
   Qed.
 
-  (** ** Some roots, one after the other *)
+  Lemma how_many_inputs f layers state ts : how_many f (inputs_by layers state ts)
+    = zsum (map (fun t => how_many (fun rest => f (t :: rest)) (completed layers state)) ts).
+  Proof. unfold inputs_by. rewrite how_many_flat_map. f_equal. apply map_ext. intros t. apply how_many_map. Qed.
 
-  Theorem walk_counts {A} (script : list nat) (root : A -> list step * opened) places prefix (all : list A) :
-    (forall a, In a all -> follow (fst (root a)) (places a) /\ sums (snd (root a)) (prefix a)) ->
-    fst (walk shows script (map root all))
-      <= zsum (map (fun a => rights (fst (root a)) (places a) (snd (root a)) (prefix a)) all)
-    /\ snd (walk shows script (map root all))
-      <= zsum (map (fun a => wrongs (fst (root a)) (places a) (snd (root a)) (prefix a)) all).
+  Lemma inputs_by_length layers state ts :
+    Z.of_nat (length (inputs_by layers state ts)) = Z.of_nat (length ts) * Z.of_nat (length (completed layers state)).
   Proof.
-    intros H. unfold walk. destruct script as [|first script].
-    - assert (forall l f, incl l all ->
-        let f' := fold_left (fun sum (root : list step * opened) =>
-                    found_plus sum 1 (explore shows (fst root) (snd root))) (map root l) f in
-        fst f' <= fst f + zsum (map (fun a => rights (fst (root a)) (places a) (snd (root a)) (prefix a)) l)
-        /\ snd f' <= snd f + zsum (map (fun a => wrongs (fst (root a)) (places a) (snd (root a)) (prefix a)) l)) as G.
-      { induction l as [|a l IH]; intros f I; cbn [map fold_left zsum]; [lia|].
-        destruct (H a (I a (or_introl eq_refl))) as [F S].
-        destruct (explore_counts _ _ F _ _ S) as [X Y].
-        destruct (IH (found_plus f 1 (explore shows (fst (root a)) (snd (root a))))) as [X' Y'].
-        { intros b B. apply I. now right. }
-        unfold found_plus in *. cbn [fst snd] in *. lia. }
-      apply (G all (0, 0)). apply incl_refl.
-    - generalize (first :: script). intros script'.
-      assert (forall l f script, incl l all ->
-        let f' := fst (fold_left (fun state (root : list step * opened) =>
-                    let '(below, script) := node shows (fst root) (snd root) (snd state) in
-                    (found_plus (fst state) 1 below, script)) (map root l) (f, script)) in
-        fst f' <= fst f + zsum (map (fun a => rights (fst (root a)) (places a) (snd (root a)) (prefix a)) l)
-        /\ snd f' <= snd f + zsum (map (fun a => wrongs (fst (root a)) (places a) (snd (root a)) (prefix a)) l)) as G.
-      { induction l as [|a l IH]; intros f s I; cbn [map fold_left zsum]; [cbn; lia|].
-        destruct (H a (I a (or_introl eq_refl))) as [F S].
-        destruct (node_counts _ _ F _ _ s S) as [X Y]. cbn [snd fst].
-        destruct (node shows (fst (root a)) (snd (root a)) s) as [below s'].
-        destruct (IH (found_plus f 1 below) s') as [X' Y'].
-        { intros b B. apply I. now right. }
-        unfold found_plus in *. cbn [fst snd] in *. lia. }
-      apply (G all (0, 0) script'). apply incl_refl.
+    unfold inputs_by. rewrite length_flat_map. induction ts as [|t ts IH]; [reflexivity|].
+    cbn [map zsum length]. rewrite IH, map_length. lia.
+  Qed.
+
+  Lemma inputs_by_app layers state ts ts' :
+    inputs_by layers state (ts ++ ts') = inputs_by layers state ts ++ inputs_by layers state ts'.
+  Proof. unfold inputs_by. now rewrite !flat_map_concat_map, map_app, concat_app. Qed.
+
+  Section Items.
+    Variables (behind : list step) (layers : list way_layer) (places : list nat) (state p : nat).
+    Hypothesis behind_is : follow behind layers places.
+    Variable child : opened -> words -> found * words.
+    Hypothesis child_sound : forall open prefix script, sums open prefix ->
+      sound (fst (child open script)) (completed layers state) places open prefix.
+
+    (** What is found below an item counts for every token of its class. *)
+    Lemma item_sound its c open prefix script : stands_for p its c -> sums open prefix ->
+      let f := fst (child (extended (fst its) open) script) in
+      sound (snd its * fst f, snd its * snd f) (inputs_by layers state c) (p :: places) open prefix.
+    Proof.
+      cbn zeta. intros S O. rewrite (times_are _ _ _ S).
+      split; rewrite how_many_inputs; apply zsum_at_least; intros t T;
+        destruct (child_sound _ _ script (sums_extended p c its open prefix t S T O)) as [R W];
+        rewrite !extended_groups in *; assumption.
+    Qed.
+
+    Lemma sound_app f f' l l' open prefix : sound f l (p :: places) open prefix ->
+      sound f' l' (p :: places) open prefix ->
+      forall h, fst h = fst f + fst f' -> snd h = snd f + snd f' -> sound h (l ++ l') (p :: places) open prefix.
+    Proof. intros [A B] [A' B'] h E E'. split; rewrite how_many_app; lia. Qed.
+
+    Theorem items_counts its cs : covers p its cs -> forall decided all open prefix script, sums open prefix ->
+      sound (fst (among_items shows child behind state all its decided open script))
+        (inputs_by layers state (concat (skipn decided cs))) (p :: places) open prefix.
+    Proof.
+      induction 1 as [|i its c cs S K A B G C IH]; intros decided all open prefix script O; [apply sound_nothing|].
+      cbn [among_items]. destruct decided as [|decided]; [|now apply IH]. cbv zeta.
+      assert (covers p (i :: its) (c :: cs)) as Cov by now constructor.
+      set (inputs := fun count => inputs_by layers state (concat (part_of count (c :: cs)))).
+      change (inputs_by layers state (concat (skipn 0 (c :: cs)))) with (inputs 0%nat).
+      destruct (if all || _ then _ else _) as [v script'] eqn:E.
+      assert (holds_of (p :: places) prefix inputs true open v) as H.
+      { destruct (all || _).
+        - injection E as <- <-. split; [apply keeps_refl | reflexivity].
+        - change v with (fst (v, script')). rewrite <- E. apply place_holds; [| |exact O].
+          + intros count ts g sum j T J X. apply in_inputs_by in T. destruct T as (t & rest & T & R & ->).
+            cbn [outcome].
+            apply total_most with layers; auto. apply above_add; [exact X|].
+            destruct count as [|count]; [now apply A|].
+            refine (part_bounds _ _ from_above g j p _ (i :: its) (c :: cs) _ t J Cov T).
+            intros found c' S' t' T'. exact (terms_above _ _ _ S' t' g j T' J).
+          + intros count ts g sum j T J Sh X. apply in_inputs_by in T. destruct T as (t & rest & T & R & ->).
+            cbn [outcome].
+            apply total_least with layers; auto. apply below_add; [exact X|].
+            destruct count as [|count]; [now apply B|].
+            refine (part_bounds _ _ from_below g j p _ (i :: its) (c :: cs) _ t J Cov T).
+            intros found c' S' t' T'. exact (terms_below _ _ _ S' t' g j T' J Sh). }
+      clear E. destruct v as [d count open'|open'].
+      - destruct H as [H D]. apply (keeps_sound _ _ inputs _ _ _ H). pose proof (sums_incl _ _ _ (proj1 H) O) as O'.
+        assert (match count with 0%nat => tokens_from i | _ => count_items (map times_of (firstn count (i :: its))) end
+          * inputs_at behind state = Z.of_nat (length (inputs count))) as tokens.
+        { unfold inputs. rewrite inputs_by_length, (inputs_at_completions _ _ _ behind_is). f_equal.
+          destruct count as [|count]; [exact K | exact (part_tokens _ _ _ _ Cov)]. }
+        pose proof (decided_sound (p :: places) prefix inputs open' d count _ D tokens) as X.
+        destruct count as [|count]; [exact X|].
+        pose proof (IH count false open' prefix script' O') as Y.
+        destruct (among_items shows child behind state false its count open' script') as [rest script''].
+        cbn [fst] in *.
+        assert (inputs 0%nat = inputs (Datatypes.S count) ++ inputs_by layers state (concat (skipn count cs))) as ->.
+        { unfold inputs. rewrite <- inputs_by_app, <- concat_app. cbn [part_of].
+          now rewrite <- (firstn_skipn (Datatypes.S count) (c :: cs)) at 1. }
+        apply (sound_app _ _ _ _ _ _ X Y); unfold found_plus; cbn [fst snd]; lia.
+      - destruct H as [H _]. apply (keeps_sound _ _ inputs _ _ _ H). pose proof (sums_incl _ _ _ (proj1 H) O) as O'.
+        pose proof (item_sound _ _ open' prefix script' S O') as X. cbn [fst snd] in X.
+        destruct (child (extended (terms_of i) open') script') as [with_item script''].
+        pose proof (IH 0%nat false open' prefix script'' O') as Y.
+        destruct (among_items shows child behind state false its 0 open' script'') as [rest script3].
+        unfold inputs. cbn [part_of concat fst]. cbn [skipn fst] in Y. rewrite inputs_by_app.
+        apply (sound_app _ _ _ _ _ _ X Y); unfold found_plus; cbn [fst snd]; lia.
+    Qed.
+  End Items.
+
+  (** *** Nodes *)
+
+  Theorem node_counts steps layers places : follow steps layers places -> forall state open prefix script,
+    sums open prefix -> sound (fst (node shows steps state open script)) (completed layers state) places open prefix.
+  Proof.
+    induction 1 as [|ways behind p here layers places D F IH]; intros state open prefix script S.
+    - cbn [node]. set (most_of := fun _ : nat => total most [] state).
+      set (least_of := fun _ : nat => total least [] state).
+      pose proof (place_holds [] prefix (fun _ => completed [] state) most_of least_of false false) as H.
+      specialize (H ltac:(intros; now apply (total_most [] [] []); auto using follow_nil)
+        ltac:(intros; now apply (total_least [] [] []); auto using follow_nil) open script S).
+      destruct (place shows most_of least_of false false open script) as [v script']. cbn [fst] in H.
+      destruct v as [d count open'|open']; cbn [fst inputs_at]; [|apply sound_nothing].
+      destruct H as [H H']. apply (keeps_sound _ _ (fun _ => completed [] state) _ _ _ H).
+      now apply (decided_sound [] prefix (fun _ => completed [] state) open' d count).
+    - set (steps := step_of ways behind :: behind).
+      assert (follow steps (here :: layers) (p :: places)) as F' by now constructor.
+      pose proof (place_holds (p :: places) prefix (fun _ => completed (here :: layers) state)
+        (fun _ => total most steps state) (fun _ => total least steps state) true false) as H.
+      specialize (H ltac:(intros; now apply total_most with (here :: layers))
+        ltac:(intros; now apply total_least with (here :: layers)) open script S).
+      pose proof (inputs_at_completions _ _ _ F' state) as C. fold steps in C.
+      assert (node shows steps state open script
+        = let '(verdict, script) :=
+            place shows (fun _ => total most steps state) (fun _ => total least steps state) true false open script in
+          match verdict with
+          | Decided d _ _ => (found_by d (inputs_at steps state), script)
+          | Apart open =>
+              let ways := nth state ways [] in
+              let all := match ways, script with [_], None => true | _, _ => false end in
+              fold_left (fun state (way : way) =>
+                let '(below, script) :=
+                  among_items shows (node shows behind (snd way)) behind (snd way) all (fst way) O open (snd state) in
+                (found_plus (fst state) 1 below, script)) ways ((0, 0), script)
+          end) as -> by reflexivity.
+      destruct (place shows _ _ true false open script) as [v script']. cbn [fst] in H.
+      destruct v as [d count open'|open']; cbn [fst]; destruct H as [H H'];
+        apply (keeps_sound _ _ (fun _ => completed (here :: layers) state) _ _ _ H).
+      + now apply (decided_sound _ _ (fun _ => completed (here :: layers) state) open' d count).
+      + pose proof (sums_incl _ _ _ (proj1 H) S) as S'. clear H H'.
+        cbv zeta. generalize (match nth state ways [], script' with [_], None => true | _, _ => false end). intros all.
+        unfold sound. rewrite !how_many_completed.
+        set (rights := fun way : list (list nat) * nat => zsum (map _ (concat (fst way)))).
+        set (wrongs := fun way : list (list nat) * nat => zsum (map _ (concat (fst way)))).
+        pose proof (ways_at _ _ _ state D) as W. revert W. generalize (nth state ways []), (nth state here []).
+        intros ws hs W.
+        enough (forall start script,
+          let f := fst (fold_left (fun state (way : way) =>
+                let '(below, script) :=
+                  among_items shows (node shows behind (snd way)) behind (snd way) all (fst way) O open' (snd state) in
+                (found_plus (fst state) 1 below, script)) ws (start, script)) in
+          fst f <= fst start + zsum (map rights hs) /\ snd f <= snd start + zsum (map wrongs hs)) as G
+          by exact (G (0, 0) script').
+        induction W as [|w h ws hs [Cw E] _ IHw]; intros start script0; cbn [fold_left map zsum]; [cbn; lia|].
+        pose proof (items_counts behind layers places (snd w) p F (node shows behind (snd w)) (IH (snd w))
+          _ _ Cw 0%nat all open' prefix script0 S') as X. cbn [fst snd skipn] in *.
+        destruct (among_items _ _ behind (snd w) all _ _ open' script0) as [below script1].
+        specialize (IHw (found_plus start 1 below) script1). cbv zeta in IHw. unfold found_plus in *.
+          cbn [fst snd] in *.
+        destruct X as [X Y]. rewrite how_many_inputs in X, Y. rewrite E in X, Y.
+        change (fst below <= rights h) in X. change (snd below <= wrongs h) in Y. lia.
   Qed.
 End Tree.

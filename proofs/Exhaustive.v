@@ -609,7 +609,7 @@ Proof.
   destruct (Nat.eqb_spec (S p) n) as [E|E]; [|easy]. cbn [andb]. rewrite firstn_all2 by lia.
   replace p with (n - 1) by lia.
   assert (right_by v (logits (decoder_of cfg net) x (n - 1)) 0 (list_max x) <-> correct cfg net x) as same.
-  { unfold right_by, correct. fold v n (answer x). split; intros H j J M; specialize (H j J M);
+  { unfold right_by, correct, gives. fold v n (answer x). split; intros H j J M; specialize (H j J M);
       rewrite !decoder_of_logit in * by (fold n; lia); lra. }
   destruct (correct_dec cfg net x) as [C|C].
   - now apply is_right_true, same.

@@ -85,7 +85,7 @@ Section Network.
       logit cfg net x (n - 1) j < logit cfg net x (n - 1) (answer x) - tau.
 
   Lemma correct_by_0 : correct_by 0 <-> correct cfg net x.
-  Proof. unfold correct_by, correct. fold n. split; intros H j J N; specialize (H j J N); lra. Qed.
+  Proof. unfold correct_by, correct, gives. fold n. split; intros H j J N; specialize (H j J N); lra. Qed.
 
   (** [phi] with the margin in every term: in the direct path of answer j, say. *)
   Definition phi_by (tau : R) (m j : nat) : R :=

@@ -84,9 +84,11 @@ Section Transformer.
   (** The right answer: the largest token of the input. *)
   Definition answer : nat := list_max x.
 
-  (** At the last position the right answer's logit is strictly greater than every other logit. *)
-  Definition correct : Prop :=
-    forall j, (j < d_vocab cfg)%nat -> j <> answer -> logit (n - 1) j < logit (n - 1) answer.
+  (** At the last position the logit of answer r is strictly greater than every other logit. *)
+  Definition gives (r : nat) : Prop :=
+    forall j, (j < d_vocab cfg)%nat -> j <> r -> logit (n - 1) j < logit (n - 1) r.
+
+  Definition correct : Prop := gives answer.
 End Transformer.
 
 (** ** All inputs, and the claim *)
@@ -100,20 +102,22 @@ Fixpoint sequences (v k : nat) : list (list nat) :=
 
 Definition inputs (cfg : config) : list (list nat) := sequences (d_vocab cfg) (n_ctx cfg).
 
-(** Correctness is decided, by comparing real numbers. *)
-Definition correct_dec cfg net x : {correct cfg net x} + {~ correct cfg net x}.
+(** What is answered is decided, by comparing real numbers. *)
+Definition gives_dec cfg net x r : {gives cfg net x r} + {~ gives cfg net x r}.
 Proof.
-  unfold correct. generalize (logit cfg net x (n_ctx cfg - 1)) as l. intros l.
+  unfold gives. generalize (logit cfg net x (n_ctx cfg - 1)) as l. intros l.
   generalize (d_vocab cfg) as v. induction v as [|v IH].
   - left. intros j Hj. lia.
   - destruct IH as [IH|IH].
-    + destruct (Nat.eq_dec v (answer x)) as [E|E].
+    + destruct (Nat.eq_dec v r) as [E|E].
       * left. intros j Hj Hne. destruct (Nat.eq_dec j v); [congruence | apply IH; [lia | exact Hne]].
-      * destruct (Rlt_dec (l v) (l (answer x))) as [L|L].
+      * destruct (Rlt_dec (l v) (l r)) as [L|L].
         -- left. intros j Hj Hne. destruct (Nat.eq_dec j v); [subst; exact L | apply IH; [lia | exact Hne]].
         -- right. intros H. apply L, H; [lia | exact E].
     + right. intros H. apply IH. intros j Hj Hne. apply H; [lia | exact Hne].
 Defined.
+
+Definition correct_dec cfg net x : {correct cfg net x} + {~ correct cfg net x} := gives_dec cfg net x (answer x).
 
 (** How many inputs the network answers correctly. *)
 Definition count_correct cfg net : nat :=

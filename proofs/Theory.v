@@ -1,4 +1,5 @@
-(** * The theory of the checker: the network's paths as tables, and correctness without division (docs/theory.md, T0, T1).
+(** * The theory of the checker: the network's paths as tables, and correctness without division (docs/theory.md, T0,
+    T1).
 
     An input is answered correctly if and only if, for every wrong answer, a sum over its positions is negative. *)
 
@@ -56,9 +57,11 @@ Section Criterion.
   Definition phi (n m j : nat) (x : list nat) : R :=
     let q := token x (n - 1) in sum n (fun p => term q m j (token x p) p).
 
+  (** No other answer does as well as r. *)
+  Definition wins (v n r : nat) (x : list nat) : Prop := forall j, (j < v)%nat -> j <> r -> phi n r j x < 0.
+
   (** No wrong answer does as well as the right one. *)
-  Definition right (v n : nat) (x : list nat) : Prop :=
-    forall j, (j < v)%nat -> j <> answer x -> phi n (answer x) j x < 0.
+  Definition right (v n : nat) (x : list nat) : Prop := wins v n (answer x) x.
 End Criterion.
 
 (** ** T1: the network's logits by its tables *)
@@ -145,13 +148,16 @@ Section Decomposition.
     field. apply Rgt_not_eq, weights_positive.
   Qed.
 
-  Theorem correct_iff_right : correct cfg net x <-> right T (d_vocab cfg) n x.
+  Theorem gives_iff_wins r : gives cfg net x r <-> wins T (d_vocab cfg) n r x.
   Proof.
     pose proof weights_positive as positive.
     split; intros H j L N; specialize (H j L N); fold n T in H |- *; rewrite phi_of_logits in *.
     - rewrite <- (Rmult_0_r (sum n weight)). apply Rmult_lt_compat_l; lra.
     - apply Rminus_lt, Rmult_lt_reg_l with (1 := positive). lra.
   Qed.
+
+  Corollary correct_iff_right : correct cfg net x <-> right T (d_vocab cfg) n x.
+  Proof. apply gives_iff_wins. Qed.
 End Decomposition.
 
 (** ** Inputs *)
@@ -191,12 +197,11 @@ Section Shift.
   Hypothesis shift_D : forall q j, (q < v)%nat -> (j < v)%nat -> tD T' q j = tD T q j + g q.
   Hypothesis positions : (1 <= n)%nat.
 
-  Theorem right_shift x : In x (sequences v n) -> right T v n x <-> right T' v n x.
+  Theorem wins_shift r x : (r < v)%nat -> In x (sequences v n) -> wins T v n r x <-> wins T' v n r x.
   Proof.
-    intros X. set (q := token x (n - 1)).
+    intros M X. set (q := token x (n - 1)).
     assert (q < v)%nat as Q by (apply token_below with n; [exact X | lia]).
-    pose proof (answer_below v n x positions X) as M.
-    assert (forall j, (j < v)%nat -> phi T' n (answer x) j x = exp (a q + b q) * phi T n (answer x) j x) as factor.
+    assert (forall j, (j < v)%nat -> phi T' n r j x = exp (a q + b q) * phi T n r j x) as factor.
     { intros j J. unfold phi. rewrite <- sum_scale. apply sum_ext. intros p P. fold q.
       pose proof (token_below v n x p X P). unfold term, margin.
       rewrite shift_A, shift_B, !shift_EV, !shift_PV, !shift_D by assumption.
@@ -207,4 +212,7 @@ Section Shift.
     - rewrite <- (Rmult_0_r (exp (a q + b q))). now apply Rmult_lt_compat_l.
     - apply Rmult_lt_reg_l with (1 := positive). lra.
   Qed.
+
+  Corollary right_shift x : In x (sequences v n) -> right T v n x <-> right T' v n x.
+  Proof. intros X. apply wins_shift; [now apply answer_below with n | exact X]. Qed.
 End Shift.

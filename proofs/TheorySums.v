@@ -54,16 +54,6 @@ Proof.
   apply Rplus_le_lt_0_compat; [apply sum_nonneg; intros i L; left|]; apply H; lia.
 Qed.
 
-(** One summand apart: the others have their own bound. *)
-Lemma sum_le_but_one k f g i gain : (i < k)%nat -> (forall j, (j < k)%nat -> f j <= g j) -> f i <= g i + gain ->
-  sum k f <= sum k g + gain.
-Proof.
-  intros L H Hi. induction k as [|k IH]; [lia|]. cbn.
-  destruct (Nat.eq_dec i k) as [->|N].
-  - assert (sum k f <= sum k g) by (apply sum_le; auto). lra.
-  - assert (sum k f <= sum k g + gain) by (apply IH; auto; lia). assert (f k <= g k) by (apply H; lia). lra.
-Qed.
-
 (** ** Vectors *)
 
 (** The inner product of vectors of [d] entries. *)

@@ -28,6 +28,12 @@ let index place text =
   let x = within place Z.zero (two_to 64) (natural place text) in
   if Z.gt x (Z.of_int most_index) then most_index else Z.to_int x
 
+(* Words of a walk beyond every group's are odd or even. *)
+let most_word = 1 lsl 20
+let word place text =
+  let x = within place Z.zero (two_to 64) (natural place text) in
+  if Z.gt x (Z.of_int most_word) then most_word + Z.to_int (Z.logand x Z.one) else Z.to_int x
+
 let items item place text = if text = "" then [] else List.map (item place) (String.split_on_char ' ' text)
 
 (* {1 Fields} *)
@@ -66,7 +72,7 @@ let answers place json : Checker.answers = match string place json with
 let group place json : Checker.group =
   let get = fields place ["answers"; "test"] ["window"] json in
   let test place json : Checker.test = match string place json with
-    | "pooled" -> Pooled | "unpooled" -> Unpooled | "count" -> Count | "forfeit" -> Forfeit
+    | "pooled" -> Pooled | "unpooled" -> Unpooled | "wrong" -> Wrong | "count" -> Count | "forfeit" -> Forfeit
     | _ -> fail "%s: unknown test" place in
   { group_answers = needed get "answers" answers place;
     group_test = needed get "test" test place;
@@ -74,11 +80,8 @@ let group place json : Checker.group =
 
 let count place json : Checker.count = match rule place json with
   | "tree" ->
-      let get = fields place ["rule"] ["upper"; "lower"; "walk"] json in
-      Tree {
-        upper_hints = or_empty get "upper" (rows index) place;
-        lower_hints = or_empty get "lower" (rows index) place;
-        steps_hint = or_empty get "walk" (list index) place }
+      let get = fields place ["rule"] ["order"; "walk"] json in
+      Tree (or_empty get "order" (list index) place, or_empty get "walk" (list word) place)
   | "grid" ->
       let get = fields place ["rule"; "bits"] ["without"; "wrong"] json in
       let bits place text = Z.to_int (within place Z.zero (two_to 32) (natural place text)) in
@@ -88,13 +91,11 @@ let count place json : Checker.count = match rule place json with
         wrong_groups = or_empty get "wrong" (list index) place }
   | _ -> fail "%s: unknown rule" place
 
-let no_script : Checker.script = { upper_hints = []; lower_hints = []; steps_hint = [] }
-
 let plan place json : Checker.plan =
   let get = fields place ["groups"] ["count"; "window"] json in
   let each item place json = List.map (item place) (array place json) in
   { groups = needed get "groups" (each group) place;
-    plan_count = Option.value (optional get "count" count place) ~default:(Checker.Tree no_script);
+    plan_count = Option.value (optional get "count" count place) ~default:(Checker.Tree ([], []));
     plan_window = Option.join (optional get "window" window place) }
 
 let claim network place json =
@@ -115,7 +116,7 @@ let read bytes =
   (match json with
    | Object (("gbmi", version) :: others) ->
        if List.mem_assoc "gbmi" others then fail "field \"gbmi\" twice";
-       if string "gbmi" version <> "2" then raise (Declined "another version")
+       if string "gbmi" version <> "3" then raise (Declined "another version")
    | _ -> fail "the first field must be \"gbmi\"");
   (* Hints of another family may be of any shape. *)
   (match json with

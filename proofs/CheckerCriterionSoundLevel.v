@@ -1,13 +1,12 @@
 (** * What a plan's counts say of the network (theorem [partition_sound])
 
     The view's enclosures enclose the numbers of the network's tables; then its counts are bounds of how many inputs of
-    the pair are right and how many are wrong. *)
+    the level with the query are right and how many are wrong. *)
 
 From Coq Require Import Reals ZArith List Bool Lia Lra.
-From gbmi Require Import Model Theory Fixed FixedSound FixedHalves CheckerRules CheckerCriterion.
-From gbmi Require Import CheckerCriterionSoundHalves CheckerCriterionSoundCount CheckerTreeSound.
+From gbmi Require Import Model Theory Fixed FixedSound FixedHalves CheckerRules CheckerLevels CheckerCriterion.
+From gbmi Require Import CheckerLevelsSound CheckerCriterionSoundHalves CheckerCriterionSoundCount CheckerTreeSound.
 From gbmi Require Import CheckerCriterionSoundView CheckerCriterionSoundCounts CheckerCriterionSound.
-From gbmi Require Counting.
 Import ListNotations.
 Local Open Scope R_scope.
 
@@ -25,44 +24,38 @@ Definition reals_of (T : Theory.tables) (n q : nat) (unit_A unit_B : R) (offset 
   last_of j := tEV T q j + tPV T (n - 1) j + tD T q j
 |}.
 
-Section Pair.
+Section Level.
   Variables (T : Theory.tables) (unit_A unit_B : R) (offset : nat -> R).
   Hypotheses (A_pos : 0 < unit_A) (B_pos : 0 < unit_B).
   Variable V : view.
-  Let m := the_max (at_max V).
+  Let r := right_of V.
   Let v := vocab (shared V).
   Let n := context (shared V).
   Let q := query V.
   Let X := reals_of T n q unit_A unit_B offset.
   Hypothesis V_is : encloses_view V X.
-
-  Lemma phi_term j p t : phi X m j p t = unit_A * unit_B * Theory.term T q m j t p.
+  Lemma phi_term j p t : phi X r j p t = unit_A * unit_B * Theory.term T q r j t p.
   Proof.
     unfold phi, weight_of, margin_of_reals, Theory.term, Theory.margin, X, reals_of. cbn. rewrite exp_plus. ring.
   Qed.
 
-  Lemma phi_last_term j : phi_last X m q n j = unit_A * unit_B * Theory.term T q m j q (n - 1).
+  Lemma phi_last_term j : phi_last X r q n j = unit_A * unit_B * Theory.term T q r j q (n - 1).
   Proof. unfold phi_last, weight_of, Theory.term, Theory.margin, X, reals_of. cbn. rewrite exp_plus. ring. Qed.
 
-  Lemma pair_bounds : (q <= m < v)%nat /\ (1 <= n)%nat.
+  Lemma input_sum_phi j s : In s (inputs_of V) ->
+    input_sum X r q n j s = unit_A * unit_B * Theory.phi T n r j (s ++ [q]).
   Proof.
-    pose proof (max_below V X V_is). pose proof (query_upto V X V_is). pose proof (two_positions V X V_is).
-    unfold q, m, v, n. lia.
+    intros I. pose proof (input_length V X V_is s I) as Len. fold n in Len. pose proof (two_positions V X V_is) as N.
+      fold n in N.
+    assert (token (s ++ [q]) (n - 1) = q) as last by (unfold token; now rewrite <- Len, nth_middle).
+    unfold input_sum, Theory.phi. rewrite last. replace n with (S (n - 1)) at 3 by lia. cbn [sum].
+    rewrite last, Rmult_plus_distr_l, <- sum_scale, phi_last_term. f_equal. apply sum_ext. intros p P.
+    unfold token. rewrite app_nth1 by lia. apply phi_term.
   Qed.
 
-  Lemma input_sum_phi j s : In s (Counting.pair_inputs n m q) ->
-    input_sum X m q n j s = unit_A * unit_B * Theory.phi T n m j (s ++ [q]).
+  Lemma right_input_wins s : In s (inputs_of V) -> right_input V X s = true <-> wins T v n r (s ++ [q]).
   Proof.
-    intros I. destruct pair_bounds as [B N]. rewrite (Counting.phi_pair T n v m q s N B I).
-    unfold input_sum. rewrite phi_last_term, Rmult_plus_distr_l, <- sum_scale. f_equal. apply sum_ext. intros p _.
-    apply phi_term.
-  Qed.
-
-  Lemma right_input_right s : In s (Counting.pair_inputs n m q) ->
-    right_input V X s = true <-> Theory.right T v n (s ++ [q]).
-  Proof.
-    intros I. rewrite right_input_iff. fold m v n q. unfold Theory.right.
-    destruct pair_bounds as [B N]. destruct (Counting.pair_input n v m q s N B I) as (_ & -> & _).
+    intros I. rewrite right_input_iff. fold r v n q. unfold wins.
     assert (0 < unit_A * unit_B) as P by now apply Rmult_lt_0_compat.
     split; intros H j J D; specialize (H j J D); rewrite input_sum_phi in * by exact I.
     - apply Rmult_lt_reg_l with (1 := P). now rewrite Rmult_0_r.
@@ -70,15 +63,16 @@ Section Pair.
   Qed.
 
   Theorem partition_sound plan certified wrong (P : list nat -> bool) :
-    (forall x, P x = true <-> Theory.right T v n x) -> settle V plan = Derived (certified, wrong) ->
-    (certified <= Z.of_nat (Counting.count (fun s => P (s ++ [q])) (Counting.pair_inputs n m q)))%Z
-    /\ (wrong <= Z.of_nat (Counting.count (fun s => negb (P (s ++ [q]))) (Counting.pair_inputs n m q)))%Z.
+    (forall s, In s (inputs_of V) -> P (s ++ [q]) = true <-> wins T v n r (s ++ [q])) ->
+    settle V plan = Derived (certified, wrong) ->
+    (certified <= how_many (fun s => P (s ++ [q])) (inputs_of V))%Z
+    /\ (wrong <= how_many (fun s => negb (P (s ++ [q]))) (inputs_of V))%Z.
   Proof.
     intros P_is E. destruct (settle_sound mul_scaled_encloses_sane V X V_is plan certified wrong E) as [C W].
-    assert (forall s, In s (Counting.pair_inputs n m q) -> right_input V X s = P (s ++ [q])) as same.
-    { intros s I. apply eq_true_iff_eq. now rewrite right_input_right, P_is. }
-    unfold inputs_of_pair in C, W. fold m n q in C, W. split; (eapply Z.le_trans; [eassumption|]).
+    assert (forall s, In s (inputs_of V) -> right_input V X s = P (s ++ [q])) as same.
+    { intros s I. apply eq_true_iff_eq. now rewrite right_input_wins, P_is. }
+    split; (eapply Z.le_trans; [eassumption|]).
     - apply how_many_le. intros s I R. now rewrite <- same.
     - apply how_many_le. intros s I R. now rewrite <- same.
   Qed.
-End Pair.
+End Level.
