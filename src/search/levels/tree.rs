@@ -302,14 +302,11 @@ impl<'a> Tree<'a> {
                     items: Some((way, (from, end))),
                     ..ahead
                 };
-                let ends = || from + 1..=to;
-                let wrong = ends().map_while(|end| Some((end, shows(some(end))?)));
-                if let Some((end, group)) = wrong.last() {
+                let (wrong, right) = self.runs(ahead, &open, clear);
+                if let Some((end, group)) = wrong {
                     let count = if end == to { 0 } else { end - from };
                     return self.wrong(some(end), group, count, open);
                 }
-                let all = |end: &usize| open.iter().all(|entry| is_negative(some(*end), entry));
-                let right = ends().take_while(all).last();
                 if let Some(end) = right.filter(|end| *end > from + 1) {
                     let entries = open.clone();
                     return self.right(some(end), &entries, end - from, open);
@@ -331,6 +328,55 @@ impl<'a> Tree<'a> {
         }
         self.word(Word::Split);
         Next::Split(open)
+    }
+
+    /// Of the items of a way, before which one all are shown to be wrong by a group, and before which all are right.
+    fn runs(
+        &self,
+        Ahead { p, state, items }: Ahead,
+        open: &[Open],
+        clear: f64,
+    ) -> (Option<(usize, usize)>, Option<usize>) {
+        let (mut wrong, mut right) = (None, None);
+        let Some((number, (from, to))) = items else {
+            return (wrong, right);
+        };
+        let way = &self.ways[p][state][number];
+        let rest = &self.by_state[p + 1][way.to];
+        let mut bounds = vec![(f64::MIN, f64::MAX); open.len()];
+        let mut next = way.items[from];
+        let (mut may_be_wrong, mut may_be_right) = (true, true);
+        for (place, last) in way.items.iter().enumerate().take(to).skip(from) {
+            for terms in &self.terms[p][next..=*last] {
+                for (bound, (group, ..)) in bounds.iter_mut().zip(open) {
+                    *bound = terms
+                        .get(*group)
+                        .map_or(*bound, |term| either(*bound, *term));
+                }
+            }
+            next = last + 1;
+            let ends = open.iter().zip(&bounds);
+            let ends = ends.map(|((group, upper, lower), bound)| {
+                let (most, least) = rest[*group];
+                (*group, upper + bound.0 + most, lower + bound.1 + least)
+            });
+            if may_be_wrong {
+                let shows = ends
+                    .clone()
+                    .filter(|end| self.single[end.0] && end.2 >= clear);
+                let best = shows.max_by(|a, b| a.2.total_cmp(&b.2));
+                may_be_wrong = best.is_some();
+                wrong = best.map_or(wrong, |best| Some((place + 1, best.0)));
+            }
+            if may_be_right {
+                may_be_right = ends.clone().all(|end| end.1 < -CLEAR);
+                right = if may_be_right { Some(place + 1) } else { right };
+            }
+            if !may_be_wrong && !may_be_right {
+                break;
+            }
+        }
+        (wrong, right)
     }
 
     /// All inputs of a place are right, or those of so many items.
