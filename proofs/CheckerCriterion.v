@@ -465,7 +465,7 @@ Section Walk.
           | 1%nat => (if may_split then Apart open else Decided Unknown 0 open, script)
           | 2%nat => (Decided Unknown 0 open, script)
           | _ =>
-              if Nat.odd word then
+              if Z.odd (Z.of_nat word) then
                 match filter (fun entry => negb ((3 + 2 * fst entry =? word)%nat && all_negative_by 0 entry)) open with
                 | [] => (Decided All_right 0 [], script)
                 | open => read open script
@@ -557,7 +557,7 @@ Definition bind {A B} (x : result A) (f : A -> result B) : result B :=
   match x with Derived x => f x | Rejected => Rejected | Declined => Declined end.
 
 (** Is a word "wrong by"? *)
-Definition is_wrong_by (word : nat) : bool := (3 <? word)%nat && Nat.even word.
+Definition is_wrong_by (word : nat) : bool := (3 <? word)%nat && Z.even (Z.of_nat word).
 
 Definition last_terms (V : view) (groups : list margin) : opened :=
   combine (seq 0 (length groups)) (map (last_term V) groups).

@@ -609,7 +609,7 @@ Section Tree.
         exact (negative_group count open g' sum ts j S G (N _ G) T J).
       - cbn [fst]. destruct may_split eqn:M; (split; [apply keeps_refl|]); [exact M | exact I].
       - split; [apply keeps_refl | exact I].
-      - destruct (Nat.odd _).
+      - destruct (Z.odd _).
         + set (keep := fun entry : nat * ival => _).
           assert (keeps open (filter keep open)) as K.
           { apply keeps_filter; [exact S|]. intros entry _ E. unfold keep in E. apply negb_false_iff in E.
