@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 
 /// Indices and sizes beyond this are written as this: all are beyond what there is.
 const MOST_INDEX: usize = 8192;
+/// Words beyond every group's: those of group g are 3 + 2g and 4 + 2g.
+const MOST_WORD: usize = 2 * MOST_INDEX + 4;
 /// Longer lists are written in parts, which Coq reads faster.
 const MOST_ITEMS: usize = 400;
 /// Shorter lists are not given a name.
@@ -156,6 +158,20 @@ impl Source {
 
     fn indices(&mut self, indices: &[usize]) -> String {
         let items: Vec<String> = indices.iter().map(|index| self.index(*index)).collect();
+        self.list("nat", &items)
+    }
+
+    /// Words of a walk: those beyond every group's are odd or even, and as good as the first such ones.
+    fn words(&mut self, words: &[usize]) -> String {
+        let word = |word: &usize| (*word).min(MOST_WORD + word % 2);
+        let items: Vec<String> = words
+            .iter()
+            .map(|number| {
+                let number = word(number);
+                self.most = self.most.max(number);
+                format!("n{number}")
+            })
+            .collect();
         self.list("nat", &items)
     }
 
@@ -319,7 +335,10 @@ impl Source {
             window,
         } = plan;
         let count = match count {
-            Count::Tree(script) => format!("Tree {}", self.indices(&script.walk)),
+            Count::Tree(script) => {
+                let (order, walk) = (self.indices(&script.order), self.words(&script.walk));
+                format!("Tree {order} {walk}")
+            }
             Count::Grid(grid) => {
                 let Grid {
                     bits,

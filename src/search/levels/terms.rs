@@ -270,16 +270,16 @@ impl<'a> Case<'a> {
     }
 
     /// The extreme of all inputs' sums, from those of each class by position.
-    fn extreme(&self, by_class: &[Vec<f64>], either: fn(f64, f64) -> f64) -> f64 {
+    fn extreme(&self, by_class: impl Fn(usize, usize) -> f64, either: fn(f64, f64) -> f64) -> f64 {
         let states = self.words.states();
-        let mut behind = vec![0.0; states];
+        let (mut behind, mut here) = (vec![0.0; states], vec![0.0; states]);
         for p in (0..self.n - 1).rev() {
-            let best = |state: usize| {
+            for (state, best) in here.iter_mut().enumerate() {
                 let ways = self.words.moves(p, state).iter();
-                let ways = ways.map(|step| by_class[p][step.class] + behind[step.to]);
-                ways.reduce(either).unwrap_or(f64::NAN)
-            };
-            behind = (0..states).map(best).collect();
+                let ways = ways.map(|step| by_class(p, step.class) + behind[step.to]);
+                *best = ways.reduce(either).unwrap_or(f64::NAN);
+            }
+            std::mem::swap(&mut behind, &mut here);
         }
         behind[0]
     }
@@ -322,22 +322,12 @@ impl<'a> Case<'a> {
                 }
             };
             offer((Test::Pooled, self.window(tokens)), sum, 3 * tokens + 6);
-            let with_far: Vec<Vec<f64>>;
-            let by_class = match far {
-                None => &by_class,
-                Some((_, far)) => {
-                    let with = |(row, far): (&Vec<f64>, &f64)| {
-                        let with = |(class, most): (usize, &f64)| {
-                            let has_far = near[class] < self.sizes[class];
-                            if has_far { most.max(*far) } else { *most }
-                        };
-                        row.iter().enumerate().map(with).collect()
-                    };
-                    with_far = by_class.iter().zip(far).map(with).collect();
-                    &with_far
-                }
+            let most_at = |p: usize, class: usize| {
+                let has_far = near[class] < self.sizes[class];
+                let far = far.filter(|_| has_far).map_or(f64::MIN, |(_, far)| far[p]);
+                by_class[p][class].max(far)
             };
-            let sum = last + self.extreme(by_class, f64::max);
+            let sum = last + self.extreme(most_at, f64::max);
             least = least.min(sum);
             let test = (Test::Unpooled, self.window(tokens));
             offer(test, sum, 3 * items + 4 * (self.n - 1));
@@ -355,6 +345,15 @@ impl<'a> Case<'a> {
 
     /// An answer that wins on every input, with the window that shows it, and what that takes.
     pub(super) fn all_wrong(&self) -> Option<(usize, Windowed, usize)> {
+        // With all tokens one by one, the least is as large as it gets.
+        let everywhere = |answer: &usize| {
+            let least_at = |p: usize, class: usize| {
+                let of_class = (0..self.tokens.len()).filter(|i| self.class[*i] == class);
+                let terms = of_class.map(|i| self.least_term(*answer, i, p));
+                terms.fold(f64::MAX, f64::min)
+            };
+            self.least_last_term(*answer) + self.extreme(least_at, f64::min) > CLEAR
+        };
         let shown = |answer: usize| {
             let last = self.least_last_term(answer);
             let mut by_class = vec![vec![f64::MAX; self.sizes.len()]; self.n - 1];
@@ -374,15 +373,16 @@ impl<'a> Case<'a> {
                 if tokens < self.singles || (!is_all && self.widest.is_none()) {
                     continue;
                 }
-                let mut by_class = by_class.clone();
-                for (p, row) in by_class.iter_mut().enumerate().filter(|_| !is_all) {
-                    for (class, least) in row.iter_mut().enumerate() {
-                        if near[class] < self.sizes[class] {
-                            *least = least.min(self.far_below(tokens, p));
-                        }
-                    }
-                }
-                if last + self.extreme(&by_class, f64::min) > CLEAR {
+                let least_at = |p: usize, class: usize| {
+                    let has_far = near[class] < self.sizes[class];
+                    let far = if has_far {
+                        self.far_below(tokens, p)
+                    } else {
+                        f64::MAX
+                    };
+                    by_class[p][class].min(far)
+                };
+                if last + self.extreme(least_at, f64::min) > CLEAR {
                     let cost = 3 * items + 4 * (self.n - 1) + GROUP;
                     return Some((answer, (Test::Wrong, self.window(tokens)), cost));
                 }
@@ -390,6 +390,7 @@ impl<'a> Case<'a> {
             None
         };
         let wrong = (0..self.orders.answers).filter(|j| *j != self.right);
+        let wrong = wrong.filter(everywhere);
         wrong.filter_map(shown).min_by_key(|(.., cost)| *cost)
     }
 }

@@ -109,6 +109,15 @@ impl<'a> Tree<'a> {
                 items.extend(has_far.map(|(class, _)| (i, class)));
             }
         }
+        // The terms: most trees are too long for their room before they begin.
+        let standing = case.stands.iter().flat_map(|stands| {
+            let here = items.iter().filter(|(_, class)| stands[*class]);
+            here.map(|_| ())
+        });
+        let begun = 2 * pools.len() * standing.count();
+        if begun > room {
+            return None;
+        }
         let row = |p: usize, (i, class): (usize, usize)| -> Terms {
             if !case.stands[p][class] {
                 return vec![];
@@ -162,11 +171,6 @@ impl<'a> Tree<'a> {
             by_state.push((0..states).map(row).collect());
         }
         by_state.reverse();
-        let count = terms
-            .iter()
-            .flatten()
-            .filter(|terms| !terms.is_empty())
-            .count();
         let order = match by {
             By::Window => vec![],
             _ => ranked.iter().map(|i| case.token(*i, window)).collect(),
@@ -179,8 +183,7 @@ impl<'a> Tree<'a> {
                 order,
                 walk: vec![],
             },
-            // The terms.
-            cost: 2 * groups * count,
+            cost: begun,
             room,
             terms,
             ways,
@@ -397,8 +400,8 @@ impl<'a> Tree<'a> {
         } else if count == 0 {
             self.word(Word::Leave);
         } else {
-            // No input has so many terms: the test fails, and its inputs are passed.
-            self.word(Word::Wrong(NOBODY));
+            // There is no such group: the test fails, and its inputs are passed.
+            self.word(Word::Wrong(self.single.len()));
             self.script.walk.push(count);
         }
         Next::Found(if count == 0 { usize::MAX } else { count }, still)
@@ -442,9 +445,6 @@ impl<'a> Tree<'a> {
         }
     }
 }
-
-/// A group that no plan has: what is said to be wrong by it stays undecided.
-const NOBODY: usize = 1 << 20;
 
 /// What becomes of a place: so many items are passed, or the next is looked at; with the groups that stay open.
 enum Next {
