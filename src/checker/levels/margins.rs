@@ -165,7 +165,8 @@ impl<R: Enclosure> DirectPath<R> {
             differences: vec![],
             pooled: BTreeMap::new(),
             wrong,
-            far: BTreeMap::new(),
+            sets: BTreeMap::new(),
+            far: vec![],
         }
     }
 }
@@ -183,8 +184,10 @@ pub struct Margins<'a, R> {
     pooled: BTreeMap<(usize, Vec<usize>), R>,
     /// Every wrong answer.
     wrong: Set,
-    /// `max_t max_{j≠r} [R_j − R_r]` over a set of tokens, by position, and over all positions.
-    far: BTreeMap<Vec<usize>, Vec<Option<R>>>,
+    /// Sets of tokens, by number.
+    sets: BTreeMap<Vec<usize>, usize>,
+    /// By number: the tokens, and `max_t max_{j≠r} [R_j − R_r]` over them by position, and over all positions.
+    far: Vec<(Vec<usize>, Vec<Option<R>>)>,
 }
 
 /// The margin of one set of answers for one query.
@@ -230,6 +233,7 @@ impl<R: Enclosure> Margins<'_, R> {
 
     /// An upper bound of the margin at token t over all positions p < n − 1.
     pub fn pooled(&mut self, margin: &Margin<'_, R>, t: usize) -> R {
+        self.meter.add(Kind::Integer, self.path.positions);
         let rows: Vec<usize> = (0..self.path.positions).map(|p| self.row(t, p)).collect();
         let tops = rows
             .iter()
@@ -275,22 +279,37 @@ impl<R: Enclosure> Margins<'_, R> {
         difference.add(margin)
     }
 
-    /// An upper bound of every wrong answer's margin at every one of these tokens, at position p, or at all positions for
+    /// The number of a set of tokens.
+    pub fn set(&mut self, tokens: &[usize]) -> usize {
+        // To find the set among others, and to note it.
+        self.meter.add(Kind::Integer, 16 * tokens.len());
+        let next = self.sets.len();
+        let number = *self.sets.entry(tokens.to_vec()).or_insert(next);
+        if number == next {
+            self.far
+                .push((tokens.to_vec(), vec![None; self.path.positions + 1]));
+        }
+        number
+    }
+
+    /// An upper bound of every wrong answer's margin at every token of a set, at position p, or at all positions for
     /// p = n − 1, for query q: `max_t max_{j≠r} [R_j − R_r] + max_{j≠r} D̃_j − D̃_r + τ`.
-    pub fn far(&mut self, q: usize, tokens: &[usize], p: usize) -> R {
-        let token = self.far_token(tokens, p);
+    pub fn far(&mut self, q: usize, set: usize, p: usize) -> R {
+        let token = self.far_token(set, p);
         let query = self.of(q, &self.wrong).query;
         self.meter.add(Kind::Far, 1);
         token.add(&query)
     }
 
-    fn far_token(&mut self, tokens: &[usize], p: usize) -> R {
-        let known = self.far.get(tokens).and_then(|known| known.get(p)?.clone());
-        if let Some(known) = known {
-            return known;
+    fn far_token(&mut self, set: usize, p: usize) -> R {
+        let Some((tokens, known)) = self.far.get(set) else {
+            return R::everything();
+        };
+        if let Some(Some(known)) = known.get(p) {
+            return known.clone();
         }
         let entries = if p == self.path.positions {
-            (0..p).map(|p| self.far_token(tokens, p)).collect()
+            (0..p).map(|p| self.far_token(set, p)).collect()
         } else {
             let rows: Vec<usize> = tokens.iter().map(|t| self.row(*t, p)).collect();
             let top = |row: usize| {
@@ -306,10 +325,11 @@ impl<R: Enclosure> Margins<'_, R> {
             tops.into_iter().map(entry).collect()
         };
         let largest = largest(entries, Kind::Terms, self.meter);
-        let places = vec![None; self.path.positions + 1];
-        let known = self.far.entry(tokens.to_vec()).or_insert(places);
+        let known = self
+            .far
+            .get_mut(set)
+            .and_then(|(_, known)| known.get_mut(p));
         known
-            .get_mut(p)
             .into_iter()
             .for_each(|slot| *slot = Some(largest.clone()));
         largest

@@ -161,6 +161,7 @@ impl<R: Enclosure> Answer<'_, R> {
                 [] => {}
                 [one] => sets.push((Set::One(*one), group)),
                 _ => {
+                    self.meter.add(Kind::Integer, v);
                     let marks = group_of
                         .iter()
                         .enumerate()

@@ -36,6 +36,10 @@ pub struct View<'w> {
     class_of: Vec<Option<usize>>,
     /// By class: how many of its tokens may stand there.
     pub(super) sizes: Vec<usize>,
+    /// A token that every input holds before the last position.
+    pub(super) held: Option<usize>,
+    /// The number of the set of others, by which margins know it.
+    pub(super) set: usize,
     /// The tokens that are a class by themselves, and all others, ascending.
     pub(super) singles: Vec<usize>,
     pub(super) others: Vec<usize>,
@@ -45,6 +49,12 @@ impl View<'_> {
     /// How many tokens may stand before the last position.
     pub fn tokens(&self) -> usize {
         self.singles.len() + self.others.len()
+    }
+
+    /// May it stand there, in a class with others?
+    pub(super) fn is_other(&self, token: usize) -> bool {
+        let class = self.class_of(token).and_then(|class| self.sizes.get(class));
+        class.is_some_and(|size| *size > 1)
     }
 
     /// The class of a token that may stand before the last position.
@@ -65,7 +75,7 @@ impl<'a, R: Enclosure> Answer<'a, R> {
     }
 
     /// Those of a level with this token at the last position.
-    pub fn view<'w>(&self, words: &'w Words<'w>, query: usize) -> View<'w> {
+    pub fn view<'w>(&mut self, words: &'w Words<'w>, query: usize) -> View<'w> {
         let level = words.level;
         let (mut singles, mut others) = (vec![], vec![]);
         let mut class_of = vec![None; self.tables.d_vocab];
@@ -93,6 +103,14 @@ impl<'a, R: Enclosure> Answer<'a, R> {
             list.extend(tokens.iter());
         }
         others.sort_unstable();
+        // Through all moves once, for each such class.
+        self.meter
+            .add(Kind::Integer, 4 * singles.len() * level.moves());
+        let holds = |token: &&usize| {
+            let class = class_of.get(**token).copied().flatten();
+            class.is_some_and(|class| words.hold(class))
+        };
+        let held = singles.iter().find(holds).copied();
         // To put every token into its class, and to look for the largest weight.
         self.meter.add(Kind::Integer, 2 * self.tables.d_vocab);
         let attention = &self.tables.attention;
@@ -107,6 +125,8 @@ impl<'a, R: Enclosure> Answer<'a, R> {
             unit: unit.unwrap_or(0),
             class_of,
             sizes,
+            held,
+            set: self.margins.set(&others),
             singles,
             others,
         }

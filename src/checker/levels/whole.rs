@@ -26,16 +26,15 @@ impl<R: Enclosure> Answer<'_, R> {
         let (window, attention) = (self.window(view, window), &self.tables.attention);
         let mut bounds = Vec::new();
         let mut held = None;
-        for (class, tokens) in window.near.iter().enumerate() {
+        for tokens in &window.near {
             for t in tokens {
                 let pooled = self.margins.pooled(margin, *t);
                 self.meter.add(Kind::Whole, 1);
                 let bound = attention
                     .alpha(view.row, *t)
                     .mul_scaled(&pooled, self.shift(view, *t));
-                if held.is_none() && view.sizes.get(class) == Some(&1) {
-                    self.meter.add(Kind::Integer, self.tables.n_ctx);
-                    held = view.words.hold(class).then(|| bound.clone());
+                if view.held == Some(*t) {
+                    held = Some(bound.clone());
                 }
                 bounds.push(bound);
             }
@@ -44,9 +43,7 @@ impl<R: Enclosure> Answer<'_, R> {
             let Some(strongest) = window.strongest_far else {
                 return false;
             };
-            let far = self
-                .margins
-                .far(view.row, &view.others, self.tables.n_ctx - 1);
+            let far = self.margins.far(view.row, view.set, self.tables.n_ctx - 1);
             self.meter.add(Kind::Far, 2);
             let far = attention
                 .alpha(view.row, strongest)

@@ -42,23 +42,23 @@ impl<R: Enclosure> Answer<'_, R> {
         } else {
             size.saturating_sub(singles.len())
         };
-        let mut open = vec![false; self.tables.d_vocab];
-        others
-            .iter()
-            .for_each(|token| mark(&mut open, *token, true));
-        let leading = |order: &Order| {
-            order.leading(count, |token| open.get(token) == Some(&true), self.meter)
-        };
         let order = self.tables.attention.order(view.row);
+        let leading =
+            |order: &Order| order.leading(count, |token| view.is_other(token), self.meter);
         let (mut near, strongest_far) = order.map(leading).unwrap_or_default();
         if all {
-            near.iter().for_each(|token| mark(&mut open, *token, false));
-            near.extend(
-                others
-                    .iter()
-                    .filter(|token| open.get(**token) == Some(&true)),
-            );
+            self.meter.add(Kind::Integer, 2 * self.tables.d_vocab);
+            let mut listed = vec![false; self.tables.d_vocab];
+            for token in &near {
+                listed
+                    .get_mut(*token)
+                    .into_iter()
+                    .for_each(|mark| *mark = true);
+            }
+            let others = others.iter();
+            near.extend(others.filter(|token| listed.get(**token) == Some(&false)));
         }
+        self.meter.add(Kind::Integer, singles.len() + near.len());
         let mut by_class = vec![vec![]; view.sizes.len()];
         for token in singles.iter().chain(&near) {
             let class = view
@@ -78,7 +78,7 @@ impl<R: Enclosure> Answer<'_, R> {
 
     /// An upper bound of φ of every group at every token of a far class, at position p < n − 1.
     pub(super) fn far_term(&mut self, window: &Window, view: &View<'_>, p: usize) -> R {
-        let margin = self.margins.far(view.row, &view.others, p);
+        let margin = self.margins.far(view.row, view.set, p);
         let Some(strongest) = window.strongest_far else {
             return R::everything();
         };
@@ -105,11 +105,4 @@ impl<R: Enclosure> Answer<'_, R> {
             .weight(view.row, strongest, p, self.meter);
         R::dyadic(0, 0).sub(&weight.mul_scaled(widest, self.shift(view, strongest)))
     }
-}
-
-fn mark(marks: &mut [bool], token: usize, as_what: bool) {
-    marks
-        .get_mut(token)
-        .into_iter()
-        .for_each(|mark| *mark = as_what);
 }
