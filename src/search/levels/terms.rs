@@ -10,7 +10,7 @@ use crate::certificate::levels::Test;
 use crate::task::Words;
 use std::collections::BTreeMap;
 
-/// Sums closer to zero than this, in units of the level's largest weight, are left alone.
+/// Sums closer to zero than this, in the checker's units of weights, are left alone.
 pub(super) const CLEAR: f64 = 3e-10;
 /// The most tokens that are treated one by one.
 const WIDEST: usize = 256;
@@ -64,7 +64,7 @@ pub(super) struct Case<'a> {
     pub(super) sizes: Vec<usize>,
     /// A token that every input holds before the last position.
     held: Option<usize>,
-    /// By token: its attention over the largest, at most and at least; the query's.
+    /// By token: its attention in these units, at most and at least; the query's.
     pub(super) alpha: Vec<(f64, f64)>,
     alpha_q: (f64, f64),
     /// By position.
@@ -145,8 +145,19 @@ impl<'a> Case<'a> {
         class.iter().for_each(|class| sizes[*class] += 1);
         let held = (0..first).find(|token| words.hold(class[*token]));
         let (upper, lower) = (&orders.scores.upper, &orders.scores.lower);
-        let top = tokens.iter().chain([&query]).map(|t| *upper.at(row, *t));
-        let top = top.fold(f64::MIN, f64::max);
+        // In the checker's units: an end of sequence may be attended far more than any value.
+        let score = |token: &usize| *upper.at(row, *token);
+        let largest = || {
+            tokens
+                .iter()
+                .chain([&query])
+                .map(score)
+                .fold(f64::MIN, f64::max)
+        };
+        let top = tokens
+            .first()
+            .filter(|_| first > 0)
+            .map_or_else(largest, score);
         let over = |t: usize| {
             (
                 (upper.at(row, t) - top).exp(),
