@@ -143,6 +143,9 @@ enum Outcome<R> {
     Split(Open<R>),
 }
 
+/// By item: another one, if there is one.
+type Beyond = Vec<Option<usize>>;
+
 /// What the walk and the whole-level tests know of some groups.
 pub(super) struct Tree<'a, R> {
     meter: &'a Meter,
@@ -157,7 +160,7 @@ pub(super) struct Tree<'a, R> {
     /// By group: is it of one answer, with terms bounded from below?
     shows: Vec<bool>,
     /// For each item, the last before it whose term is beyond its own, by position and group.
-    beyond: RefCell<BTreeMap<(End, [usize; 2]), Vec<Option<usize>>>>,
+    beyond: RefCell<BTreeMap<(End, [usize; 2]), Beyond>>,
     /// Bounds of all ways on, by position, state and group.
     by_state: RefCell<BTreeMap<(End, [usize; 3]), R>>,
 }
@@ -324,7 +327,7 @@ impl<'a, R: Enclosure> Tree<'a, R> {
         };
         let mut known = self.beyond.borrow_mut();
         let beyond = known.entry((end, [position, group])).or_insert_with(|| {
-            let mut beyond: Vec<Option<usize>> = vec![];
+            let mut beyond = Beyond::new();
             let mut latest = None;
             for item in 0..self.items(position) {
                 let stands = self.stands(position, item);

@@ -332,7 +332,8 @@ impl<'a> Search<'a> {
             Case::new(&full, place, &fars, two_sided, widest).plan(LONGEST)
         });
         let total = network.network.task.size().to_f64().unwrap_or(f64::MAX);
-        let base = |((at, place), plan): (((usize, usize), Place<'a>), Option<(usize, Plan)>)| {
+        type Found<'a> = (((usize, usize), Place<'a>), Option<(usize, Plan)>);
+        let base = |((at, place), plan): Found<'a>| {
             let inputs = place.words.inputs();
             let value = inputs.to_f64().unwrap_or(f64::MAX) / total;
             plan.map(|(cost, plan)| Base {
