@@ -49,7 +49,7 @@ def test_a_proof_is_found_checked_and_saved(tiny, tmp_path):
     assert (proof.correct, proof.upper, proof.total) == (109, 109, 125)
     assert proof.accuracy == Fraction(109, 125) and proof.is_exact
     assert proof.flops == sum(proof.tally.values()) - proof.tally["integer"]
-    assert proof.family == "levels" and "tree" in proof.rules
+    assert proof.family == "levels" and "whole" in proof.rules
     assert proof.network_sha256 == tiny.sha256 and proof.margin == 0
     path = tmp_path / "cert.json"
     proof.save(path)
